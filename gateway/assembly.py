@@ -1,0 +1,115 @@
+"""What do the settings mean in the gate's own values?"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway import settings as config
+from gateway.core.claims import Issuer
+from gateway.core.method import CacheRule, Param
+from gateway.core.policy import Policies, Policy
+from gateway.core.service import Rule, Service
+from gateway.settings.services import MethodRule
+from gateway.settings.services import Service as ServiceSettings
+
+
+def policies(settings: config.Settings) -> Policies:
+    """The policies, in the order of the file."""
+    return Policies(Policy(one.to, one.allow, one.operate) for one in settings.policies)
+
+
+def services(settings: config.Settings) -> tuple[Service, ...]:
+    """Every service, global and local."""
+    return tuple(_services(settings))
+
+
+def _services(settings: config.Settings) -> Iterator[Service]:
+    for name, one in settings.services.items():
+        yield _service(name, None, one, settings.limits)
+    for datastack, section in settings.datastacks.items():
+        for name, one in section.services.items():
+            yield _service(name, datastack, one, settings.limits)
+
+
+def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
+    return Service(
+        name=name,
+        datastack=datastack,
+        dialect=one.dialect,
+        urls=tuple(url.text for url in one.url),
+        rpc_path=one.rpc_path,
+        headers=_headers(one),
+        timeout=one.timeout,
+        describe_timeout=one.describe_timeout,
+        refresh=one.refresh,
+        arrays=one.arrays,
+        concurrency=one.concurrency or limits.upstream_concurrency,
+        max_reply=limits.reply,
+        max_describe=limits.describe,
+        max_methods=limits.methods,
+        rules={glob: _rule(rule) for glob, rule in one.methods.items()},
+        summary=one.summary or "",
+    )
+
+
+def _headers(one: ServiceSettings) -> dict[str, str]:
+    """The fields for the upstream; a user and password in the address become Basic credentials (RFC 7617)."""
+    fields = {field: value.get_secret_value() for field, value in one.headers.items()}
+    userinfo = next((url.userinfo for url in one.url if url.userinfo), None)
+    if userinfo is not None and "authorization" not in map(str.lower, fields):
+        fields["Authorization"] = "Basic " + b64encode(userinfo.get_secret_value().encode()).decode()
+    return fields
+
+
+def _rule(rule: MethodRule) -> Rule:
+    return Rule(
+        safe=rule.safe,
+        idempotent=rule.idempotent,
+        cache=None if rule.cache is None else _cache_rule(rule.cache),
+        invalidates=rule.invalidates,
+        deprecated=rule.deprecated,
+        summary=rule.summary,
+        params=None if rule.params is None else tuple(_param(one) for one in rule.params),
+        result=rule.result,
+        item=rule.item,
+    )
+
+
+def _cache_rule(rule: config.CacheRule) -> CacheRule:
+    return CacheRule(
+        fresh=rule.fresh,
+        stale=rule.stale,
+        share=rule.share,
+        tags=rule.tags,
+        negative=rule.negative,
+        by_name=rule.by_name,
+        max_size=rule.max_size,
+    )
+
+
+def _param(one: config.Parameter) -> Param:
+    return Param(
+        one.name, required=one.required, schema=dict(one.json_schema), description=one.description or ""
+    )
+
+
+def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path], ...]:
+    """The issuers whose JWTs are accepted, with where their keys are."""
+    return tuple(
+        (
+            Issuer(
+                issuer=one.issuer,
+                audiences=one.audience,
+                algorithms=one.algorithms,
+                groups_claim=one.groups_claim,
+                scopes_claim=one.scopes_claim,
+                max_lifetime=one.max_lifetime,
+                typ=one.typ,
+                leeway=one.leeway,
+            ),
+            one.jwks if isinstance(one.jwks, Path) else one.jwks.text,
+        )
+        for one in settings.identity.issuers
+    )

@@ -1,0 +1,12 @@
+"""Which commands does `labgated` have? Each is a module here, imported only when it is chosen.
+
+A command's module has `add_arguments(parser)` and `run(args) -> int`, which returns the exit status.
+"""
+
+COMMANDS: dict[str, str] = {
+    "demo": "start a small lab and a gate in front of it, to try things out",
+    "serve": "run the gate",
+    "check": "report every problem of a settings file at once",
+    "token": "create, list and revoke tokens",
+}
+"""Name and one line of help, in the order of `labgated --help`."""

@@ -1,0 +1,208 @@
+"""How does somebody see labgate at work within a minute?"""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from gateway import resources
+from gateway.demo.children import Child, ChildError, Interrupted
+
+HOST = "127.0.0.1"
+PORT = 8700
+OPERATOR_PORT = 8701
+
+_TRIES = 100
+_PYTHON = (sys.executable, "-P", "-m")  # -P: nothing is imported from the folder we happen to be in
+
+_UP = """\
+labgate is up.
+
+  address   {address}
+  token     {token}
+  operator  {operator}
+  lab       {lab} (the job manager, without the gate)
+  logs      {logs}
+
+Paste this into Python:
+
+import labgate
+lab = labgate.connect("{address}", token="{token}")
+job = lab.jobs.make_job("count_particles", "P1", title="My first job")
+lab.jobs.enqueue_job("P1", job); print(lab.jobs.wait_job("P1", job))
+print(lab.jobs.get_job_result("P1", job)["total"], "particles")
+
+Or this into a shell:
+
+curl -s {address}/rpc -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \
+-d '{{"jsonrpc": "2.0", "id": 1, "method": "jobs.list_projects"}}'
+
+Ctrl-C ends it.
+"""
+
+
+class DemoError(Exception):
+    """The demo cannot run; the text says why and what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`labgated demo [--port N] [--operator-port N] [--state-dir DIR] [--lab-only [--listen HOST:PORT]]`."""
+    text = "the gate's port (default: 8700, or the next free one; 0: any)"
+    parser.add_argument("--port", metavar="N", type=_port_number, help=text)
+    text = "the operators' port (default: 8701, or the next free one; 0: any)"
+    parser.add_argument("--operator-port", metavar="N", type=_port_number, help=text)
+    text = "where key, settings and logs are kept (default: a temporary folder, removed at the end)"
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help=text)
+    text = "start the lab's services without a gate"
+    parser.add_argument("--lab-only", action="store_true", help=text)
+    text = "with --lab-only: where the job manager listens (default: a free port on loopback)"
+    parser.add_argument("--listen", metavar="HOST:PORT", type=_address, help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM, then end everything; 0 if that is how it ended, 1 on failure, 2 on misuse."""
+    if misuse := _misuse(args):
+        print(f"labgated demo: {misuse}", file=sys.stderr)
+        return 2
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        with ExitStack() as ends:
+            children = _start_lab(args, ends, stopping) if args.lab_only else _start(args, ends, stopping)
+            while not stopping.wait(0.5):
+                for child in children:
+                    child.check()
+    except Interrupted:
+        pass
+    except (DemoError, ChildError) as error:
+        print(f"labgated demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _misuse(args: argparse.Namespace) -> str | None:
+    if args.listen and not args.lab_only:
+        return "--listen needs --lab-only; the gate's port is --port"
+    if args.lab_only and (args.port is not None or args.operator_port is not None):
+        return "--lab-only starts no gate, so --port and --operator-port mean nothing"
+    if args.port and args.port == args.operator_port:
+        return "--port and --operator-port must differ"
+    return None
+
+
+def _start_lab(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
+    jobs = _jobs(_folder(args, ends), ends, *(args.listen or (HOST, 0)))
+    print(f"ready {jobs.await_ready(stopping)}", flush=True)
+    return [jobs]
+
+
+def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
+    """Start the lab and the gate and say how to use them."""
+    port = _free_port("--port", args.port, PORT, set())
+    operator_port = _free_port("--operator-port", args.operator_port, OPERATOR_PORT, {port})
+    folder = _folder(args, ends)
+    jobs = _jobs(folder, ends, HOST, 0)
+    lab = jobs.await_ready(stopping)
+
+    settings = folder / "labgate.yaml"
+    settings.write_text(_settings(port, operator_port))
+    environ = os.environ | {"LABGATE_DEMO_JOBS": lab, "LABGATE_STATE_DIR": str(folder / "gate")}
+    command = [*_PYTHON, "gateway.cli", "serve", "--config", str(settings)]
+    gate = ends.enter_context(Child("gate", command, folder, environ))
+    address = gate.await_ready(stopping)
+    token = _token(settings, environ, stopping)
+    operator = f"http://{HOST}:{operator_port}"
+    how = _UP.format(address=address, token=token, operator=operator, lab=lab, logs=folder)
+    print(how, end="", flush=True)
+    return [jobs, gate]
+
+
+def _jobs(folder: Path, ends: ExitStack, host: str, port: int) -> Child:
+    command = [*_PYTHON, "gateway.demo.jobs", "--host", host, "--port", str(port), "--until-stdin-closes"]
+    return ends.enter_context(Child("jobs", command, folder, os.environ))
+
+
+def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:
+    if args.state_dir is None:
+        return Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="labgate-demo-")))
+    folder: Path = args.state_dir.expanduser().absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoError(f"cannot make the folder {folder}: {error.strerror}") from error
+    return folder
+
+
+def _settings(port: int, operator_port: int) -> str:
+    """The demo's settings with the ports of this run; JSON is YAML."""
+    own = {
+        "include": [str(resources.demo_config().absolute())],
+        "listen": f"{HOST}:{port}",
+        "operator": {"listen": f"{HOST}:{operator_port}"},
+    }
+    return f"# Made by `labgated demo` at each start.\n{json.dumps(own, indent=2)}\n"
+
+
+def _token(settings: Path, environ: dict[str, str], stopping: threading.Event) -> str:
+    command = [*_PYTHON, "gateway.cli", "token", "create", "--subject", "demo", "--group", "demo"]
+    made = subprocess.run(  # noqa: S603 - every word of it is ours
+        [*command, "--ttl", "1d", "--config", str(settings)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environ,
+        check=False,
+    )
+    if stopping.is_set():
+        raise Interrupted
+    if made.returncode != 0:
+        raise DemoError(f"no token could be made\n{made.stderr.strip()}")
+    return made.stdout.strip()
+
+
+def _free_port(option: str, asked: int | None, preferred: int, taken: set[int]) -> int:
+    """The port asked for, or the preferred one, or the next that is free."""
+    if asked == 0:
+        with socket.create_server((HOST, 0)) as server:
+            return int(server.getsockname()[1])
+    if asked is not None:
+        if reason := _unusable(asked):
+            raise DemoError(f"port {asked} {reason}; choose another with {option}, or leave it out")
+        return asked
+    for port in range(preferred, preferred + _TRIES):
+        if port not in taken and not _unusable(port):
+            if port != preferred:
+                print(f"port {preferred} is taken, {port} is used instead ({option} chooses another)")
+            return port
+    raise DemoError(f"no port from {preferred} to {preferred + _TRIES - 1} is free; choose one with {option}")
+
+
+def _unusable(port: int) -> str | None:
+    """Why nobody can listen on `port` of loopback now, or None."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        return "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+    return None
+
+
+def _port_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host, _port_number(port)

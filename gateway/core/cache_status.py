@@ -1,0 +1,59 @@
+"""What do we tell the caller about the cache's part in a reply? (RFC 9211)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.core.reply import Reply
+from gateway.core.verdict import Hit, Miss, Pass, Stale
+
+NAME = "labgate"
+
+_FORWARDED = {
+    "expired": "stale",
+    "invalidated": "stale",
+    "older than asked for": "request",
+    "unsafe": "method",
+}
+"""Our reasons as RFC 9211's `fwd` tokens; a reason that is not here is a plain `miss`, or a `bypass`."""
+
+
+def cache_status(reply: Reply, now: float) -> str:
+    """The `Cache-Status` of one reply: hit or forwarded, for how long yet, and why."""
+    verdict = reply.verdict
+    if isinstance(verdict, Hit):
+        return f"{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}"
+    if isinstance(verdict, Stale):
+        return f'{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}; detail="{verdict.why}, refreshing"'
+    default = "miss" if isinstance(verdict, Miss) else "bypass"
+    parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
+    if reply.stored:
+        parts.append("stored")
+    if reply.collapsed:
+        parts.append("collapsed")
+    parts.append(f'detail="{verdict.why}"')
+    return "; ".join(parts)
+
+
+_OUTCOMES = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}
+_RANKS = {Hit: 0, Stale: 1, Miss: 2, Pass: 3}
+
+
+def outcome(reply: Reply) -> str:
+    """The verdict in one word, for logs and metrics: `hit`, `stale`, `miss` or `pass`."""
+    return _OUTCOMES[type(reply.verdict)]
+
+
+def worst(replies: Iterable[Reply]) -> Reply | None:
+    """The reply of a batch that the cache helped least: its status stands for the whole."""
+    return max(replies, key=_rank, default=None)
+
+
+def _rank(reply: Reply) -> int:
+    return _RANKS[type(reply.verdict)]
+
+
+def age(reply: Reply, now: float) -> int | None:
+    """Seconds since the entry that answered was stored (RFC 9111 section 5.1), None if none did."""
+    verdict = reply.verdict
+    return max(0, int(now - verdict.entry.stored)) if isinstance(verdict, Hit | Stale) else None

@@ -1,0 +1,64 @@
+"""Which of a request's header fields is the credential for the gate?"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.core.faults import Unauthenticated
+from gateway.core.reply import Fields
+
+MAX_CREDENTIAL = 8192
+"""Bytes of a token; more are refused before anything is decoded."""
+
+_AUTHORIZATION = b"authorization"
+_OWN = b"labgate-token"
+# RFC 9110 section 11.4: a scheme, then spaces (no tabs) and what belongs to it.
+_credentials = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?: +(.*))?", re.DOTALL)
+_b64token = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+
+
+def credential(fields: Fields) -> str | None:
+    """The token by which the caller wants to be known to the gate, or None where there is none.
+
+    `Labgate-Token: TOKEN` goes before `Authorization: Bearer TOKEN`, which is then the upstream's, like every
+    scheme that the gate does not own. Raises `Unauthenticated` where it is not plain which token is meant, and
+    where it is none (RFC 6750 section 2.1): a credential that fails never makes an anonymous caller.
+    """
+    own = {value.strip(b" \t") for name, value in fields if name.lower() == _OWN}
+    if own:
+        if len(own) > 1:
+            raise Unauthenticated("The Labgate-Token fields hold different tokens: send one.")
+        return _token(own.pop(), "Labgate-Token")
+    values = [value.strip(b" \t") for name, value in fields if name.lower() == _AUTHORIZATION]
+    if len(values) > 1:
+        raise Unauthenticated(
+            "There are several Authorization fields: send one, and the gate's token as `Labgate-Token: TOKEN` "
+            "if the service needs an Authorization of its own."
+        )
+    return _bearer(values[0]) if values else None
+
+
+def _bearer(value: bytes) -> str | None:
+    parts = _credentials.fullmatch(value)
+    if parts is None:
+        raise Unauthenticated("The Authorization field cannot be read: write `Authorization: Bearer TOKEN`.")
+    if parts[1].lower() != b"bearer":
+        return None
+    return _token(parts[2] or b"", "Authorization: Bearer")
+
+
+def _token(value: bytes, where: str) -> str:
+    if not value:
+        raise Unauthenticated(
+            f"There is no token after `{where}`: is the variable that should hold it empty?"
+        )
+    if len(value) > MAX_CREDENTIAL:
+        raise Unauthenticated(
+            f"The token after `{where}` has {len(value)} bytes; at most {MAX_CREDENTIAL} are taken."
+        )
+    if not _b64token.fullmatch(value):
+        what = "a list" if b"," in value else "characters that no token has"
+        raise Unauthenticated(
+            f"There is {what} after `{where}`: send one token, without quotes or spaces in it."
+        )
+    return value.decode("ascii")

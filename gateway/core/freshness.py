@@ -1,0 +1,80 @@
+"""May this entry answer this call at this time?"""
+
+from __future__ import annotations
+
+from gateway.core.call import Demand
+from gateway.core.method import CacheRule, Method
+from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
+
+COALESCE = CacheRule(fresh=0)
+"""The rule of safe methods that have none: equal calls share a trip, nothing is stored."""
+
+
+def rule_of(method: Method) -> CacheRule | Pass:
+    """The rule by which a method's replies are shared and stored, or why they are not."""
+    return method.cache or COALESCE if method.safe else UNSAFE
+
+
+UNSAFE = Pass("unsafe")
+
+
+def judge(
+    rule: CacheRule,
+    key: bytes,
+    entry: Entry | None,
+    demand: Demand,
+    *,
+    epoch: int,
+    generations: tuple[int, ...],
+    now: float,
+) -> Verdict:
+    """What the stored entry, if any, is worth to a call at `now` (seconds since 1970).
+
+    An entry of another epoch or generation is as good as none: a policy changed, a token was revoked, or a
+    write ended since its trip began.
+    """
+
+    def miss(why: str) -> Miss:
+        return Miss(key, generations, epoch, rule, why)
+
+    if entry is None:
+        return miss("no rule" if rule is COALESCE else "not stored")
+    if entry.epoch != epoch or entry.generations != generations:
+        return miss("invalidated")
+    if demand.max_age is not None and now - entry.stored > demand.max_age:
+        return miss("older than asked for")
+    # A clock that was set back makes entries come from the future; they are fresh by no measure.
+    if now < entry.stored - 1:
+        return miss("from the future")
+    if now < entry.fresh_until:
+        return Hit(entry)
+    if now < entry.stale_until:
+        return Stale(entry, key, generations, epoch, rule, "expired")
+    return miss("expired")
+
+
+def kept(rule: CacheRule, kind: str, size: int) -> float | Pass:
+    """For how many seconds a reply of this kind and size (bytes) is fresh, or why it is not stored."""
+    if size > rule.max_size:
+        return Pass("larger than the rule's max_size")
+    if kind == "error":
+        return rule.negative if rule.negative > 0 else Pass("an error, and the rule keeps none")
+    return rule.fresh if rule.fresh > 0 else Pass("no rule keeps it")
+
+
+def entry_of(miss: Miss | Stale, kind: str, body: bytes, now: float) -> Entry | Pass:
+    """The entry that a reply makes, or why none; `now` is when its trip ended."""
+    fresh = kept(miss.rule, kind, len(body))
+    if isinstance(fresh, Pass):
+        return fresh
+    stale = miss.rule.stale if kind == "result" else 0.0
+    return Entry(
+        key=miss.key,
+        kind="result" if kind == "result" else "error",
+        body=body,
+        stored=now,
+        fresh_until=now + fresh,
+        stale_until=now + fresh + stale,
+        epoch=miss.epoch,
+        generations=miss.generations,
+    )

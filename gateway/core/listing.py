@@ -1,0 +1,288 @@
+"""What does one service offer, once the operator's rules are applied to its description?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Final, get_args
+
+from msgspec import Struct
+
+from gateway.core import openrpc
+from gateway.core.method import Method, Param, RpcBinding, Structure
+from gateway.core.naming import is_fit, is_introspection
+from gateway.core.openrpc import Rendered
+from gateway.core.service import Described, Description, Rule, Service
+
+_STRUCTURES: Final = frozenset(get_args(Structure))
+_NO_RULE = Rule()
+_what_is_described = attrgetter(*Described.__dataclass_fields__)
+_what_is_said_besides = attrgetter("convention", "address", "version", "summary", "schemas", "left_out")
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """What discovery knows of a service: its last good description, None before there was one, and its state.
+
+    `down` = it did not answer when it was last asked, and `why` says how. `dialect` is the kind that it
+    answered in, empty before.
+    """
+
+    service: Service
+    description: Description | None = None
+    down: bool = False
+    why: str | None = None
+    dialect: str = ""
+
+
+class Item(Struct, frozen=True, gc=False, eq=False):
+    """One advertised method, what it was made from, and its piece of the OpenRPC document.
+
+    `down` is said in the piece.
+    """
+
+    method: Method
+    described: Described
+    down: bool
+    rendered: Rendered
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A service's methods by their names, in order. `left_out` counts the names that could not be taken."""
+
+    offer: Offer
+    items: Mapping[str, Item]
+    left_out: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def service(self) -> Service:
+        """The service."""
+        return self.offer.service
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The methods' names, sorted."""
+        return tuple(self.items)
+
+    @cached_property
+    def schemas(self) -> Mapping[str, Rendered]:
+        """The description's schemas by the upstream's names for them."""
+        description = self.offer.description
+        if description is None:
+            return {}
+        return {
+            name: openrpc.render(schema, self.service.name)
+            for name, schema in sorted(description.schemas.items())
+        }
+
+
+class Change(Struct, frozen=True):
+    """What one round of discovery changed in a service: names of methods, and why it did not answer, if so."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    why: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+def changes(before: Listing, after: Listing) -> Change:
+    """What differs between two listings of one service, of which the later was made from the earlier."""
+    old, new = before.items, after.items
+    return Change(
+        added=tuple(name for name in new if name not in old),
+        changed=tuple(name for name in new if name in old and new[name].method is not old[name].method),
+        removed=tuple(name for name in old if name not in new),
+    )
+
+
+def list_of(offer: Offer, previous: Listing | None = None) -> Listing:
+    """The listing of an offer.
+
+    What did not change since the service's `previous` listing is taken from there: methods, their written pieces,
+    or the whole listing. Of several methods of one name the first is taken; the order of a description means
+    nothing else.
+    """
+    service = offer.service
+    known = previous.items if previous is not None and previous.service is service else {}
+    rules = _Rules(service.rules)
+    items: dict[str, Item] = {}
+    uncacheable: list[str] = []
+    left_out = offer.description.left_out if offer.description else 0
+    for described in _all_described(offer):
+        if not is_fit(described.name):
+            left_out += 1
+            continue
+        if is_introspection(described.name):
+            continue
+        name = f"{service.name}.{described.name}"
+        if name in items:
+            left_out += 1
+            continue
+        rule = rules.of(described.name)
+        items[name] = _item(name, offer, described, rule, known.get(name))
+        if rule.cache is not None and not items[name].method.safe:
+            uncacheable.append(name)
+    if previous is not None and _is_the_same(previous, offer, items):
+        return previous
+    ordered = {name: items[name] for name in sorted(items)}
+    return Listing(offer, ordered, left_out, _warnings(service, sorted(uncacheable)))
+
+
+def _all_described(offer: Offer) -> Iterable[Described]:
+    """What the upstream describes; for a `listed` service also what only the operator's rules name."""
+    if offer.description is None:
+        return ()
+    described = offer.description.methods
+    if offer.service.dialect != "listed":
+        return described
+    names = {one.name for one in described}
+    written = (name for name in offer.service.rules if "*" not in name and name not in names)
+    return (*described, *(Described(name) for name in written))
+
+
+def _item(name: str, offer: Offer, described: Described, rule: Rule, known: Item | None) -> Item:
+    if known is None or not _is_described_alike(known.described, described):
+        method = _method(name, offer.service, described, rule)
+    elif known.down == offer.down:
+        return known
+    else:
+        method = known.method
+    return Item(method, described, offer.down, openrpc.method_object(method, down=offer.down))
+
+
+def _is_described_alike(one: Described, other: Described) -> bool:
+    return one is other or _what_is_described(one) == _what_is_described(other)
+
+
+def _is_the_same(previous: Listing, offer: Offer, items: Mapping[str, Item]) -> bool:
+    before = previous.offer
+    if (before.service, before.down, before.why, before.dialect) != (
+        offer.service,
+        offer.down,
+        offer.why,
+        offer.dialect,
+    ):
+        return False
+    if before.description is not offer.description and (
+        before.description is None
+        or offer.description is None
+        or _what_is_said_besides(before.description) != _what_is_said_besides(offer.description)
+    ):
+        return False
+    old = previous.items
+    return len(old) == len(items) and all(old.get(name) is item for name, item in items.items())
+
+
+def _method(name: str, service: Service, described: Described, rule: Rule) -> Method:
+    safe = described.safe if rule.safe is None else rule.safe
+    idempotent = described.idempotent if rule.idempotent is None else rule.idempotent
+    params, structure = _params(described, rule)
+    return Method(
+        name=name,
+        service=service.qualified,
+        binding=RpcBinding(described.name),
+        params=params,
+        structure=structure,
+        result=dict(described.result) if described.result is not None else None,
+        summary=described.summary if rule.summary is None else rule.summary,
+        description=described.description,
+        docs=described.docs,
+        deprecated=described.deprecated if rule.deprecated is None else rule.deprecated,
+        safe=safe,
+        idempotent=safe or idempotent,
+        cache=rule.cache if safe else None,
+        # A rule for all methods may say what they invalidate; what is safe changes nothing.
+        invalidates=() if safe else rule.invalidates,
+        facts=_facts(rule),
+    )
+
+
+def _params(described: Described, rule: Rule) -> tuple[tuple[Param, ...] | None, Structure]:
+    params = described.params if rule.params is None else rule.params
+    structure: Structure = described.structure if described.structure in _STRUCTURES else "either"  # type: ignore[assignment]
+    if not params:
+        return params, structure
+    if len({param.name for param in params if param.name}) < len(params):
+        return _told_apart(params), "by-position"
+    if structure == "by-name":
+        # OpenRPC wants required parameters first; without positions the order is free.
+        params = tuple(sorted(params, key=lambda param: not param.required))
+    return params, structure
+
+
+def _told_apart(params: tuple[Param, ...]) -> tuple[Param, ...]:
+    """Parameters without a name, or with one that was used before, get one; their positions tell them apart."""
+    taken: set[str] = set()
+    named: list[Param] = []
+    for at, param in enumerate(params, 1):
+        name = param.name or f"arg{at}"
+        while name in taken:
+            name = f"{name}_{at}"
+        taken.add(name)
+        named.append(Param(name, param.required, param.schema, param.description))
+    return tuple(named)
+
+
+def _facts(rule: Rule) -> Mapping[str, Any]:
+    facts: dict[str, Any] = {}
+    if rule.result is not None:
+        facts["result"] = rule.result
+    if rule.item:
+        facts["item"] = True
+    return facts
+
+
+def _warnings(service: Service, uncacheable: list[str]) -> tuple[str, ...]:
+    if not uncacheable:
+        return ()
+    what = (
+        uncacheable[0] if len(uncacheable) == 1 else f"{len(uncacheable)} methods, such as {uncacheable[0]},"
+    )
+    why = "only safe methods are cached: add `safe: true` where nothing is changed"
+    return (f"service {service.qualified}: the cache rule for {what} is ignored, because {why}",)
+
+
+class _Rules:
+    """An operator's rules: for each name all that match, in the order of the file, later ones over earlier ones."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self._rules = tuple(rules.values())
+        self._exact: dict[str, int] = {}
+        self._globs: list[tuple[int, Callable[[str], Any]]] = []
+        for at, glob in enumerate(rules):
+            if "*" in glob:
+                pattern = ".*".join(re.escape(part) for part in glob.split("*"))
+                self._globs.append((at, re.compile(pattern, re.DOTALL).fullmatch))
+            else:
+                self._exact[glob] = at
+        self._merged: dict[tuple[int, ...], Rule] = {(): _NO_RULE}
+
+    def of(self, name: str) -> Rule:
+        """What the operator says of the upstream's method `name`."""
+        matching = [at for at, matches in self._globs if matches(name)]
+        exact = self._exact.get(name)
+        if exact is not None:
+            matching = sorted([*matching, exact])
+        which = tuple(matching)
+        rule = self._merged.get(which)
+        if rule is None:
+            rule = self._merged[which] = _merge([self._rules[at] for at in which])
+        return rule
+
+
+def _merge(rules: list[Rule]) -> Rule:
+    said: dict[str, Any] = {}
+    for rule in rules:
+        for name in Rule.__dataclass_fields__:
+            value = getattr(rule, name)
+            if value is not None and not (name == "invalidates" and not value):
+                said[name] = value
+    return Rule(**said)

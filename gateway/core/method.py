@@ -1,0 +1,95 @@
+"""What can be called, and what is known of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Share = Literal["nobody", "everyone"]
+Structure = Literal["either", "by-name", "by-position"]
+Arrays = Literal["lists", "ndarray"]
+
+
+class CacheRule(Struct, frozen=True):
+    """How long a reply serves, and for whom.
+
+    `fresh`, `stale` and `negative` are seconds: served as it is, served (marked) while a refresh runs or the
+    upstream is down, and how long an upstream's JSON-RPC error is kept (0 = never). `share` says who may be
+    answered from an entry: its own principal (`nobody` else), or everyone who may call the method. `by_name`
+    lets the order of named parameters not matter. `max_size` is in bytes.
+    """
+
+    fresh: float
+    stale: float = 0.0
+    share: Share = "nobody"
+    tags: tuple[str, ...] = ()
+    negative: float = 0.0
+    by_name: bool = False
+    max_size: int = 64 * 1024 * 1024
+
+
+class Param(Struct, frozen=True):
+    """One parameter as its upstream describes it: a hint for people, never a reason to refuse an argument."""
+
+    name: str
+    required: bool = False
+    schema: dict[str, Any] = {}
+    description: str = ""
+
+
+class RpcBinding(Struct, frozen=True):
+    """Carried out as the JSON-RPC method `method` of the upstream."""
+
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """Something callable: its name, its parameters and result, and what is known of it.
+
+    `name` is what callers say (`jobs.get_job`); `service` is the name that policies, keys, tags and metrics
+    use (`jobs`, or `minnie65/chunkedgraph` for a local service). `params` is None where the upstream gives no
+    parameter list. `facts` are further members of `x-labgate` (result, item, page, http, scopes).
+    """
+
+    name: str
+    service: str
+    binding: RpcBinding
+    params: tuple[Param, ...] | None = None
+    structure: Structure = "either"
+    result: dict[str, Any] | None = None
+    summary: str = ""
+    description: str = ""
+    docs: str = ""
+    deprecated: bool = False
+    safe: bool = False
+    idempotent: bool = False
+    cache: CacheRule | None = None
+    invalidates: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def namespace(self) -> str:
+        """The first part of the name: the service as callers call it."""
+        return self.name.partition(".")[0]
+
+    @cached_property
+    def qualified(self) -> str:
+        """The name that policies see: `datastack/service.method` for a method of a local service."""
+        datastack, slash, _ = self.service.rpartition("/")
+        return f"{datastack}/{self.name}" if slash else self.name
+
+    @cached_property
+    def lineage(self) -> tuple[str, ...]:
+        """The names of the generations that a stored reply of this method must still agree with."""
+        tags = self.cache.tags if self.cache else ()
+        return (f"service:{self.service}", f"method:{self.qualified}", *(f"tag:{tag}" for tag in tags))
+
+    @cached_property
+    def purges(self) -> tuple[str, ...]:
+        """The names of the generations that a call of this method ends."""
+        return tuple(f"tag:{tag}" for tag in self.invalidates)

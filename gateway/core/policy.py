@@ -1,0 +1,125 @@
+"""May this principal call this method?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from gateway.core.principal import Principal
+
+MEMO = 65536
+"""How many decisions about method names are remembered for one set of policies."""
+
+
+class Policy(Struct, frozen=True):
+    """Which principals (`to`) may call which methods (`allow`); `operate` opens the operator's door to them.
+
+    `to` is any of `subject:S`, `group:G`, `scope:S`, `authenticated`, `anonymous`. `allow` is method globs: `*`
+    alone is every method; else `*` stands for any characters but `/`, so that `chunkedgraph.*` is the global
+    service of that name and `minnie65/chunkedgraph.*` that datastack's.
+    """
+
+    to: tuple[str, ...]
+    allow: tuple[str, ...]
+    operate: bool = False
+
+
+def concerns(policy: Policy, principal: Principal) -> bool:
+    """Whether the policy speaks of this principal."""
+    return any(_is_meant(word, principal) for word in policy.to)
+
+
+def _is_meant(word: str, principal: Principal) -> bool:
+    if word == "anonymous":
+        return principal.anonymous
+    if principal.anonymous:
+        return False
+    kind, colon, value = word.partition(":")
+    match kind:
+        case "authenticated":
+            return not colon
+        case "subject":
+            return principal.subject == value
+        case "group":
+            return value in principal.groups
+        case "scope":
+            return value in principal.scopes
+    return False
+
+
+def is_path(glob: str) -> bool:
+    """Whether an `allow` entry speaks of mounted paths (`/**`, `GET /dvid/**`) and not of methods."""
+    return glob.startswith("/") or bool(re.match(r"[A-Z]+ /", glob))
+
+
+def pattern(glob: str) -> str:
+    """The regular expression of a method glob.
+
+    Each part is found once, at its first place, and never again (an atomic group): trying every place would take
+    time exponential in the number of stars, and the names come from callers.
+    """
+    if glob == "*":
+        return r"(?s:.*)"
+    first, *rest = map(re.escape, glob.split("*"))
+    if not rest:
+        return first
+    *middle, last = rest
+    return first + "".join(f"(?>[^/]*?{part})" for part in middle if part) + "[^/]*" + last
+
+
+class Access:
+    """What the principals of one set of policies may call: compiled once, each name decided once."""
+
+    def __init__(self, policies: Iterable[Policy], key: tuple[int, ...]) -> None:
+        chosen = tuple(policies)
+        self.key = key
+        self.operate = any(policy.operate for policy in chosen)
+        globs = [glob for policy in chosen for glob in policy.allow if not is_path(glob)]
+        self._everything = "*" in globs
+        self._match = re.compile("|".join(map(pattern, globs)) or r"(?!)").fullmatch
+        self._decided: dict[str, bool] = {}
+
+    def allows(self, qualified: str) -> bool:
+        """Whether the method of this qualified name (`jobs.get`, `minnie65/chunkedgraph.roots`) may be called."""
+        if self._everything:
+            return True
+        decided = self._decided.get(qualified)
+        if decided is None:
+            decided = self._match(qualified) is not None
+            if len(self._decided) >= MEMO:
+                self._decided.clear()
+            self._decided[qualified] = decided
+        return decided
+
+
+class Policies:
+    """All policies of the gate. Nothing matched = refused."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._policies = tuple(policies)
+        self._access: dict[tuple[int, ...], Access] = {}
+        self._known: dict[Principal, Access] = {}
+        self._last: tuple[Principal | None, Access] = (None, Access((), ()))
+
+    def access(self, principal: Principal) -> Access:
+        """What the principal may call; principals of whom the same policies speak share one answer."""
+        last, access = self._last
+        if last is principal:  # the entries of one batch, and the steps of one call
+            return access
+        known = self._known.get(principal)
+        if known is None:
+            known = self._compile(principal)
+            if len(self._known) >= MEMO:
+                self._known.clear()
+            self._known[principal] = known
+        self._last = (principal, known)
+        return known
+
+    def _compile(self, principal: Principal) -> Access:
+        key = tuple(i for i, policy in enumerate(self._policies) if concerns(policy, principal))
+        access = self._access.get(key)
+        if access is None:
+            access = self._access[key] = Access((self._policies[i] for i in key), key)
+        return access

@@ -1,0 +1,29 @@
+"""Whom does a token speak for?"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+ANONYMOUS_ISSUER = "anonymous"
+
+
+class Principal(Struct, frozen=True, gc=False):
+    """Whom a credential speaks for.
+
+    `expires` is when the credential ends, in seconds since 1970; `token_id` is its own id (`jti`).
+    """
+
+    subject: str
+    issuer: str
+    groups: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    expires: float = float("inf")
+    token_id: str | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether there was no credential."""
+        return self.issuer == ANONYMOUS_ISSUER
+
+
+ANONYMOUS = Principal(subject="anonymous", issuer=ANONYMOUS_ISSUER)

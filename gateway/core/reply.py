@@ -1,0 +1,50 @@
+"""What goes out: the answer to a call, before a door writes it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import MsgspecError, Struct
+from msgspec.json import Decoder
+
+from gateway.core.verdict import Verdict
+
+Fields = tuple[tuple[bytes, bytes], ...]
+"""Header fields as sent: their case, order, duplicates and any bytes."""
+
+
+class Whole(Struct, frozen=True, gc=False):
+    """A body that is in memory."""
+
+    data: bytes
+
+
+class Reply(Struct, frozen=True):
+    """The answer to a call.
+
+    For `result` and `error` the body is the bare JSON value of that member, byte for byte as the upstream sent
+    it; doors write the envelope around it. `stored` = the trip left an entry; `collapsed` = the trip was another call's;
+    `upstream_ms` is how long it took, None for what needed none.
+    """
+
+    kind: Literal["result", "error"]
+    body: Whole
+    verdict: Verdict
+    stored: bool = False
+    collapsed: bool = False
+    upstream_ms: float | None = None
+
+
+class _Coded(Struct):
+    code: int = 0
+
+
+_coded = Decoder(_Coded)
+
+
+def error_code(error: bytes) -> int:
+    """The code of a JSON-RPC error object, 0 where it cannot be read."""
+    try:
+        return _coded.decode(error).code
+    except (MsgspecError, RecursionError, ValueError):
+        return 0

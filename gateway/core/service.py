@@ -1,0 +1,89 @@
+"""What does the gate know of an upstream before it has spoken to it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.method import Arrays, CacheRule, Param
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the operator knows of methods and the upstream does not say; None = nothing said."""
+
+    safe: bool | None = None
+    idempotent: bool | None = None
+    cache: CacheRule | None = None
+    invalidates: tuple[str, ...] = ()
+    deprecated: bool | None = None
+    summary: str | None = None
+    params: tuple[Param, ...] | None = None
+    result: str | None = None
+    item: bool | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """A named upstream: one address or several replicas, a dialect, rules for its methods.
+
+    `timeout` (of a call), `describe_timeout` and `refresh` (between discoveries) are seconds; `headers` are
+    sent with every request to it and hold its secrets, so they stay out of every repr. `rules` map method
+    globs to what is known of them; later ones win over earlier ones.
+    """
+
+    name: str
+    dialect: str
+    urls: tuple[str, ...]
+    datastack: str | None = None
+    rpc_path: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = 300.0
+    describe_timeout: float = 10.0
+    refresh: float = 300.0
+    arrays: Arrays = "lists"
+    concurrency: int = 64
+    max_reply: int = 1 << 30
+    max_describe: int = 64 << 20
+    max_methods: int = 50_000
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    summary: str = ""
+
+    @property
+    def qualified(self) -> str:
+        """The name that policies, keys, tags, metrics and logs use: a local service has its datastack before it."""
+        return f"{self.datastack}/{self.name}" if self.datastack else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """One method as its upstream describes it, before the operator's rules; `name` is the upstream's own."""
+
+    name: str
+    params: tuple[Param, ...] | None = None
+    structure: str = "either"
+    result: Mapping[str, Any] | None = None
+    summary: str = ""
+    description: str = ""
+    docs: str = ""
+    deprecated: bool = False
+    safe: bool = False
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What an upstream says of itself.
+
+    `convention` is the one by which it answered (`rpc.discover`, `system.describe`, …) and `address` where its
+    calls go (for JSON-RPC: the path). `left_out` counts the names that could not be taken, with an example.
+    """
+
+    methods: tuple[Described, ...]
+    convention: str
+    address: str
+    version: str = ""
+    summary: str = ""
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    left_out: int = 0

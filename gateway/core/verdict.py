@@ -1,0 +1,71 @@
+"""May a stored reply answer this call, and why (not)?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from gateway.core.method import CacheRule
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A stored reply.
+
+    Times are seconds since 1970. `generations` and `epoch` were read before the trip that brought the reply,
+    and must still hold when it is used.
+    """
+
+    key: bytes
+    kind: Literal["result", "error"]
+    body: bytes
+    stored: float
+    fresh_until: float
+    stale_until: float
+    epoch: int
+    generations: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """What the entry takes in memory, in bytes, about."""
+        return len(self.key) + len(self.body) + OVERHEAD
+
+
+OVERHEAD = 320
+"""Bytes that an entry takes beside its body and key: the struct, its numbers and its place in the tier."""
+
+
+class Hit(Struct, frozen=True, gc=False):
+    """The entry answers the call."""
+
+    entry: Entry
+
+
+class Stale(Struct, frozen=True, gc=False):
+    """The entry is past its freshness, but the rule lets it answer while a refresh runs; `why` it is stale."""
+
+    entry: Entry
+    key: bytes
+    generations: tuple[int, ...]
+    epoch: int
+    rule: CacheRule
+    why: str
+
+
+class Miss(Struct, frozen=True, gc=False):
+    """Nothing stored will do; the reply to come may be shared under `key` and stored by `rule`."""
+
+    key: bytes
+    generations: tuple[int, ...]
+    epoch: int
+    rule: CacheRule
+    why: str
+
+
+class Pass(Struct, frozen=True, gc=False):
+    """The cache has no part in this call."""
+
+    why: str
+
+
+Verdict = Hit | Stale | Miss | Pass

@@ -1,0 +1,34 @@
+"""How are upstreams spoken to that say nothing of themselves?"""
+
+from __future__ import annotations
+
+from gateway.core.call import Call
+from gateway.core.faults import UnknownMethod
+from gateway.core.ports import Dialect, Upstream
+from gateway.core.reply import Reply
+from gateway.core.service import Description, Service
+
+
+class ListedDialect:
+    """The dialect `listed`: the methods are those that the operator's rules name, and none is asked for.
+
+    Calls are carried out as the dialect `jsonrpc` does, at the service's `rpc_path`.
+    """
+
+    kind = "listed"
+
+    def __init__(self, jsonrpc: Dialect) -> None:
+        self._jsonrpc = jsonrpc
+
+    async def describe(self, service: Service, upstream: Upstream, deadline: float) -> Description:  # noqa: ARG002 - a port
+        """Nothing of the upstream's own, and no question to it."""
+        return Description(methods=(), convention=self.kind, address=service.rpc_path or "")
+
+    async def perform(self, call: Call, service: Service, address: str, upstream: Upstream) -> Reply:
+        """Carry one call out. Raises UnknownMethod for a service without `rpc_path`, which takes no such calls."""
+        if service.rpc_path is None:
+            raise UnknownMethod(
+                f"The service {service.qualified!r} has no `rpc_path` in the gate's configuration, so its methods "
+                "cannot be called."
+            )
+        return await self._jsonrpc.perform(call, service, address, upstream)

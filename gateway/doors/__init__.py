@@ -1,0 +1,1 @@
+"""How callers come in, one door a file."""

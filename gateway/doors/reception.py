@@ -1,0 +1,211 @@
+"""Who is at which door? Every request of a listener passes here once, in and out.
+
+In: a request id, the host, the door, the caller. Out: the fields that every reply carries, a fault as HTTP, a
+line in the access log. What happens between the two is the door's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from time import perf_counter
+from typing import Protocol
+
+from aiohttp import web
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.core.credentials import credential
+from gateway.core.faults import (
+    BadRequest,
+    Fault,
+    Forbidden,
+    InternalFault,
+    MethodNotAllowed,
+    NoSuchAddress,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.core.ports import Identity, Observer, Visit
+from gateway.core.principal import ANONYMOUS, Principal
+from gateway.core.reply import Fields
+from gateway.doors.asked import Asked, datastack, request_id
+from gateway.doors.encodings import JSON, Encoding, of_answer
+from gateway.doors.refusal import refused
+from gateway.relay import Relay
+from gateway.wire.answer import Answer
+
+log = logging.getLogger("labgate.doors")
+
+
+class Door(Protocol):
+    """One way in."""
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer; faults are raised."""
+
+
+class Place(Struct, frozen=True):
+    """A door at an address: the verbs it takes, whether anybody may come, whether operators only."""
+
+    name: str
+    door: Door
+    verbs: tuple[str, ...]
+    open: bool = False
+    operators: bool = False
+
+
+class Reception:
+    """Receives the requests of one listener."""
+
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        relay: Relay,
+        identity: Identity,
+        observer: Observer,
+        *,
+        anonymous: bool,
+        hosts: Collection[str],
+        draining: Callable[[], bool],
+        wall: Callable[[], float],
+        challenge: Callable[[Unauthenticated], str],
+    ) -> None:
+        """`places` by path; one that ends in `/` takes what lies below it, by one segment.
+
+        `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+        """
+        self._places = places
+        self._relay = relay
+        self._identity = identity
+        self._observer = observer
+        self._anonymous = anonymous
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._draining = draining
+        self._wall = wall
+        self._challenge = challenge
+
+    async def receive(self, request: web.BaseRequest) -> Answer:
+        """The answer to any request."""
+        started = perf_counter()
+        path = request.rel_url.raw_path
+        visit = Visit(request_id(request), "none", request.method, path, request.remote or "")
+        asked = Asked(request, visit)
+        try:
+            answer = await self._admitted(asked, path)
+        except Fault as fault:
+            answer = self._refused(fault, asked)
+        except (ConnectionError, asyncio.CancelledError):
+            visit.status = 499  # nginx's number for a caller who went away; only the log sees it
+            raise
+        except Exception:
+            log.exception("request failed by a mistake of the gate's", extra={"request_id": visit.id})
+            answer = self._refused(InternalFault("The gate made a mistake; its log tells more."), asked)
+        finally:
+            visit.seconds = perf_counter() - started
+            if visit.status == 499:
+                self._observer.visited(visit)
+        answer = replace(answer, fields=answer.fields + self._common(asked))
+        visit.status, visit.size = answer.status, len(answer.body)
+        self._observer.visited(visit)
+        return answer
+
+    async def _admitted(self, asked: Asked, path: str) -> Answer:
+        """The host, the door and the caller; then the door itself."""
+        request = asked.request
+        self._check_host(request.host)
+        place = self._place(path)
+        asked.visit.door = place.name
+        if request.method not in place.verbs:
+            raise MethodNotAllowed(
+                f"{path} takes {' and '.join(place.verbs)}, not {request.method}.",
+                allow=", ".join(place.verbs),
+            )
+        if place.open:
+            return await place.door.answer(asked)
+        if self._draining():
+            raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
+        asked.principal = await self._identify(request.raw_headers)
+        asked.visit.subject = asked.principal.subject
+        access = self._relay.policies.access(asked.principal)
+        if place.operators and not access.operate:
+            raise _OperatorsOnly(
+                f"{asked.principal.subject!r} is no operator: no policy says `operate: true`."
+            )
+        asked.datastack = datastack(request, path)
+        asked.view = self._relay.catalog.view(access, asked.datastack)
+        return await place.door.answer(asked)
+
+    def _check_host(self, host: str) -> None:
+        if (
+            self._hosts
+            and host.rpartition(":")[0].lower() not in self._hosts
+            and host.lower() not in self._hosts
+        ):
+            raise _Misdirected("This host is not served here; add it to `hosts`.")
+
+    def _place(self, path: str) -> Place:
+        place = self._places.get(path)
+        if place is None:
+            above, _, last = path.rpartition("/")
+            place = self._places.get(f"{above}/") if last else None
+        if place is None:
+            raise NoSuchAddress(f"Nothing is served at this address; the gate's own are {self._addresses()}.")
+        return place
+
+    def _addresses(self) -> str:
+        return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
+
+    async def _identify(self, fields: Fields) -> Principal:
+        """The caller. A credential that fails is refused, never taken for none."""
+        given = credential(fields)
+        if given is None:
+            if self._anonymous:
+                return ANONYMOUS
+            raise Unauthenticated(
+                "A token is needed: send `Authorization: Bearer TOKEN`. "
+                "Whoever runs the gate makes one with `labgated token create`.",
+                missing=True,
+            )
+        now = self._wall()
+        return self._identity.known(given, now) or await self._identity.identify(given, now)
+
+    def _refused(self, fault: Fault, asked: Asked) -> Answer:
+        asked.visit.fault = fault.name
+        fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
+        if isinstance(fault, Unauthenticated):
+            fields += ((b"WWW-Authenticate", self._challenge(fault).encode()),)
+        return refused(fault, asked.id, fields, writing=self._writing(asked.request))
+
+    def _writing(self, request: web.BaseRequest) -> Encoding:
+        try:
+            return of_answer(request.headers.get("Accept"), JSON)
+        except ValueError:
+            return JSON
+
+    def _common(self, asked: Asked) -> Fields:
+        fields: tuple[tuple[bytes, bytes], ...] = ((b"X-Request-Id", asked.id.encode()),)
+        if asked.view is not None:
+            fields += ((b"Labgate-Catalog", asked.view.version.encode()),)
+        return fields
+
+
+class _OperatorsOnly(Forbidden):
+    """On pages a caller who may not is answered 403; on `/rpc` it is an error of the method."""
+
+    status = 403
+
+    @property
+    def name(self) -> str:
+        return "Forbidden"
+
+
+class _Misdirected(BadRequest):
+    """The Host is none of this listener's (RFC 9110 section 15.5.20)."""
+
+    status = 421
+
+    @property
+    def name(self) -> str:
+        return "BadRequest"

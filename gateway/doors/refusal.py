@@ -1,0 +1,40 @@
+"""How is a fault said in HTTP? This is the one place that knows."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+
+from gateway.core.faults import Fault, MethodNotAllowed
+from gateway.core.reply import Fields
+from gateway.doors.encodings import JSON, Encoding
+from gateway.wire.answer import Answer
+
+
+def error_bytes(fault: Fault, *, service: str | None, method: str | None, request_id: str) -> bytes:
+    """The JSON-RPC error object of a fault, as JSON."""
+    error = fault.as_error(service=service, method=method, request_id=request_id)
+    try:
+        return orjson.dumps(error)
+    except TypeError:  # a lone surrogate in a name that the caller sent
+        return json.dumps(error).encode()
+
+
+def refused(fault: Fault, request_id: str, fields: Fields, *, writing: Encoding = JSON) -> Answer:
+    """The answer to a request of which nothing was carried out: a JSON-RPC error, its id null."""
+    error = error_bytes(fault, service=None, method=None, request_id=request_id)
+    body = writing.error(writing.null, writing.value(error))
+    return Answer(
+        fault.status, None, ((b"Content-Type", writing.content_type), *extra_fields(fault), *fields), body
+    )
+
+
+def extra_fields(fault: Fault) -> Fields:
+    """The header fields that a fault's status asks for: `Allow`, `Retry-After`, `WWW-Authenticate`."""
+    found: list[tuple[bytes, bytes]] = []
+    if isinstance(fault, MethodNotAllowed):
+        found.append((b"Allow", str(fault.data.get("allow", "")).encode()))
+    if "retry_after" in fault.data and fault.status in (429, 503):
+        found.append((b"Retry-After", b"%d" % max(1, round(fault.data["retry_after"]))))
+    return tuple(found)

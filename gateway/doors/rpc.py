@@ -1,0 +1,239 @@
+"""How does JSON-RPC come in? `POST /rpc`: single calls and batches, in JSON or msgpack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.core.cache_status import age, cache_status, outcome, worst
+from gateway.core.call import Call, Demand, Params
+from gateway.core.describe import BUILTIN
+from gateway.core.envelope import Batch, Entry, Invalid, Refused, Single
+from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
+from gateway.core.method import Method
+from gateway.core.ports import Observer
+from gateway.core.reply import Reply
+from gateway.core.transcode import NotSayable
+from gateway.doors.asked import Asked, demand, patience
+from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
+from gateway.doors.refusal import error_bytes
+from gateway.relay import Relay
+from gateway.wire.answer import Answer
+from gateway.wire.body import read_body
+
+AT_ONCE = 64
+"""How many misses of one batch are on their way at the same time."""
+
+LARGE = 1 << 20
+"""Bytes beyond which a body is transcoded beside the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcLimits:
+    """What one request may hold: bytes, entries of a batch, and levels of nesting."""
+
+    body: int
+    batch: int
+    depth: int
+
+
+class Part:
+    """One entry of a message on its way to its answer."""
+
+    __slots__ = ("call", "fault", "id", "method", "raw", "reply")
+
+    def __init__(self, token: bytes | None) -> None:
+        self.id = token
+        self.method: Method | None = None
+        self.call: Call | None = None
+        self.reply: Reply | None = None
+        self.fault: Fault | None = None
+        self.raw: bytes | None = None
+
+
+class RpcDoor:
+    """Reads messages, has the relay carry their calls out, and writes the answers in the order of the calls."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        limits: RpcLimits,
+        observer: Observer,
+        *,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`wall` tells seconds since 1970, `monotonic` those of the event loop."""
+        self._relay = relay
+        self._limits = limits
+        self._observer = observer
+        self._wall = wall
+        self._monotonic = monotonic
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer to one request."""
+        headers = asked.request.headers
+        reading = of_body(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        writing = of_answer(headers.get("Accept"), reading)
+        deadline = self._monotonic() + patience(asked.request)
+        wanted = demand(asked.request)
+        body = await read_body(asked.request, self._limits.body)
+        message = await self._read(reading, body)
+        match message:
+            case Refused(code, text):
+                return self._refused(BY_CODE.get(code, InvalidRequest)(text), asked, writing)
+            case Single(entry):
+                parts = [self._prepare(entry, asked, deadline, wanted)]
+            case Batch(entries):
+                parts = [self._prepare(entry, asked, deadline, wanted) for entry in entries]
+        await self._carry_out(parts)
+        return await self._written(parts, isinstance(message, Batch), asked, reading, writing)
+
+    async def _read(self, reading: Encoding, body: bytes) -> Single | Batch | Refused:
+        limits = self._limits
+        if reading is not JSON and len(body) > LARGE:
+            return await asyncio.to_thread(reading.read, body, max_batch=limits.batch, max_depth=limits.depth)
+        return reading.read(body, max_batch=limits.batch, max_depth=limits.depth)
+
+    # carry out
+
+    def _prepare(self, entry: Entry, asked: Asked, deadline: float, wanted: Demand) -> Part:
+        """Find the entry's method, and answer it at once where memory has the reply."""
+        if isinstance(entry, Invalid):
+            part = Part(entry.id)
+            part.fault = BY_CODE.get(entry.code, InvalidRequest)(entry.message)
+            return part
+        part = Part(entry.id)
+        try:
+            builtin = BUILTIN.get(entry.method)
+            if builtin is not None and asked.view is not None:
+                part.raw = builtin(asked.view, entry.params)
+                return part
+            method = self._relay.find(entry.method, asked.datastack, asked.principal)
+            part.method = method
+            timeout = self._relay.routes[method.service].service.timeout
+            part.call = Call(
+                id=asked.id,
+                principal=asked.principal,
+                method=method,
+                ask=Params(entry.params),
+                deadline=min(deadline, self._monotonic() + timeout),
+                demand=wanted,
+                notification=entry.id is None,
+            )
+            part.reply = self._relay.at_hand(part.call, self._wall())
+        except Fault as fault:
+            part.fault = fault
+        if part.reply is not None or part.fault is not None:
+            self._observe(part, 0.0)
+        return part
+
+    async def _carry_out(self, parts: Sequence[Part]) -> None:
+        """Obtain what is not at hand, at most `AT_ONCE` of it at a time."""
+        absent = [(part, part.call) for part in parts if part.call and not part.reply and not part.fault]
+        if len(absent) == 1:
+            await self._obtain(*absent[0])
+        elif absent:
+            gate = asyncio.Semaphore(AT_ONCE)
+
+            async def obtain(part: Part, call: Call) -> None:
+                async with gate:
+                    await self._obtain(part, call)
+
+            async with asyncio.TaskGroup() as group:
+                for part, call in absent:
+                    group.create_task(obtain(part, call))
+
+    async def _obtain(self, part: Part, call: Call) -> None:
+        started = self._monotonic()
+        try:
+            part.reply = await self._relay.obtain(call)
+        except Fault as fault:
+            part.fault = fault
+        self._observe(part, self._monotonic() - started)
+
+    def _observe(self, part: Part, seconds: float) -> None:
+        if part.method is None:
+            return
+        if part.fault is not None:
+            self._observer.called(part.method, part.fault.name, seconds)
+        elif part.reply is not None:
+            ended = outcome(part.reply) if part.reply.kind == "result" else "error"
+            self._observer.called(part.method, ended, seconds)
+
+    # write
+
+    async def _written(
+        self, parts: list[Part], batch: bool, asked: Asked, reading: Encoding, writing: Encoding
+    ) -> Answer:
+        size = sum(len(part.reply.body.data) for part in parts if part.reply)
+        if writing is not JSON and size > LARGE:
+            answers = await asyncio.to_thread(self._answers, parts, asked, reading, writing)
+        else:
+            answers = self._answers(parts, asked, reading, writing)
+        reply = worst(part.reply for part in parts if part.reply)
+        self._note(asked, parts, reply)
+        fields = self._fields(reply, len(parts) == 1)
+        if not answers:
+            return Answer(204, None, fields, b"")
+        body = writing.batch(answers) if batch else answers[0]
+        return Answer(200, None, ((b"Content-Type", writing.content_type), *fields), body)
+
+    def _answers(self, parts: list[Part], asked: Asked, reading: Encoding, writing: Encoding) -> list[bytes]:
+        return [self._one(part, part.id, asked, reading, writing) for part in parts if part.id is not None]
+
+    def _one(self, part: Part, token: bytes, asked: Asked, reading: Encoding, writing: Encoding) -> bytes:
+        """The answer to one call, written around bytes that nobody touches where the encodings agree."""
+        try:
+            token = token if reading is writing else writing.value(reading.json_id(token))
+            if part.raw is not None:
+                return writing.result(token, writing.value(part.raw))
+            if part.reply is not None:
+                put = writing.result if part.reply.kind == "result" else writing.error
+                return put(token, writing.value(part.reply.body.data))
+        except NotSayable as reason:
+            part.fault = Unrepresentable(
+                f"The result cannot be said in {writing.content_type.decode()}: {reason}. "
+                "Ask for `Accept: application/json`."
+            )
+        fault = part.fault or InternalFault("The gate made no answer; its log tells more.")
+        method = part.method
+        error = error_bytes(
+            fault,
+            service=method.service if method else None,
+            method=method.name if method else None,
+            request_id=asked.id,
+        )
+        return writing.error(token, writing.value(error))
+
+    def _refused(self, fault: Fault, asked: Asked, writing: Encoding) -> Answer:
+        asked.visit.fault = fault.name
+        error = error_bytes(fault, service=None, method=None, request_id=asked.id)
+        body = writing.error(writing.null, writing.value(error))
+        return Answer(
+            200, None, ((b"Content-Type", writing.content_type), (b"Cache-Control", b"no-store")), body
+        )
+
+    def _fields(self, reply: Reply | None, alone: bool) -> tuple[tuple[bytes, bytes], ...]:
+        """What is said of the cache's part; for a batch, of the entry that it helped least."""
+        fields: list[tuple[bytes, bytes]] = [(b"Cache-Control", b"no-store")]
+        if reply is None:
+            return tuple(fields)
+        now = self._wall()
+        fields.append((b"Cache-Status", cache_status(reply, now).encode()))
+        if alone and (seconds := age(reply, now)) is not None:
+            fields.append((b"Age", b"%d" % seconds))
+        if reply.upstream_ms is not None:
+            fields.append((b"Server-Timing", b"upstream;dur=%.1f" % reply.upstream_ms))
+        return tuple(fields)
+
+    def _note(self, asked: Asked, parts: list[Part], reply: Reply | None) -> None:
+        """Fill what the access log says of this request."""
+        visit = asked.visit
+        visit.entries = len(parts)
+        visit.cache = outcome(reply) if reply else None
+        fault = next((part.fault for part in parts if part.fault), None)
+        visit.fault = fault.name if fault else None
+        if len(parts) == 1 and parts[0].method:
+            visit.method = parts[0].method.qualified

@@ -1,0 +1,94 @@
+"""Which trips to upstreams are under way, and who waits for them?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
+from typing import Any
+
+from gateway.core.faults import DeadlineExceeded, Unavailable
+from gateway.core.reply import Reply
+
+
+class Flight:
+    """One trip. It belongs to `Flights`, never to the task of a caller."""
+
+    def __init__(self, task: asyncio.Task[Reply], *, safe: bool) -> None:
+        self._task = task
+        self._safe = safe
+        self._waiting = 0
+        self.ending = False
+
+    async def join(self, deadline: float) -> Reply:
+        """Wait for the trip's reply, at most until `deadline` (the loop's time).
+
+        Raises the trip's fault, `DeadlineExceeded`, or `Unavailable` when the gate ends it. The last caller to leave a safe trip ends it: it was made for them alone. One that may change
+        something goes on to its own deadline whoever waits.
+        """
+        loop = asyncio.get_running_loop()
+        self._waiting += 1
+        try:
+            done, _ = await asyncio.wait((self._task,), timeout=max(0.0, deadline - loop.time()))
+        finally:
+            self._waiting -= 1
+            if self._safe and not self._waiting and not self._task.done():
+                self.ending = True
+                self._task.cancel()
+        if not done:
+            extra = {} if self._safe else {"maybe_executed": True}
+            raise DeadlineExceeded("The service did not answer within the call's time.", **extra)
+        if self._task.cancelled():
+            raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
+        return self._task.result()
+
+
+class Flights:
+    """The trips under way. Equal calls of safe methods share one; all end with the app."""
+
+    def __init__(self) -> None:
+        self._shared: dict[Hashable, Flight] = {}
+        self._tasks: set[asyncio.Task[Reply]] = set()
+
+    def find(self, key: Hashable) -> Flight | None:
+        """The trip that calls with this key share. The key holds the generations: after a write, none is joined."""
+        flight = self._shared.get(key)
+        return None if flight is None or flight.ending else flight
+
+    def start(
+        self,
+        fly: Callable[[], Coroutine[Any, Any, Reply]],
+        *,
+        key: Hashable | None = None,
+        safe: bool = False,
+    ) -> Flight:
+        """Begin a trip; with a `key` other calls may join it."""
+        task = asyncio.get_running_loop().create_task(fly())
+        flight = Flight(task, safe=safe)
+        self._tasks.add(task)
+        if key is not None:
+            self._shared[key] = flight
+        task.add_done_callback(lambda ended: self._end(ended, key, flight))
+        return flight
+
+    def _end(self, task: asyncio.Task[Reply], key: Hashable | None, flight: Flight) -> None:
+        self._tasks.discard(task)
+        if key is not None and self._shared.get(key) is flight:
+            del self._shared[key]
+        if not task.cancelled():
+            task.exception()  # looked at, so that a trip nobody waits for ends in silence
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def settle(self, patience: float) -> int:
+        """Wait for the trips under way, at most `patience` seconds; end the rest and return how many they were."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=patience)
+        rest = set(self._tasks)
+        for task in rest:
+            task.cancel()
+        for task in rest:
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        return len(rest)

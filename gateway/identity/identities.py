@@ -1,0 +1,172 @@
+"""Who is calling? Verdicts about credentials, remembered for as long as they hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Container, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from aiohttp import ClientSession
+from cachetools import LRUCache
+from msgspec import Struct
+
+from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
+from gateway.core.faults import Unauthenticated
+from gateway.core.principal import ANONYMOUS_ISSUER, Principal
+from gateway.identity import local, state
+from gateway.identity.errors import IdentityError
+from gateway.identity.keysets import FileKeys, FixedKeys, KeySource, UrlKeys
+from gateway.identity.ledger import Revocations
+from gateway.identity.signing import signing_keys
+from gateway.identity.tokens import opened, verify
+
+MEMO = 65536
+"""Verdicts that are remembered."""
+
+FOREIGN_VERDICT = 60.0
+"""Seconds that a verdict about another issuer's token serves before its signature is checked again."""
+
+LOOK = 0.25
+"""Seconds from one look for revoked tokens to the next."""
+
+
+class Trusted(Struct, frozen=True):
+    """An issuer, and where its keys are: a URL or the path of a file (a JSON Web Key Set)."""
+
+    issuer: Issuer
+    jwks: str | Path
+
+
+class _Verdict(Struct, frozen=True, gc=False):
+    principal: Principal
+    until: float
+
+
+class Identities:
+    """The port `Identity`: known callers from memory, others by their token's issuer.
+
+    Times are seconds since 1970 and come in with each question.
+    """
+
+    def __init__(self, revocations: Revocations | None) -> None:
+        """Made by `open`; `revocations` are those of the gate's own tokens."""
+        self._revocations = revocations
+        self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
+        self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
+        self._looked = float("-inf")
+        self._changed = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        state_dir: Path,
+        local_tokens: bool,
+        keys: Sequence[str],
+        trusted: Sequence[Trusted],
+        session: ClientSession,
+        now: float,
+    ) -> AsyncIterator[Identities]:
+        """Ready to be asked; keys of other issuers are fetched in the background, by the session.
+
+        `keys` are PEM texts: without any the gate's own key is the one in `state_dir`, made if there is none.
+        Raises IdentityError when a key, a file or the folder cannot be used.
+        """
+        revocations = None
+        if local_tokens:
+            state.prepare(state_dir)
+            revocations = Revocations(state_dir)
+        identities = cls(revocations)
+        if local_tokens:
+            identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
+        for entry in trusted:
+            _check_name(entry.issuer.issuer, identities._issuers)
+            identities._trust(entry.issuer, identities._source(entry, session))
+        try:
+            for _, source in identities._issuers.values():
+                source.start(now)
+            identities._look(now)
+            identities._changed = False
+            yield identities
+        finally:
+            for _, source in identities._issuers.values():
+                await source.close()
+
+    def known(self, credential: str, now: float) -> Principal | None:
+        """The principal of a credential that was verified before, if that verdict still holds."""
+        self._look(now)
+        verdict = self._memo.get(_key(credential))
+        return verdict.principal if verdict is not None and now < verdict.until else None
+
+    async def identify(self, credential: str, now: float) -> Principal:
+        """The principal for whom the credential speaks.
+
+        Raises `Unauthenticated` with what is wrong and how to get a token, and `Unavailable` while the keys of the
+        token's issuer cannot be had.
+        """
+        self._look(now)
+        token = opened(credential)
+        issuer, source = self._of(token.issuer)
+        signature = judge_header(token.header, issuer)
+        key = await source.find(signature.key_id, signature.algorithm, now)
+        verify(token, key, signature.algorithm, issuer)
+        principal = judge_claims(token.claims, issuer, now)
+        until = principal.expires
+        if issuer is not local.ISSUER:
+            until = min(until, now + FOREIGN_VERDICT)
+        elif self._revocations is not None and principal.token_id in self._revocations:
+            raise issuer.refusal("The token was revoked.")
+        self._memo[_key(credential)] = _Verdict(principal, until)
+        return principal
+
+    def changed(self, now: float) -> bool:
+        """Whether, since the last question, a token was revoked or an issuer withdrew a key.
+
+        Then verdicts that were kept elsewhere no longer hold either: the epoch must be raised.
+        """
+        self._look(now)
+        changed, self._changed = self._changed, False
+        return changed
+
+    def _look(self, now: float) -> None:
+        """Reads new revocations, at most every `LOOK` seconds; also when the clock was put back."""
+        if self._revocations is None or 0 <= now - self._looked < LOOK:
+            return
+        self._looked = now
+        if self._revocations.poll():
+            self._forget()
+
+    def _forget(self) -> None:
+        self._memo.clear()
+        self._changed = True
+
+    def _of(self, name: str | None) -> tuple[Issuer, KeySource]:
+        found = self._issuers.get(name) if name is not None else None
+        if found is None:
+            whose = (
+                "does not name its issuer (iss)"
+                if name is None
+                else f"is of an unknown issuer, {shown(name)}"
+            )
+            raise Unauthenticated(f"The token {whose}. {ADVICE}")
+        return found
+
+    def _trust(self, issuer: Issuer, source: KeySource) -> None:
+        self._issuers[issuer.issuer] = issuer, source
+
+    def _source(self, entry: Trusted, session: ClientSession) -> KeySource:
+        if isinstance(entry.jwks, Path):
+            return FileKeys(entry.issuer, entry.jwks, self._forget)
+        return UrlKeys(entry.issuer, entry.jwks, session, self._forget)
+
+
+def _check_name(name: str, taken: Container[str]) -> None:
+    # The name decides whose keys verify a token, and keeps principals of several issuers apart.
+    if name in taken or name in (LOCAL, ANONYMOUS_ISSUER):
+        raise IdentityError(f"identity.issuers: the name {name!r} is taken")
+
+
+def _key(credential: str) -> bytes:
+    return sha256(credential.encode("utf-8", "surrogatepass")).digest()

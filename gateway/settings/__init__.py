@@ -1,0 +1,39 @@
+"""What does the operator want: the settings file as values, or every problem with it at once."""
+
+from gateway.settings.addresses import Address, Url
+from gateway.settings.model import (
+    Cache,
+    Datastack,
+    Identity,
+    Issuer,
+    Limits,
+    Operator,
+    Policy,
+    Settings,
+    Telemetry,
+)
+from gateway.settings.problems import Problem, SettingsError
+from gateway.settings.reading import examine, load
+from gateway.settings.services import CacheRule, MethodRule, Parameter, Service
+
+__all__ = [
+    "Address",
+    "Cache",
+    "CacheRule",
+    "Datastack",
+    "Identity",
+    "Issuer",
+    "Limits",
+    "MethodRule",
+    "Operator",
+    "Parameter",
+    "Policy",
+    "Problem",
+    "Service",
+    "Settings",
+    "SettingsError",
+    "Telemetry",
+    "Url",
+    "examine",
+    "load",
+]

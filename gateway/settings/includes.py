@@ -1,0 +1,137 @@
+"""What do a settings file and the files it includes say together?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway import resources
+from gateway.settings.document import Document, Written, read
+from gateway.settings.problems import Problem, Where, clip
+
+MAX_FILES = 100
+
+_PACK = "pack:"
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """The files read so far, and what was found wrong."""
+
+    problems: list[Problem] = field(default_factory=list)
+    packs: list[Document] = field(default_factory=list)
+    files: int = 0
+
+
+class _RefusedError(Exception):
+    def __init__(self, text: str, fix: str) -> None:
+        super().__init__(text)
+        self.text, self.fix = text, fix
+
+
+def gather(path: Path) -> tuple[Document, list[Problem]]:
+    """Reads a settings file and what it includes.
+
+    A file lies above what it includes, of several included ones the later lies above, and packs lie below all files.
+    What lies above replaces lists and values, and is merged into mappings key by key; there its keys come last.
+    Data of None means that the file itself could not be read.
+    """
+    gathering = _Gathering()
+    files = _read(path, (), gathering)
+    if not isinstance(files.data, dict):
+        return files, gathering.problems
+    own = files.data.get("services")
+    names = set(own) if isinstance(own, dict) else set()
+    result = Document(files.file, {})
+    for pack in gathering.packs:
+        gathering.problems.extend(_unused(pack, names))
+        result = _over(result, pack)
+    return _over(result, files), gathering.problems
+
+
+def _read(path: Path, above: tuple[Path, ...], gathering: _Gathering) -> Document:
+    gathering.files += 1
+    document, problems = read(path)
+    gathering.problems.extend(problems)
+    if document.data is None:
+        return document
+    if not isinstance(document.data, dict):
+        fix = "begin with a key, like `services:`"
+        gathering.problems.append(document.problem((), "the file is no mapping of settings", fix))
+        document.data = None
+        return document
+    below = Document(str(path), {})
+    for where, entry in _entries(document):
+        try:
+            target = _target(entry, (*above, path.resolve()), gathering)
+        except _RefusedError as error:
+            gathering.problems.append(document.problem(where, error.text, error.fix))
+            continue
+        included = _read(target, (*above, path.resolve()), gathering)
+        if included.data is None:
+            continue
+        included.data.pop("include", None)
+        if entry.startswith(_PACK):
+            gathering.packs.append(included)
+        else:
+            below = _over(below, included)
+    return _over(below, document)
+
+
+def _entries(document: Document) -> Iterator[tuple[Where, Written]]:
+    """The entries of `include` that are text; the schema complains about others."""
+    entries = document.data.get("include")
+    if isinstance(entries, Written):
+        yield ("include",), entries
+    elif isinstance(entries, list):
+        for index, entry in enumerate(entries):
+            if isinstance(entry, Written):
+                yield ("include", index), entry
+
+
+def _target(entry: Written, above: tuple[Path, ...], gathering: _Gathering) -> Path:
+    """The file that an entry means; raises _RefusedError."""
+    shown = clip(entry)
+    if gathering.files >= MAX_FILES:
+        raise _RefusedError(f"more than {MAX_FILES} files", "include fewer")
+    if "${" in entry:
+        raise _RefusedError("placeholders are not followed here", "write the path itself")
+    if entry.startswith(_PACK):
+        target = _pack(entry.removeprefix(_PACK))
+    else:
+        target = entry.folder / Path(entry).expanduser()
+    if target.resolve() in above:
+        raise _RefusedError(f"`{shown}` includes itself", "remove one of the two entries")
+    if not target.is_file():
+        raise _RefusedError(f"no file `{shown}`", "name a file relative to this one, or a pack as pack:NAME")
+    return target
+
+
+def _pack(name: str) -> Path:
+    try:
+        return resources.pack(name)
+    except resources.UnknownPackError as error:
+        fix = "include one of: " + ", ".join(f"{_PACK}{known}" for known in error.known)
+        raise _RefusedError(str(error), fix) from error
+
+
+def _unused(pack: Document, names: set[str]) -> Iterator[Problem]:
+    """Takes out of a pack the services that the files do not have, with a warning for each."""
+    services = pack.data.get("services")
+    for name in list(services) if isinstance(services, dict) else []:
+        if name not in names:
+            fix = f"call your service `{name}`, or copy the pack's rules under the name you use"
+            text = f"the pack has rules for a service `{name}`, which your files do not have"
+            yield pack.problem(("services", name), text, fix, warning=True)
+            del services[name]
+
+
+def _over(below: Document, above: Document) -> Document:
+    return Document(above.file, _merged(below.data, above.data), below.spots | above.spots)
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    rest = {key: value for key, value in below.items() if key not in above}
+    return rest | {key: _merged(below[key], value) if key in below else value for key, value in above.items()}

@@ -1,0 +1,137 @@
+"""What is allowed in a settings file, but probably not meant?"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.settings.addresses import is_loopback
+from gateway.settings.document import Document
+from gateway.settings.problems import Problem, Where, near
+
+# These look at the plain data, not at Settings: so they are said together with the errors of a broken file.
+
+
+def notices(document: Document) -> Iterator[Problem]:
+    """The warnings about a whole file, after its includes were merged."""
+    yield from _nobody_may_call(document)
+    yield from _nobody_is_known(document)
+    yield from _nothing_is_served(document)
+    yield from _any_host_name(document)
+    yield from _rules_that_match_nothing(document)
+    yield from _tags_without_entries(document)
+    yield from _permissions_without_service(document)
+
+
+def _get(value: Any, *steps: str) -> Any:
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [value]
+    return value if isinstance(value, list) else []
+
+
+def _nobody_may_call(document: Document) -> Iterator[Problem]:
+    policies = document.data.get("policies")
+    if not policies:
+        fix = 'add policies, for example: - {to: [authenticated], allow: ["*"]}'
+        yield document.problem(("policies",), "no policies: nobody may call anything", fix, warning=True)
+    if _get(document.data, "identity", "anonymous"):
+        return
+    for index, policy in enumerate(_list(policies)):
+        if "anonymous" in _list(_get(policy, "to")):
+            text = "anonymous callers are refused before policies are asked"
+            fix = "write `anonymous: true` under `identity`, or remove the policy"
+            yield document.problem(("policies", index, "to"), text, fix, warning=True)
+
+
+def _nobody_is_known(document: Document) -> Iterator[Problem]:
+    identity = document.data.get("identity")
+    if not isinstance(identity, dict) or identity.get("local_tokens") is not False:
+        return
+    if not identity.get("issuers") and not identity.get("anonymous"):
+        text = "no local tokens, no issuers, no anonymous callers: every call is refused"
+        fix = "remove `local_tokens: false`, or add `issuers`"
+        yield document.problem(("identity",), text, fix, warning=True)
+
+
+def _nothing_is_served(document: Document) -> Iterator[Problem]:
+    if not document.data.get("services") and not document.data.get("datastacks"):
+        fix = "add services, for example: jobs: {url: http://127.0.0.1:39002}"
+        yield document.problem(("services",), "no services: there is nothing to call", fix, warning=True)
+
+
+def _any_host_name(document: Document) -> Iterator[Problem]:
+    listen = document.data.get("listen")
+    if (
+        not isinstance(listen, str)
+        or document.data.get("hosts")
+        or document.data.get("behind_proxy") is not True
+    ):
+        return
+    if not is_loopback(listen.rpartition(":")[0].strip("[]")):
+        fix = "add the names that callers use, for example hosts: [gate.lab.org]"
+        yield document.problem(("hosts",), "any Host name is accepted from other machines", fix, warning=True)
+
+
+def _services(document: Document) -> Iterator[tuple[Where, str, Any]]:
+    """Every service, global and local, as written."""
+    groups: list[tuple[Where, Any]] = [(("services",), document.data.get("services"))]
+    datastacks = document.data.get("datastacks")
+    groups.extend(
+        (("datastacks", name, "services"), _get(datastacks, name, "services"))
+        for name in (datastacks if isinstance(datastacks, dict) else ())
+    )
+    for where, group in groups:
+        for name, service in group.items() if isinstance(group, dict) else ():
+            yield (*where, name), name, service
+
+
+def _rules(document: Document) -> Iterator[tuple[Where, str, Any]]:
+    """Every rule about methods, with the name of its service."""
+    for where, name, service in _services(document):
+        methods = _get(service, "methods")
+        for glob, rule in methods.items() if isinstance(methods, dict) else ():
+            yield (*where, "methods", glob), name, rule
+
+
+def _rules_that_match_nothing(document: Document) -> Iterator[Problem]:
+    for where, name, _ in _rules(document):
+        glob = str(where[-1])
+        if glob.startswith(f"{name}."):
+            fix = f"if `{name}.` is not part of the upstream's own names, write `{glob.removeprefix(f'{name}.')}`"
+            yield document.problem(where, "rules are about names without the service's", fix, warning=True)
+
+
+def _tags_without_entries(document: Document) -> Iterator[Problem]:
+    tags = {str(tag) for _, _, rule in _rules(document) for tag in _list(_get(rule, "cache", "tags"))}
+    for where, _, rule in _rules(document):
+        for tag in _list(_get(rule, "invalidates")):
+            if isinstance(tag, str) and tag not in tags:
+                meant = near(tag, sorted(tags))
+                fix = (
+                    f"did you mean `{meant}`?" if meant else "add it to the `tags` of a `cache`, or remove it"
+                )
+                yield document.problem(
+                    (*where, "invalidates"), "no cache rule carries this tag", fix, warning=True
+                )
+
+
+def _permissions_without_service(document: Document) -> Iterator[Problem]:
+    names = {name for _, name, _ in _services(document)}
+    for index, policy in enumerate(_list(document.data.get("policies"))):
+        for permission in _list(_get(policy, "allow")):
+            space, dot, _ = str(permission).rpartition("/")[2].partition(".")
+            if (
+                dot
+                and "*" not in space
+                and " /" not in str(permission)
+                and not str(permission).startswith("/")
+            ):
+                meant = near(space, sorted(names)) if space not in names else None
+                if meant:
+                    text = f"there is no service `{space}`"
+                    where = ("policies", index, "allow")
+                    yield document.problem(where, text, f"did you mean `{meant}`?", warning=True)

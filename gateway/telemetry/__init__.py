@@ -1,0 +1,1 @@
+"""Metrics and logs: what happened, for those who run the gate."""

@@ -1,0 +1,96 @@
+"""How much happened?"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.core.method import Method
+from gateway.core.ports import Visit
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds of the buckets of call durations, in seconds."""
+
+
+class Metrics(Collector):
+    """Counts calls and requests in plain numbers; they become Prometheus's text only when somebody asks.
+
+    Labels are bounded: method names are those of the catalog, never what a caller sent.
+    """
+
+    def __init__(self, log: Callable[[Visit, float], None], wall: Callable[[], float]) -> None:
+        """`log` writes the access log, `wall` tells seconds since 1970."""
+        self._log = log
+        self._wall = wall
+        self._calls: Counter[tuple[str, str, str]] = Counter()
+        self._durations: dict[str, list[int]] = {}
+        self._seconds: Counter[str] = Counter()
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def called(self, method: Method, outcome: str, seconds: float) -> None:
+        """Count one call."""
+        service = method.service
+        self._calls[service, method.qualified, outcome] += 1
+        buckets = self._durations.get(service)
+        if buckets is None:
+            buckets = self._durations[service] = [0] * (len(BOUNDS) + 1)
+        buckets[bisect_left(BOUNDS, seconds)] += 1
+        self._seconds[service] += seconds  # type: ignore[assignment]
+
+    def visited(self, visit: Visit) -> None:
+        """Count and write down one HTTP request."""
+        self._requests[visit.door, visit.status] += 1
+        self._log(visit, self._wall())
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Publish a number that is read when somebody asks; `name` without the `labgate_` before it."""
+        self._gauges[name] = (text, read)
+
+    def outcomes(self) -> Mapping[str, int]:
+        """How many calls ended how, over all methods."""
+        total: Counter[str] = Counter()
+        for (_, _, outcome), count in self._calls.items():
+            total[outcome] += count
+        return total
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, in Prometheus's own shapes."""
+        calls = CounterMetricFamily(
+            "labgate_calls", "Calls by how they ended.", labels=("service", "method", "outcome")
+        )
+        for labels, count in sorted(self._calls.items()):
+            calls.add_metric(labels, count)
+        yield calls
+        requests = CounterMetricFamily(
+            "labgate_requests", "HTTP requests answered.", labels=("door", "status")
+        )
+        for (door, status), count in sorted(self._requests.items()):
+            requests.add_metric((door, str(status)), count)
+        yield requests
+        durations = HistogramMetricFamily(
+            "labgate_call_duration_seconds", "How long calls took.", labels=("service",)
+        )
+        for service, buckets in sorted(self._durations.items()):
+            durations.add_metric((service,), list(_cumulated(buckets)), self._seconds[service])
+        yield durations
+        for name, (text, read) in self._gauges.items():
+            yield GaugeMetricFamily(f"labgate_{name}", text, value=read())
+
+    def text(self) -> bytes:
+        """Prometheus's text format, version 0.0.4."""
+        return generate_latest(self._registry)
+
+
+def _cumulated(buckets: Iterable[int]) -> Iterator[tuple[str, int]]:
+    total = 0
+    for bound, count in zip([*map(str, BOUNDS), "+Inf"], buckets, strict=True):
+        total += count
+        yield bound, total

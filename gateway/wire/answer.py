@@ -1,0 +1,38 @@
+"""What does a handler answer to one HTTP request?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from msgspec import Struct
+
+from gateway.core.reply import Fields
+
+
+class Answer(Struct, frozen=True):
+    """An answer whose body is in memory.
+
+    `fields` go out exactly as they are: case, order, duplicates, any byte but CR, LF and NUL. The connection adds
+    `Date` (unless it is there), the framing, and `Connection` where that is needed; nothing else. `reason` None =
+    the usual phrase of the status. An answer to HEAD, and a 204 or 304, is sent without its body.
+    """
+
+    status: int
+    reason: bytes | None
+    fields: Fields
+    body: bytes = b""
+
+
+class StreamAnswer(Struct, frozen=True):
+    """An answer whose body comes piece by piece; a piece is asked for when the caller has taken the last ones.
+
+    `length` is the body's in bytes, None if it is not known: it then goes out in chunks, or ends with the
+    connection for HTTP/1.0. If `chunks` raises, or its pieces are not `length` bytes together, the connection
+    is reset: no caller takes half a body for a whole one. `chunks` is closed (`aclose`) whatever happens.
+    """
+
+    status: int
+    reason: bytes | None
+    fields: Fields
+    chunks: AsyncIterator[bytes]
+    length: int | None = None

@@ -1,0 +1,97 @@
+"""Does the caller take what is written?"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from typing import Final
+
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class Sender:
+    """The writing half of one connection: back-pressure for writers, and a measure of progress."""
+
+    __slots__ = ("_loop", "_sent", "_since", "_transport", "_waiter", "_written", "closed", "paused")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiter: asyncio.Future[None] | None = None
+        self._written = 0
+        self._sent = 0
+        self._since = loop.time()
+        self.paused = False
+        """Whether a writer has to wait for `drain`."""
+        self.closed = False
+        """Whether nothing more may be written."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes, or keep them until the caller takes them. ConnectionResetError if there is no caller."""
+        if self.closed or self._transport.is_closing():
+            raise ConnectionResetError("The caller has gone.")
+        self._written += len(data)
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the caller has taken enough. Raises ConnectionResetError if there is no caller any more."""
+        while self.paused and not self.closed:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        if self.closed:
+            raise ConnectionResetError("The caller has gone.")
+
+    def pause(self) -> None:
+        """Enough is kept: writers wait."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Writers may go on."""
+        self.paused = False
+        self._wake()
+
+    def close(self) -> None:
+        """Nothing more is written; writers who wait are told so."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def stuck(self, now: float, patience: float) -> bool:
+        """Whether nothing of what is kept has left for `patience` seconds; to be asked regularly."""
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent:
+            self._since = now
+            return False
+        # The kernel keeps megabytes, and asks for more by the megabyte: a slow reader's progress shows there.
+        sent = self._written - unsent - self._unread()
+        if sent > self._sent:
+            self._sent, self._since = sent, now
+            return False
+        return now - self._since > patience
+
+    def _unread(self) -> int:
+        """The bytes that the kernel keeps because the caller has not acknowledged them; 0 where it does not say."""
+        sock = self._transport.get_extra_info("socket")
+        try:
+            answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock is not None else bytes(4)
+        except OSError:
+            return 0
+        return int.from_bytes(answer, sys.byteorder)
+
+    def reset(self) -> None:
+        """End the connection so that the caller sees it broken, and not closed: what is kept is lost."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass  # it is closed already
+        self.close()
+        self._transport.abort()

@@ -1,0 +1,178 @@
+"""Who listens for callers, and how does it end?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+from typing import Final, TypeAlias, cast
+
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import BaseRequest, HTTPException, StreamResponse
+from aiohttp.web import Server as AiohttpServer
+
+from gateway.core.faults import Fault, InternalFault
+from gateway.wire.answer import Answer, StreamAnswer
+from gateway.wire.connection import Connection
+from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
+from gateway.wire.limits import Limits
+from gateway.wire.refusal import fault_parts
+from gateway.wire.shared import Counters, DateLine, Shared
+from gateway.wire.transport import connection_of
+
+__all__ = ["Handler", "Limits", "Server"]
+
+Handler: TypeAlias = Callable[[BaseRequest], Awaitable[Answer | StreamAnswer | StreamResponse]]
+"""What answers one request. Faults and anything else that it raises are answered too, but doors know better how."""
+
+_LOG = logging.getLogger(__name__)
+_NEVER: Final = 10 * 365 * 86400.0
+"""aiohttp's own keep-alive timer, in seconds: the connection's is the one that counts."""
+_BACKLOG: Final = 1024
+_CANCELLING_SECONDS: Final = 5.0
+
+
+def _not_a_refused_head(record: logging.LogRecord) -> bool:
+    """aiohttp logs heads that it refuses, with their text: it may hold a credential, and callers can send many."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_BEHIND_LOG = logging.getLogger("gateway.wire.behind")
+_BEHIND_LOG.addFilter(_not_a_refused_head)
+
+
+class Server:
+    """Listeners, their connections and the one handler that all of them share."""
+
+    def __init__(
+        self, handler: Handler, limits: Limits | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` gives seconds since 1970, for `Date`."""
+        self.limits = limits or Limits()
+        self.counters = Counters()
+        self._handler = handler
+        self._date = DateLine(clock)
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._behind: AiohttpServer | None = None
+        self._shared: Shared | None = None
+        self._pulse: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._shared.connections) if self._shared else 0
+
+    async def start(self, where: str | socket.socket, port: int = 0) -> tuple[str, int]:
+        """Listen at a host and port (0 = any free one), or on a bound socket; returns what was bound.
+
+        Can be called again for another listener. OSError if the address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        if isinstance(where, socket.socket):
+            listener = await loop.create_server(self.connection, sock=where, backlog=_BACKLOG)
+        else:
+            listener = await loop.create_server(self.connection, where, port, backlog=_BACKLOG)
+        self._listeners.append(listener)
+        host, bound = listener.sockets[0].getsockname()[:2]
+        return host, bound
+
+    def connection(self) -> Connection:
+        """The protocol for one new connection; to be called in the running loop."""
+        if self._shared is None:
+            self._shared = self._share(asyncio.get_running_loop())
+        return Connection(self._shared)
+
+    def _share(self, loop: asyncio.AbstractEventLoop) -> Shared:
+        limits = self.limits
+        self._behind = AiohttpServer(
+            self._handle,
+            handler_cancellation=True,
+            loop=loop,
+            access_log=None,
+            logger=_BEHIND_LOG,
+            keepalive_timeout=_NEVER,
+            lingering_time=limits.linger_seconds,
+            auto_decompress=False,
+            max_line_size=limits.line_bytes,
+            max_field_size=limits.line_bytes,
+            max_headers=limits.fields,
+        )
+        shared = Shared(loop, limits, self._date, self._behind, self.counters)
+        shared.emptied.set()
+        self._pulse = loop.call_later(limits.pulse, self._check, shared)
+        return shared
+
+    def _check(self, shared: Shared) -> None:
+        """Let every connection look at the time."""
+        now = shared.loop.time()
+        for connection in tuple(shared.connections):
+            connection.check(now)
+        self._pulse = shared.loop.call_later(self.limits.pulse, self._check, shared)
+
+    async def _handle(self, request: BaseRequest) -> StreamResponse:
+        """Answer one request of aiohttp's, whatever the handler does."""
+        connection = connection_of(request)
+        connection.begin(request)
+        try:
+            answer = await self._handler(request)
+            if isinstance(answer, StreamResponse):
+                return _as_response(Foreign(connection, answer))
+        except HTTPException as exc:
+            return _as_response(Foreign(connection, exc))
+        except Exception as exc:
+            if connection.over:
+                raise asyncio.CancelledError("The caller has gone.") from exc
+            answer = _fault_answer(exc)
+        try:
+            return _as_response(deliver(connection, request, answer))
+        except ValueError as exc:
+            await close_chunks(answer)
+            return _as_response(deliver(connection, request, _fault_answer(exc)))
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - past it the rest is reset: no caller can do that
+        """Stop gracefully: no new connections, idle ones close now, busy ones with their present answer.
+
+        What is left after `timeout` seconds is reset.
+        """
+        for listener in self._listeners:
+            listener.close()
+        if self._shared is None:
+            return
+        self._shared.draining = True
+        for connection in tuple(self._shared.connections):
+            connection.release()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._shared.emptied.wait()
+        except TimeoutError:
+            for connection in tuple(self._shared.connections):
+                connection.abort()
+            await self._shared.emptied.wait()
+
+    async def close(self) -> None:
+        """Stop at once: reset what is left, and wait until every handler has ended."""
+        await self.drain(0)
+        if self._pulse is not None:
+            self._pulse.cancel()
+        if self._behind is not None:
+            await self._behind.shutdown(_CANCELLING_SECONDS)
+
+
+def _fault_answer(exc: Exception) -> Answer:
+    """The answer to a request whose handler raised."""
+    request_id = token_hex(8)
+    if isinstance(exc, Fault):
+        fault = exc
+    else:
+        fault = InternalFault("The gate made a mistake; its log tells more, under the request id.")
+        _LOG.error("The handler of request %s failed.", request_id, exc_info=exc)
+    status, fields, body = fault_parts(fault, fault.status, request_id)
+    return Answer(status, None, fields, body)
+
+
+def _as_response(delivery: Delivery) -> StreamResponse:
+    # aiohttp asks a response for prepare, write_eof and keep_alive only; its own class brings maps we do not use.
+    return cast(StreamResponse, delivery)

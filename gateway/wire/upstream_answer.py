@@ -1,0 +1,181 @@
+"""What did an upstream answer, and where does its answer end?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from gateway.core.ports import Answer
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
+
+MAX_FIELDS: Final = 200
+MAX_INTERIM: Final = 16
+"""How many 1xx answers may come before the final one."""
+
+_START: Final = b"HTTP/1."
+
+
+class MalformedAnswerError(Exception):
+    """What came is no HTTP/1.x answer to this request; the text quotes nothing of it."""
+
+
+class AnswerTooLargeError(Exception):
+    """The answer's body is larger than it may be."""
+
+
+class AnswerReader:
+    """Reads the answers that come over one connection, one after the other.
+
+    llhttp finds the parts and refuses what would let two readers see different message ends; the limits on
+    sizes and numbers, which it lacks, are here. Bodies are gathered whole.
+    """
+
+    begun: bool
+    """Whether any byte of the answer has come."""
+    complete: bool
+    reusable: bool
+    """Whether the connection can carry another request after this answer."""
+
+    def __init__(self) -> None:
+        self._spent = True
+        self.begin(max_body=0, bodiless=False)
+
+    def begin(self, *, max_body: int, bodiless: bool) -> None:
+        """Expect the answer to a request; `bodiless` = that of a HEAD, which has no body whatever its fields say."""
+        if self._spent:
+            self._parser = HttpResponseParser(self)
+            self._spent = False
+        self._max_body = max_body
+        self._bodiless = bodiless
+        self._body: bytes | bytearray = b""
+        self._start = b""
+        self._silence = 0
+        self._interim = 0
+        self._failure: Exception | None = None
+        self.begun = False
+        self.complete = False
+        self.reusable = False
+        self._begin_head()
+
+    def _begin_head(self) -> None:
+        self._status = 0
+        self._reason = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._framed = False
+        self._coded = False
+        self._in_body = False
+
+    def feed(self, data: bytes) -> bool:
+        """Take what came; whether the answer is complete.
+
+        Raises MalformedAnswerError or AnswerTooLargeError; the connection is of no more use then. What comes
+        behind a complete answer does not spoil it, but the connection: `reusable` is False.
+        """
+        if len(self._start) < len(_START):
+            self._start += data[: len(_START) - len(self._start)]
+            if not _START.startswith(self._start):
+                raise MalformedAnswerError("it speaks no HTTP/1.1")
+        self.begun = True
+        self._silence += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            raise MalformedAnswerError("it switches to another protocol without being asked") from None
+        except HttpParserError:
+            if not self.complete:
+                raise self._failure or MalformedAnswerError("its answer is no HTTP/1.1") from None
+            self.reusable = False
+        if not self.complete and self._silence > MAX_HEAD:
+            # One field without end, or one chunk extension, is gathered by the parser without a word.
+            raise MalformedAnswerError("the head of its answer is too long")
+        return self.complete
+
+    def end(self) -> bool:
+        """The connection ended; whether the answer is complete, as one of no announced length is now."""
+        self.reusable = False
+        self.complete = self.complete or (self._in_body and not self._framed)
+        return self.complete
+
+    def answer(self) -> Answer:
+        """The complete answer, once."""
+        body, self._body = bytes(self._body), b""
+        return Answer(self._status, self._reason.decode("latin-1"), tuple(self._fields), body)
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        """A message begins; a second one was not asked for."""
+        if self.complete:
+            self._fail(MalformedAnswerError("it sends more than one answer"))
+
+    def on_status(self, reason: bytes) -> None:
+        """The reason phrase, perhaps in pieces."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A whole field, or a trailer."""
+        if self._in_body:
+            return  # Trailers end here; their size is bounded by `_silence`.
+        self._head_size += len(name) + len(value) + 4
+        self._fields.append((name, value.rstrip(b" \t")))
+        if self._head_size > MAX_HEAD or len(self._fields) > MAX_FIELDS:
+            self._fail(MalformedAnswerError("the head of its answer is too long"))
+        if len(name) == 14 and name.lower() == b"content-length":
+            self._framed = True
+            # llhttp has seen to it that there is one such field, and that it is a number.
+            if not self._bodiless and int(value) > self._max_body:
+                self._fail(AnswerTooLargeError())
+        elif len(name) == 17 and name.lower() == b"transfer-encoding":
+            if self._coded or value.strip(b" \t").lower() != b"chunked":
+                self._fail(MalformedAnswerError("its answer has a transfer coding that was not asked for"))
+            self._framed = self._coded = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; a body may follow."""
+        self._status = self._parser.get_status_code()
+        if self._status < 200:
+            return
+        self._silence = 0
+        self._in_body = True
+        # RFC 9112 section 6.1: a transfer coding in HTTP/1.0 leaves the framing in doubt.
+        self.reusable = self._parser.should_keep_alive() and not (
+            self._coded and self._parser.get_http_version() == "1.0"
+        )
+        if self._bodiless:
+            # The parser waits for the body that was announced, and cannot be told that none comes.
+            self.complete = self._spent = True
+
+    def on_body(self, piece: bytes) -> None:
+        """Some of the body."""
+        if self.complete:
+            self._fail(MalformedAnswerError("it sends more than its answer"))
+        self._silence = 0
+        if not self._body:
+            self._body = piece
+        elif isinstance(self._body, bytearray):
+            self._body += piece
+        else:
+            self._body = bytearray(self._body) + piece
+        if len(self._body) > self._max_body:
+            self._fail(AnswerTooLargeError())
+
+    def on_message_complete(self) -> None:
+        """The message is whole; an interim one is forgotten."""
+        if self._status >= 200:
+            self.complete = True
+            return
+        self._interim += 1
+        if self._status == 101:
+            self._fail(MalformedAnswerError("it switches to another protocol without being asked"))
+        if self._interim > MAX_INTERIM:
+            self._fail(MalformedAnswerError("it sends interim answers without end"))
+        self._begin_head()
+
+    def _fail(self, failure: Exception) -> None:
+        # The parser passes on no exception, only that there was one.
+        self._failure = failure
+        raise failure

@@ -1,0 +1,78 @@
+"""A lab's services as Python functions: `lab = labgate.connect(address)`, then `lab.service.method(...)`.
+
+Every public name is loaded when it is first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from labgate._batch import Batch, Handle, batch
+    from labgate._client import Client, Namespace
+    from labgate._connect import connect
+    from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
+    from labgate._link import Changes
+    from labgate.errors import Error, StaleWarning, TokenFileWarning
+
+    __version__: str
+
+__all__ = [
+    "Batch",
+    "Changes",
+    "Client",
+    "Error",
+    "Handle",
+    "Last",
+    "MethodInfo",
+    "Methods",
+    "Namespace",
+    "StaleWarning",
+    "TokenFileWarning",
+    "__version__",
+    "batch",
+    "connect",
+    "last",
+    "methods",
+    "refresh",
+]
+
+_HOMES = {
+    "Batch": "_batch",
+    "Changes": "_link",
+    "Client": "_client",
+    "Error": "errors",
+    "Handle": "_batch",
+    "Last": "_inform",
+    "MethodInfo": "_inform",
+    "Methods": "_inform",
+    "Namespace": "_client",
+    "StaleWarning": "errors",
+    "TokenFileWarning": "errors",
+    "batch": "_batch",
+    "connect": "_connect",
+    "errors": "",
+    "last": "_inform",
+    "methods": "_inform",
+    "refresh": "_inform",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("labgate")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'labgate' has no attribute {name!r}")
+    if not home:
+        return import_module(f"labgate.{name}")
+    value = getattr(import_module(f"labgate.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "errors"})

@@ -1,0 +1,211 @@
+"""What is known of one method, and how do its Python arguments become the parameters on the wire?"""
+
+from __future__ import annotations
+
+import json
+
+from labgate._catalog import decoded
+from labgate._names import python_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+_MOST_PARAMETERS = 200
+_BINARY_RESULTS = ("array", "bytes", "table", "volume")
+
+
+class Omitted:
+    """Stands for an argument that was not given and is therefore not sent; shown as the described default."""
+
+    __slots__ = ("described", "value")
+
+    def __init__(self, value: object = ..., *, described: bool = False) -> None:
+        self.value = value
+        self.described = described
+
+    def __repr__(self) -> str:
+        return repr(self.value) if self.described else "..."
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Omitted):
+            return self.described == other.described and bool(self.value == other.value)
+        return self.described and bool(self.value == other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
+
+
+OMITTED = Omitted()
+
+
+class Parameter:
+    """One parameter: its name on the wire, its Python name (None where it has none), and what is known of it."""
+
+    __slots__ = ("default", "description", "name", "required", "schema", "wire")
+
+    def __init__(self, described: dict[str, Any], taken: set[str]) -> None:
+        self.wire: str = described["name"]
+        name = python_name(self.wire)
+        while name is not None and name in taken:
+            name += "_"
+        self.name = name
+        self.required = described.get("required") is True
+        schema = described.get("schema")
+        self.schema: dict[str, Any] = schema if isinstance(schema, dict) else {}
+        self.default = (
+            Omitted(self.schema["default"], described=True) if "default" in self.schema else OMITTED
+        )
+        self.description = described.get("description")
+
+
+class Method:
+    """One method of the catalog.
+
+    Attributes:
+        name: the whole name on the wire.
+        open: any arguments are passed, because nobody described them.
+        named: the parameters with a Python name, in the order of the signature.
+        positional: how many of them may be given by position.
+        odd: the parameters without one, by their wire names; they are given as `**{"odd-name": value}`.
+        repeatable: carrying it out twice is the same as once.
+        binary: its result travels better as msgpack.
+        item: it is what `namespace[...]` calls.
+        description: the catalog's object, for documentation.
+    """
+
+    __slots__ = (
+        "_by_position",
+        "_parameters",
+        "_wires",
+        "binary",
+        "description",
+        "head",
+        "item",
+        "name",
+        "named",
+        "odd",
+        "open",
+        "positional",
+        "repeatable",
+        "single",
+    )
+
+    def __init__(self, name: str, text: bytes | None) -> None:
+        described = decoded(text)
+        notes = described.get("x-labgate")
+        notes = notes if isinstance(notes, dict) else {}
+        parameters = _parameters(described.get("params"))
+        self.name = name
+        self.description = described
+        self.open = parameters is None or notes.get("undescribed") is True
+        if parameters is None or self.open:
+            parameters = []
+        self.named = [one for one in parameters if one.name is not None]
+        self.odd = {one.wire: one for one in parameters if one.name is None}
+        self.positional = _positional(self.named)
+        self.repeatable = notes.get("safe") is True or notes.get("idempotent") is True
+        self.binary = notes.get("result") in _BINARY_RESULTS
+        self.item = notes.get("item") is True
+        self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
+        self._wires = [one.wire for one in self.named]
+        self._by_position = described.get("paramStructure") == "by-position"
+        self._parameters = parameters
+
+    def arguments(self, values: tuple[Any, ...], more: dict[str, Any]) -> list[Any] | dict[str, Any] | None:
+        """The `params` of a call; None for none at all.
+
+        Parameters with known names are sent by name, so that equal calls are equal bytes however they were written;
+        by position where the method takes nothing else. What was not given is not sent.
+
+        Args:
+            values: one value for each of `named`, `Omitted` where none was given.
+            more: what was given as `**`.
+
+        Raises:
+            TypeError: a parameter is missing, unknown, or cannot be left out.
+        """
+        given = {
+            wire: value
+            for wire, value in zip(self._wires, values, strict=True)
+            if value.__class__ is not Omitted
+        }
+        if more or self.odd:
+            self._add_odd(given, more)
+        if self._by_position:
+            return self._listed(given)
+        return given or None
+
+    def open_arguments(
+        self, values: tuple[Any, ...], more: dict[str, Any]
+    ) -> list[Any] | dict[str, Any] | None:
+        """The `params` of a call of an undescribed method: positions or names, as the caller wrote them.
+
+        Raises:
+            TypeError: the caller mixed the two.
+        """
+        if values and more:
+            raise TypeError(
+                f"{self.name}() is not described by its service: give its arguments by position or by name, not mixed"
+            )
+        return more or list(values) or None
+
+    def named_for(self, wires: dict[str, Any]) -> dict[str, Any]:
+        """Keyword arguments for the function, from arguments by their wire names."""
+        python = {one.wire: one.name for one in self.named}
+        return {python.get(wire) or wire: value for wire, value in wires.items()}
+
+    def _add_odd(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        for name in more:
+            if name not in self.odd:
+                raise TypeError(f"{self.name}() got an unexpected keyword argument {name!r}")
+        missing = [name for name, one in self.odd.items() if one.required and name not in more]
+        if missing:
+            raise TypeError(
+                f"{self.name}() missing 1 required keyword argument: {missing[0]!r} (give it as **{{{missing[0]!r}: ...}})"
+            )
+        given.update(more)
+
+    def _listed(self, given: dict[str, Any]) -> list[Any] | None:
+        last = max((at for at, one in enumerate(self._parameters) if one.wire in given), default=-1)
+        values = []
+        for one in self._parameters[: last + 1]:
+            if one.wire in given:
+                values.append(given[one.wire])
+            elif one.default.described:
+                values.append(one.default.value)
+            else:
+                raise TypeError(
+                    f"{self.name}() takes its arguments by position: {one.wire!r} cannot be left out before others"
+                )
+        return values or None
+
+
+def _parameters(described: object) -> list[Parameter] | None:
+    """The parameters, second ones of a name left out; None where the list cannot be used."""
+    if not isinstance(described, list) or len(described) > _MOST_PARAMETERS:
+        return None
+    parameters: list[Parameter] = []
+    names: set[str] = set()
+    wires: set[str] = set()
+    for one in described:
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            return None
+        if one["name"] not in wires:
+            parameter = Parameter(one, names)
+            parameters.append(parameter)
+            wires.add(parameter.wire)
+            if parameter.name is not None:
+                names.add(parameter.name)
+    return parameters
+
+
+def _positional(named: Sequence[Parameter]) -> int:
+    """How many parameters go by position: a required one behind an optional one can only be given by name."""
+    optional = False
+    for at, one in enumerate(named):
+        if optional and one.required:
+            return at
+        optional = optional or not one.required
+    return len(named)

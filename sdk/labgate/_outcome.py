@@ -1,0 +1,171 @@
+"""What does a reply mean: a result, or which error?"""
+
+from __future__ import annotations
+
+import warnings
+
+from labgate._codec import decode_json, decode_msgpack
+from labgate._names import printable
+from labgate.errors import (
+    BY_CODE,
+    BadReply,
+    DeadlineExceeded,
+    Error,
+    Forbidden,
+    GateError,
+    NotFound,
+    RateLimited,
+    RemoteError,
+    RemoteInvalidParams,
+    RemoteNotFound,
+    StaleWarning,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from labgate._wire import Response
+
+# What a status means where the body is not the gate's: then a proxy or another server has answered.
+_BY_STATUS: dict[int, type[GateError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    413: TooLarge,
+    429: RateLimited,
+    502: Unreachable,
+    503: Unavailable,
+    504: DeadlineExceeded,
+}
+_REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
+_CALLERS_LINE = 5  # warn_of_stale, Session.call, _call, the method, the caller
+
+
+def payload_of(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Any:
+    """The decoded JSON-RPC answer, or array of answers.
+
+    Raises:
+        Error: the body is not one.
+    """
+    kind = response.fields.get(b"content-type", b"").lower()
+    try:
+        if b"msgpack" in kind:
+            return decode_msgpack(response.body)
+        if b"json" in kind:
+            return decode_json(response.body)
+    except BadReply as error:
+        if response.status == 200:
+            error.method, error.http_status = method, response.status
+            error.service = method.partition(".")[0] if method else None
+            error.request_id = response.text(b"x-request-id")
+            error.maybe_executed = not repeatable
+            raise
+    raise _foreign(response, method, gate, repeatable=repeatable)
+
+
+def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -> Any:
+    """The result of a single call.
+
+    Raises:
+        Error: there is none; of the class that says why.
+    """
+    payload = payload_of(response, method, gate, repeatable=repeatable)
+    if isinstance(payload, dict):
+        if payload.get("error") is not None:
+            raise error_of(payload["error"], response, method)
+        if "result" in payload:
+            return payload["result"]
+    raise _foreign(response, method, gate, repeatable=repeatable)
+
+
+def refusal_of(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Error:
+    """The error of a reply that has no result to give."""
+    try:
+        payload = payload_of(response, method, gate, repeatable=repeatable)
+    except Error as error:
+        return error
+    if isinstance(payload, dict) and payload.get("error") is not None:
+        return error_of(payload["error"], response, method)
+    return _foreign(response, method, gate, repeatable=repeatable)
+
+
+def error_of(error: object, response: Response, method: str | None) -> Error:
+    """The exception for a JSON-RPC error object.
+
+    The gate's own errors carry the name of their fault; all others are a service's, passed on as it sent them.
+    """
+    members = dict(error) if isinstance(error, dict) else {"message": error}
+    code = members.pop("code", None)
+    code = code if isinstance(code, int) else RemoteError.code
+    message = members.pop("message", "")
+    data = members.pop("data", None)
+    facts = data if isinstance(data, dict) else {}
+    own = isinstance(facts.get("fault"), str)
+    kind: type[Error] = BY_CODE.get(code, GateError) if own else _REMOTE.get(code, RemoteError)
+    wait = facts.get("retry_after") if own else None
+    found = kind(
+        message if isinstance(message, str) else repr(message),
+        code=code,
+        data=data,
+        members=members,
+        http_status=response.status,
+        method=method,
+        request_id=_text(facts.get("request_id")) or response.text(b"x-request-id"),
+        maybe_executed=own and facts.get("maybe_executed") is True,
+        retry_after=float(wait) if isinstance(wait, (int, float)) else None,
+    )
+    near = facts.get("did_you_mean") if own else None
+    if isinstance(near, list) and near:
+        found.hint = f"Did you mean {' or '.join(str(name) for name in near[:3])}?"
+    if found.retry_after is not None and not found.hint:
+        found.hint = f"Try again in {found.retry_after:g} s."
+    return found
+
+
+def warn_of_stale(response: Response, method: str, warned: set[str]) -> None:
+    """Say once per method that the gate answered from an entry that is no longer fresh."""
+    if method not in warned and is_stale(response.text(b"cache-status") or ""):
+        warned.add(method)
+        warnings.warn(
+            StaleWarning(f"{method}: the gate answered with a stale entry (labgate.last(lab) says how old)"),
+            stacklevel=_CALLERS_LINE,
+        )
+
+
+def is_stale(status: str) -> bool:
+    """Whether a Cache-Status (RFC 9211) tells of a hit that was no longer fresh: its time to live is negative."""
+    parts = [part.strip() for part in status.split(";")]
+    return "hit" in parts and any(part.startswith(("ttl=-", "detail=stale")) for part in parts)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _foreign(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Error:
+    """The error of a reply whose body is no JSON-RPC answer: something else than the gate has spoken."""
+    status = response.status
+    kind: type[Error] = _BY_STATUS.get(status, BadReply)
+    message = f"{gate} answered {status} with a body that is no JSON-RPC answer"
+    hint = None
+    if 300 <= status < 400:
+        to = printable(response.text(b"location"), 200)
+        message = f"{gate} answered with a redirect" + (f" to {to}" if to else "")
+        hint = "Redirects are not followed, so that no token travels on: connect to the gate's own address."
+    elif status in (401, 403, 413, 429, 503):
+        # Refused before anything was done.
+        repeatable = True
+    wait = response.text(b"retry-after") or ""
+    return kind(
+        message,
+        retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
+        http_status=status,
+        method=method,
+        request_id=response.text(b"x-request-id"),
+        maybe_executed=not repeatable and (status == 200 or status >= 500),
+        hint=hint,
+    )

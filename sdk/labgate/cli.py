@@ -1,0 +1,233 @@
+"""How are a lab's services called from the command line? `labgate methods`, `labgate call`.
+
+Exit codes: 0 done, 1 the call failed, 2 it was written wrongly, 3 the gate cannot be reached, 4 the gate does not let
+this caller, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from labgate._codec import to_json_text
+from labgate._names import printable
+from labgate.errors import (
+    DeadlineExceeded,
+    Error,
+    Forbidden,
+    GateUnreachable,
+    NotFound,
+    SetupError,
+    Unauthenticated,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn, TextIO
+
+    from labgate._client import Client
+    from labgate._method import Method
+
+_MOST_COLUMNS = 8
+_WIDEST_CELL = 40
+_READERS: dict[object, Any] = {"integer": int, "number": float}
+_TRUTH = {"true": True, "false": False}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is returned. Errors are one line on stderr."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.version:
+        import labgate
+
+        print(f"labgate {labgate.__version__}")
+        return 0
+    if given.command is None:
+        parser.error("name a command")
+    try:
+        return _run(given)
+    except BrokenPipeError:
+        # `| head` has read enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Error as error:
+        _complain(str(error))
+        return _exit_code(error)
+    except (TypeError, ValueError) as error:
+        _complain(str(error))
+        return 2
+
+
+def _run(given: argparse.Namespace) -> int:
+    import labgate
+
+    timeout = {} if given.timeout is None else {"timeout": given.timeout}
+    lab = labgate.connect(given.url, datastack=given.datastack, **timeout)
+    for_people = sys.stdout.isatty() and not given.json
+    if for_people and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode shows a mark instead of failing
+    if given.command == "methods":
+        try:
+            labgate.refresh(lab)
+        except GateUnreachable as error:
+            _complain(f"{error.message}: this is the list of last time")
+        _print_methods(lab, given.pattern, for_people=for_people)
+    else:
+        _print_result(_call(lab, given.method, given.arguments), sys.stdout, for_people=for_people)
+    sys.stdout.flush()
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that complains in one line, too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        _complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="labgate", description="Call a lab's services through its gate.")
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    methods = commands.add_parser("methods", help="list what you may call")
+    methods.add_argument(
+        "pattern", nargs="?", help="a glob for the name, or a text in the name or the summary"
+    )
+    call = commands.add_parser("call", help="call a method")
+    call.add_argument("method", help="its whole name, like jobs.get_job")
+    call.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="an argument; NAME:=JSON for one that is no text",
+    )
+    for command in (methods, call):
+        command.add_argument("--url", metavar="URL", help="the gate's address (default: LABGATE_URL)")
+        command.add_argument("--datastack", metavar="D", help="adds the services of this datastack")
+        command.add_argument(
+            "--timeout", type=float, metavar="SECONDS", help="for the whole call (default: 300)"
+        )
+        command.add_argument("--json", action="store_true", help="JSON on a terminal, too")
+    return parser
+
+
+def _call(lab: Client, name: str, arguments: list[str]) -> Any:
+    from labgate._method import Method
+
+    function = lab[name]
+    if not hasattr(function, "__func__"):
+        raise NotFound(
+            f"{name} is a namespace: name one of its methods", hint=f"See: labgate methods '{name}.*'"
+        )
+    link = lab._session.link  # noqa: SLF001
+    method = Method(name, link.catalog.text(name))
+    given = dict(_argument(text, method) for text in arguments)
+    if method.open:
+        return function(**given)
+    return function(**method.named_for(given))
+
+
+def _argument(text: str, method: Method) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or name in ("", ":"):
+        raise ValueError(f"{text!r} is no argument: write NAME=TEXT or NAME:=JSON")
+    if not name.endswith(":"):
+        return name, _read(value, name, method)
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"{name[:-1]} is given as JSON, and is none: {error}") from error
+
+
+def _read(value: str, name: str, method: Method) -> object:
+    """Text as what the method says it takes there, where it says so and the text can be read as that."""
+    kind = next((one.schema.get("type") for one in method.named if name in (one.wire, one.name)), None)
+    if kind == "boolean":
+        return _TRUTH.get(value.lower(), value)
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    try:
+        return reader(value) if reader else value
+    except ValueError:
+        return value
+
+
+def _print_methods(lab: Client, pattern: str | None, *, for_people: bool) -> None:
+    import labgate
+
+    found = labgate.methods(lab, pattern)
+    if for_people:
+        print(found)
+        return
+    for row in found:
+        print(
+            json.dumps(
+                {field: getattr(row, field) for field in ("name", "signature", "summary", "safe", "down")}
+            )
+        )
+
+
+def _print_result(result: Any, out: TextIO, *, for_people: bool) -> None:
+    if not for_people:
+        out.write(to_json_text(result) + "\n")
+    elif isinstance(result, str):
+        out.write(printable(result, len(result), lines=True) + "\n")
+    elif _is_table(result):
+        out.write(_table(result) + "\n")
+    elif hasattr(result, "dtype"):
+        out.write(f"{result!r}\n")
+    else:
+        text = to_json_text(result, indent=2)
+        out.write(printable(text, len(text), lines=True) + "\n")
+
+
+def _is_table(result: Any) -> bool:
+    """Rows of one shape with simple cells."""
+    return (
+        isinstance(result, list)
+        and bool(result)
+        and all(isinstance(row, dict) and row.keys() == result[0].keys() for row in result)
+        and 0 < len(result[0]) <= _MOST_COLUMNS
+        and not any(isinstance(cell, (dict, list)) for row in result for cell in row.values())
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    names = list(rows[0])
+    cells = [[_cell(name) for name in names], *([_cell(row[name]) for name in names] for row in rows)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(names))]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def _cell(value: object) -> str:
+    return printable(value if isinstance(value, str) else to_json_text(value), _WIDEST_CELL)
+
+
+def _complain(text: str) -> None:
+    print("labgate: " + " ".join(text.split()), file=sys.stderr)
+
+
+def _exit_code(error: Error) -> int:
+    if isinstance(error, SetupError):
+        return 2
+    if isinstance(error, (Unauthenticated, Forbidden)):
+        return 4
+    if isinstance(error, GateUnreachable) or (
+        isinstance(error, DeadlineExceeded) and error.http_status is None
+    ):
+        return 3
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""`./dev bench [calls|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run what is asked for; everything without arguments."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["calls", "catalog", "sdk", []], default=[])
+    parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
+    parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
+    args = parser.parse_args()
+    chosen = set(args.what or ("calls", "catalog", "sdk"))
+    print(
+        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
+    )
+    if "calls" in chosen:
+        import relay_calls
+
+        relay_calls.run(args.seconds, args.runs)
+    if "catalog" in chosen:
+        import catalog_lists
+
+        catalog_lists.run()
+    if "sdk" in chosen:
+        script = Path(__file__).with_name("sdk_budgets.py")
+        subprocess.run([sys.executable, str(script)], check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""Does the SDK keep its budgets? Run it: `.venv/bin/python tests/bench/sdk_budgets.py [--rounds N]`.
+
+Prints one row per budget with the median of several rounds. Processes are measured as a difference to an empty
+interpreter, calls as a difference to a bare `http.client` call to the same loopback server in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+# The server of the calls: answers each request on a kept connection with the same small JSON-RPC reply.
+_SERVER = r"""
+import asyncio, json
+body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"uid": "J1", "status": "done"}}).encode()
+document = json.dumps({"openrpc": "1.3.2", "methods": [
+    {"name": "jobs.get_job", "params": [{"name": "project_uid", "required": True, "schema": {"type": "string"}}],
+     "x-labgate": {"safe": True}}]}).encode()
+def reply(content):
+    head = "HTTP/1.1 200 OK\r\nX-Request-Id: r1\r\nContent-Type: application/json\r\nLabgate-Catalog: v1\r\n"
+    return (head + f"Content-Length: {len(content)}\r\n\r\n").encode() + content
+class One(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.data = transport, b""
+    def data_received(self, data):
+        self.data += data
+        while b"\r\n\r\n" in self.data:
+            head, _, rest = self.data.partition(b"\r\n\r\n")
+            length = 0
+            for line in head.split(b"\r\n"):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line[15:])
+            if len(rest) < length:
+                return
+            self.data = rest[length:]
+            self.transport.write(reply(document if head.startswith(b"GET") else body))
+async def main():
+    server = await asyncio.get_running_loop().create_server(One, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    """How long one run of the action takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def process(code: str, environ: dict[str, str]) -> float:
+    """How long a fresh interpreter takes for this code."""
+    return seconds(
+        lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environ, capture_output=True)
+    )
+
+
+def extra_over_empty(code: str, rounds: int, environ: dict[str, str]) -> float:
+    """Median milliseconds of a fresh interpreter with the code over one without; the two take turns."""
+    pairs = [(process(code, environ), process("pass", environ)) for _ in range(rounds)]
+    return 1000 * statistics.median(with_code - without for with_code, without in pairs)
+
+
+def document(count: int, spaces: int) -> dict[str, Any]:
+    """An OpenRPC document of `count` methods in `spaces` namespaces, about 400 bytes each."""
+    params = [
+        {
+            "name": name,
+            "required": at < 2,
+            "schema": {"type": "string"},
+            "description": "What it is for, in a line.",
+        }
+        for at, name in enumerate(("project_uid", "job_uid", "lane", "comment"))
+    ]
+    return {
+        "openrpc": "1.3.2",
+        "methods": [
+            {
+                "name": f"space{at % spaces}.get_thing_{at:05}",
+                "summary": "Gets the thing of this number.",
+                "params": params,
+                "result": {"name": "result", "schema": {"type": "object"}},
+                "x-labgate": {"safe": True},
+            }
+            for at in range(count)
+        ],
+    }
+
+
+def binding(rounds: int) -> list[tuple[str, float, float, str]]:
+    """Rows about classes and functions."""
+    from labgate._address import parse_address
+    from labgate._cachefile import CatalogFile
+    from labgate._catalog import catalog_of, read_catalog
+    from labgate._link import Link
+    from labgate._session import Options, Session
+    from labgate._tree import grow
+
+    address = parse_address("http://127.0.0.1:1")
+    text = catalog_of(document(10_000, 20), "v1").to_bytes()
+    folder = tempfile.mkdtemp()
+
+    def bound() -> Any:
+        link = Link(address, None, None, CatalogFile(folder, str(address), None, None))
+        link.catalog = read_catalog(text)
+        link.root = grow(link, link.catalog)
+        lab = link.root.own_class()(Session(link, Options()), link.root)
+        for space in link.root.children.values():
+            space.own_class()
+        return lab
+
+    bind = statistics.median(seconds(bound) for _ in range(rounds))
+    lab = bound()
+    touches = [seconds(partial(getattr, lab.space1, name)) for name in dir(lab.space1)[:300]]
+
+    def look() -> None:
+        for _ in range(1000):
+            lab.space1.get_thing_00001  # noqa: B018
+
+    looks = [seconds(look) / 1000 for _ in range(rounds)]
+    return [
+        (f"bind 10,000 methods ({len(text) / 2**20:.1f} MiB)", bind * 1e3, 10, "ms"),
+        ("first touch of a method", statistics.median(touches) * 1e6, 25, "us"),
+        ("look-up of lab.space.method", statistics.median(looks) * 1e6, 0.2, "us"),
+        *second_client(lab, rounds),
+    ]
+
+
+def second_client(lab: Any, rounds: int) -> list[tuple[str, float, float, str]]:
+    """Rows about one more client of the same gate and token."""
+    from labgate._session import Options, Session
+
+    link = lab._session.link
+
+    def one_more() -> Any:
+        return type(lab)(Session(link, Options()), link.root)
+
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    second = one_more()
+    second.space1.get_thing_00001  # noqa: B018
+    size = (tracemalloc.get_traced_memory()[0] - before) / 1024
+    tracemalloc.stop()
+    made = statistics.median(seconds(one_more) for _ in range(rounds)) * 1e6
+    return [
+        ("second client: memory", size, 20, "KiB"),
+        ("second client: time", made, 100, "us"),
+    ]
+
+
+def compared(
+    lab: Any, bare: http.client.HTTPConnection, rounds: int
+) -> tuple[list[float], list[tuple[float, float]]]:
+    """Differences, and pairs, of the medians of our call and of a bare one, in microseconds; the two take turns."""
+    body = b'{"jsonrpc":"2.0","id":1,"method":"jobs.get_job","params":{"project_uid":"P3"}}'
+    fields = {"Content-Type": "application/json", "Authorization": "Bearer t"}
+
+    def plain() -> None:
+        bare.request("POST", "/rpc", body=body, headers=fields)
+        bare.getresponse().read()
+
+    def ours() -> None:
+        lab.jobs.get_job("P3")
+
+    both = []
+    for _ in range(rounds):
+        theirs = statistics.median(seconds(plain) for _ in range(300)) * 1e6
+        both.append((statistics.median(seconds(ours) for _ in range(300)) * 1e6, theirs))
+    return [mine - theirs for mine, theirs in both], both
+
+
+def calls(rounds: int) -> list[tuple[str, float, float, str]]:
+    """Rows about a small call, against http.client on the same server in turns."""
+    import labgate
+
+    folder = tempfile.mkdtemp()
+    with subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            lab = labgate.connect(f"http://127.0.0.1:{port}", token="t", cache_dir=folder)
+            once = (
+                f"import labgate; labgate.connect('http://127.0.0.1:{port}', token='t', cache_dir={folder!r})"
+                ".jobs.get_job('P3')"
+            )
+            first = extra_over_empty(once, rounds, dict(os.environ))
+            bare = http.client.HTTPConnection("127.0.0.1", port)
+            differences, both = compared(lab, bare, rounds)
+            bare.close()
+        finally:
+            server.terminate()
+    mine, theirs = (statistics.median(column) for column in zip(*both, strict=True))
+    small = f"small call less http.client ({mine:.0f} - {theirs:.0f} us)"
+    return [
+        ("import, connect from the cache, first answer", first, 40, "ms"),
+        (small, statistics.median(differences), 20, "us"),
+    ]
+
+
+def completion(rounds: int) -> list[tuple[str, float, float, str]]:
+    """Rows about IPython's completion of 500 names."""
+    from IPython.core.completer import provisionalcompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    import labgate
+    from labgate._cachefile import CatalogFile
+    from labgate._catalog import catalog_of
+
+    rows = []
+    shell = InteractiveShell.instance()
+    folder = tempfile.mkdtemp()
+
+    address = "http://127.0.0.1:1"
+    CatalogFile(folder, address, None, "t").store(catalog_of(document(10_000, 20), "v1"))
+    shell.user_ns["lab"] = labgate.connect(address, token="t", cache_dir=folder)
+    for jedi in (True, False):
+        shell.Completer.use_jedi = jedi
+
+        def complete() -> None:
+            with provisionalcompleter():
+                found = list(shell.Completer.completions("lab.space1.", len("lab.space1.")))
+            assert len(found) == 500
+
+        complete()
+        median = statistics.median(seconds(complete) for _ in range(rounds))
+        rows.append((f"completion of 500 names, jedi {'on' if jedi else 'off'}", median * 1e3, 30.0, "ms"))
+    return rows
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether every budget is kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", action="store_true", help="one JSON object per row instead of the table")
+    options = parser.parse_args()
+    rounds = options.rounds
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    first_use = "from labgate import connect, batch, last, methods, refresh, Error"
+    rows = [
+        (
+            "import labgate over an empty interpreter",
+            extra_over_empty("import labgate", rounds, environ),
+            20,
+            "ms",
+        ),
+        ("all its public names loaded", extra_over_empty(first_use, rounds, environ), 40, "ms"),
+        *binding(rounds),
+        *calls(rounds),
+        *completion(rounds),
+    ]
+    for what, measured, budget, unit in rows:
+        kept = measured <= budget
+        if options.json:
+            print(
+                json.dumps({"what": what, "measured": measured, "budget": budget, "unit": unit, "kept": kept})
+            )
+        else:
+            print(f"{what:<52} {measured:>9.2f} {unit:<4} budget {budget:>6g}  {'kept' if kept else 'OVER'}")
+    return 0 if all(measured <= budget for _, measured, budget, _ in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What many tests need: a running gate made from a settings text, and tokens for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from gateway.app import Gate
+
+GateOf = Callable[[str], AbstractAsyncContextManager["Gate"]]
+
+HEAD = """\
+listen: 127.0.0.1:0
+operator: {listen: 127.0.0.1:0}
+state_dir: STATE
+telemetry: {access_log: "off"}
+shutdown_seconds: 0.5
+"""
+
+
+@pytest.fixture
+def gate_of(tmp_path: Path) -> GateOf:
+    """Makes a gate from the rest of a settings file: `async with gate_of("services: …") as gate`."""
+    # Most tests need no gate, and importing one takes half a second.
+    from gateway.app import running
+    from gateway.settings import load
+
+    @asynccontextmanager
+    async def made(text: str) -> AsyncIterator[Gate]:
+        file = tmp_path / "labgate.yaml"
+        file.write_text(HEAD.replace("STATE", str(tmp_path / "state")) + dedent(text))
+        async with running(load(file, {})) as gate:
+            yield gate
+
+    return made
+
+
+@pytest.fixture
+def token_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Makes tokens for the gates of this test: `token_for("alice", "lab")` is alice's, of the group lab."""
+
+    from gateway.commands import token
+
+    def made(subject: str, *groups: str, scopes: tuple[str, ...] = (), ttl: str = "1h") -> str:
+        parser = argparse.ArgumentParser()
+        token.add_arguments(parser)
+        words = ["create", "--subject", subject, "--ttl", ttl, "--config", str(tmp_path / "labgate.yaml")]
+        words += [word for group in groups for word in ("--group", group)]
+        words += [word for scope in scopes for word in ("--scope", scope)]
+        capsys.readouterr()
+        assert token.run(parser.parse_args(words)) == 0
+        return capsys.readouterr().out.strip()
+
+    return made

@@ -1,0 +1,132 @@
+"""Which methods the policies open to whom."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.policy import MEMO, Access, Policies, Policy, concerns
+from gateway.core.principal import ANONYMOUS, Principal
+
+ADA = Principal("ada", "labgate", groups=("admins", "people"), scopes=("em.read",))
+
+
+@pytest.mark.parametrize(
+    ("word", "of_ada", "of_nobody"),
+    [
+        ("subject:ada", True, False),
+        ("subject:bob", False, False),
+        ("subject:anonymous", False, False),
+        ("subject:", False, False),
+        ("group:admins", True, False),
+        ("group:admin", False, False),
+        ("group:em.read", False, False),
+        ("scope:em.read", True, False),
+        ("scope:admins", False, False),
+        ("authenticated", True, False),
+        ("authenticated:ada", False, False),
+        ("anonymous", False, True),
+        ("ada", False, False),
+        ("", False, False),
+        ("*", False, False),
+    ],
+)
+def test_a_policy_speaks_of_subjects_groups_scopes_the_authenticated_and_the_anonymous(
+    word, of_ada, of_nobody
+):
+    policy = Policy((word,), ("*",))
+    assert concerns(policy, ADA) is of_ada
+    assert concerns(policy, ANONYMOUS) is of_nobody
+
+
+def test_one_word_that_fits_is_enough_and_no_words_fit_nobody():
+    assert concerns(Policy(("group:x", "subject:ada"), ("*",)), ADA)
+    assert not concerns(Policy((), ("*",)), ADA)
+
+
+def test_a_subject_with_a_colon_is_meant_whole():
+    mail = Principal("mailto:ada", "i")
+    assert concerns(Policy(("subject:mailto:ada",), ("*",)), mail)
+    assert not concerns(Policy(("subject:mailto",), ("*",)), mail)
+
+
+@pytest.mark.parametrize(
+    ("glob", "allowed", "refused"),
+    [
+        ("*", ["jobs.get", "minnie65/chunkedgraph.roots", "jobs.a/b", "jobs.a\nb"], []),
+        (
+            "jobs.*",
+            ["jobs.get", "jobs.", "jobs.a.b"],
+            ["jobs", "job.get", "xjobs.get", "minnie65/jobs.get", "jobsx.get"],
+        ),
+        ("jobs.get_*", ["jobs.get_job", "jobs.get_"], ["jobs.get", "jobs.put_job"]),
+        ("*.read", ["dvid.read", "a.b.read"], ["minnie65/dvid.read", "dvid.read_more"]),
+        ("dvid.re*d*", ["dvid.read", "dvid.reads"], ["dvid.write"]),
+        ("minnie65/*", ["minnie65/jobs.get"], ["minnie66/jobs.get", "jobs.get"]),
+        ("*/jobs.get", ["minnie65/jobs.get"], ["jobs.get", "a/b/jobs.get"]),
+        ("jobs.get", ["jobs.get"], ["jobsXget", "jobs.get\n", "JOBS.GET"]),
+        ("jobs.[ab]", ["jobs.[ab]"], ["jobs.a"]),
+        ("/**", [], ["jobs.get", "", "minnie65/jobs.get"]),
+        ("GET /jobs/**", [], ["jobs.get", "GET /jobs/1"]),
+    ],
+)
+def test_a_glob_stands_for_methods_within_one_datastack_and_a_path_for_none(glob, allowed, refused):
+    access = Access((Policy(("authenticated",), (glob,)),), (0,))
+    assert [name for name in allowed if not access.allows(name)] == []
+    assert [name for name in refused if access.allows(name)] == []
+
+
+def test_what_no_policy_allows_is_refused():
+    assert not Policies(()).access(ADA).allows("jobs.get")
+    nothing = Policies(
+        (Policy(("group:others",), ("*",)), Policy(("anonymous",), ("*",)), Policy(("subject:ada",), ()))
+    )
+    assert not nothing.access(ADA).allows("jobs.get")
+
+
+def test_what_any_policy_of_a_principal_allows_is_allowed():
+    policies = Policies(
+        (Policy(("subject:ada",), ("jobs.get",)), Policy(("group:people",), ("jobs.p*", "info.*")))
+    )
+    access = policies.access(ADA)
+    assert [access.allows(name) for name in ("jobs.get", "jobs.put", "info.x", "jobs.delete")] == [
+        True
+    ] * 3 + [False]
+
+
+def test_operators_are_those_of_whom_a_policy_says_so():
+    policies = Policies((Policy(("group:admins",), (), operate=True), Policy(("authenticated",), ("*",))))
+    assert policies.access(ADA).operate
+    assert not policies.access(Principal("bob", "labgate")).operate
+    assert not policies.access(ANONYMOUS).operate
+
+
+def test_principals_of_whom_the_same_policies_speak_share_one_answer():
+    policies = Policies((Policy(("group:admins",), ("*",)), Policy(("authenticated",), ("jobs.*",))))
+    bob, eve = Principal("bob", "labgate"), Principal("eve", "https://issuer.test/")
+    assert policies.access(bob) is policies.access(eve)
+    assert policies.access(bob) is not policies.access(ADA)
+    assert policies.access(bob).key != policies.access(ADA).key
+
+
+def test_decisions_stay_right_when_more_names_are_asked_than_are_remembered():
+    access = Access((Policy(("authenticated",), ("jobs.*",)),), (0,))
+    assert all(access.allows(f"jobs.{n}") is not access.allows(f"other.{n}") for n in range(MEMO))
+    assert access.allows("jobs.0")
+    assert not access.allows("other.0")
+
+
+def matches(glob: str, name: str) -> bool:
+    """The meaning of a glob, slowly: a star is some run of characters other than `/`."""
+    if not glob:
+        return not name
+    if glob[0] != "*":
+        return bool(name) and name[0] == glob[0] and matches(glob[1:], name[1:])
+    ends = next((n for n, char in enumerate(name) if char == "/"), len(name))
+    return any(matches(glob[1:], name[n:]) for n in range(ends + 1))
+
+
+@given(
+    st.text("ab.*/", min_size=2, max_size=8).filter(lambda glob: glob[0] != "/"), st.text("ab./", max_size=8)
+)
+def test_globs_mean_what_they_say(glob, name):
+    assert Access((Policy(("authenticated",), (glob,)),), (0,)).allows(name) is matches(glob, name)

@@ -1,0 +1,104 @@
+"""Real third-party programs for the tests: environments that are built once, and upstreams that run in them."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HERE = Path(__file__).parent
+
+RPC_PATHS = {
+    "flask-jsonrpc-2": "/api",
+    "flask-jsonrpc-4": "/api",
+    "jsonrpclib-pelix": "/",
+    "openrpc": "/rpc",
+    "django-modern-rpc": "/jsonrpc",
+}
+"""Every upstream of these tests, and where it takes calls."""
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A running server: `url` without a path, the `rpc_path` for its calls, and its process."""
+
+    name: str
+    url: str
+    rpc_path: str
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> int:
+        """The port on loopback that it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def environments() -> ModuleType:
+    """The module environments.py; tests are imported by path, so this folder is no package to import from."""
+    spec = importlib.util.spec_from_file_location("interop_environments", HERE / "environments.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def python_of(environments: ModuleType) -> Callable[[str], Path]:
+    """`python_of(name)`: the interpreter of the environment made from `locks/NAME.txt`.
+
+    The missing environments are built side by side, once.
+    """
+    built = environments.ensure_all()
+    return lambda name: built[name].python
+
+
+@pytest.fixture(scope="session")
+def upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstream]]:
+    """`upstream(name)`: a running server that all tests share; it is started when first asked for."""
+    running: dict[str, Upstream] = {}
+    with ExitStack() as ends:
+
+        def started(name: str) -> Upstream:
+            if name not in running:
+                running[name] = _start(name, python_of(name), ends)
+            return running[name]
+
+        yield started
+
+
+@pytest.fixture
+def fresh_upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstream]]:
+    """`fresh_upstream(name)`: a server of this test's own, which may be killed."""
+    with ExitStack() as ends:
+        yield lambda name: _start(name, python_of(name), ends)
+
+
+def _start(name: str, python: Path, ends: ExitStack) -> Upstream:
+    app = HERE / "upstreams" / f"{name.replace('-', '_')}_app.py"
+    process = subprocess.Popen(
+        [str(python), "-B", str(app)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    ends.enter_context(process)
+    ends.callback(process.kill)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("ready "):
+        raise RuntimeError(f"{name} did not start: try {python} {app}")
+    return Upstream(name, line.split()[1], RPC_PATHS[name], process)

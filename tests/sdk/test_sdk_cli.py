@@ -1,0 +1,171 @@
+"""Does the command line call methods, speak JSON to pipes and tables to people, and fail in one line?"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sdk.conftest import Gate
+
+COMMAND = [sys.executable, "-m", "labgate.cli"]
+
+
+def run(*arguments: str, url: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    """One run of the command, its output piped."""
+    where = {"LABGATE_URL": url} if url else {}
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **where, **environ},
+    )
+
+
+def on_a_terminal(*arguments: str, url: str) -> str:
+    """What a run shows on a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, env={**os.environ, "LABGATE_URL": url}):
+        os.close(theirs)
+        shown = b""
+        try:
+            while data := os.read(ours, 4096):
+                shown += data
+        except OSError:
+            pass  # on Linux a terminal ends with an error
+        os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_the_version_is_printed() -> None:
+    ended = run("--version")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("labgate ")
+
+
+def test_a_call_prints_json_into_a_pipe(gate: Gate) -> None:
+    ended = run(
+        "call", "jobs.get_job", "project_uid=P3", 'job_uid:="J1"', "limit=5", "lane:=null", url=gate.url
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == {
+        "params": {"project_uid": "P3", "job_uid": "J1", "limit": 5, "lane": None}
+    }
+
+
+def test_text_is_read_as_what_the_method_takes_and_else_stays_text(gate: Gate) -> None:
+    gate.add(
+        "jobs.typed",
+        lambda params: params,
+        params=[
+            {"name": name, "schema": {"type": kind}}
+            for name, kind in (("i", "integer"), ("n", "number"), ("b", "boolean"), ("s", "string"))
+        ],
+    )
+    ended = run("call", "jobs.typed", "i=7", "n=1.5", "b=true", "s=7", url=gate.url)
+    assert json.loads(ended.stdout) == {"i": 7, "n": 1.5, "b": True, "s": "7"}
+    ended = run("call", "jobs.typed", "i=seven", url=gate.url)
+    assert json.loads(ended.stdout) == {"i": "seven"}
+    ended = run("call", "jobs.anything", "odd-name=x=y", "n:=[1]", url=gate.url)
+    assert json.loads(ended.stdout) == {"odd-name": "x=y", "n": [1]}
+
+
+def test_parameters_are_given_by_their_wire_names(gate: Gate) -> None:
+    gate.add("jobs.odd", lambda params: params, params=[{"name": "import"}, {"name": "odd-name"}])
+    ended = run("call", "jobs.odd", "import=a", "odd-name=b", url=gate.url)
+    assert json.loads(ended.stdout) == {"import": "a", "odd-name": "b"}
+
+
+def test_methods_are_json_lines_in_a_pipe_and_a_table_on_a_terminal(gate: Gate) -> None:
+    rows = [json.loads(line) for line in run("methods", "get_*", url=gate.url).stdout.splitlines()]
+    assert [(row["name"], row["summary"], row["safe"]) for row in rows] == [
+        ("jobs.get_job", "One job.", True)
+    ]
+    assert on_a_terminal("methods", "get_*", url=gate.url) == "jobs.get_job  One job.\n"
+
+
+def test_results_are_tables_and_readable_text_on_a_terminal(gate: Gate) -> None:
+    gate.add("jobs.rows", [{"uid": "J1", "state": "done"}, {"uid": "J22", "state": None}])
+    gate.add("jobs.text", "plain \x1b[31mtext")
+    gate.add("jobs.tree", {"a": [1]})
+    assert on_a_terminal("call", "jobs.rows", url=gate.url) == "uid  state\nJ1   done\nJ22  null\n"
+    assert on_a_terminal("call", "jobs.text", url=gate.url) == "plain  [31mtext\n"
+    assert json.loads(on_a_terminal("call", "jobs.tree", url=gate.url)) == {"a": [1]}
+    assert json.loads(on_a_terminal("call", "jobs.rows", "--json", url=gate.url))[0]["uid"] == "J1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["call", "jobs.get_jbo"], 1, "Did you mean jobs.get_job?"),
+        (["call", "jobs"], 1, "namespace"),
+        (["call", "jobs.get_job", "project_uid=P3"], 2, "job_uid"),
+        (["call", "jobs.get_job", "nonsense"], 2, "NAME=TEXT"),
+        (["call", "jobs.get_job", "x:={"], 2, "JSON"),
+        (["call", "jobs.get_job", "x=1"], 2, "'x'"),
+        (["call", "jobs.list_lanes", "--timeout", "-1"], 2, "timeout"),
+    ],
+)
+def test_a_failure_is_one_line_without_a_traceback(
+    gate: Gate, arguments: list[str], code: int, words: str
+) -> None:
+    ended = run(*arguments, url=gate.url)
+    assert ended.returncode == code
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("labgate: ")
+    assert words in line
+
+
+def test_the_exit_code_tells_a_gate_that_is_away_from_one_that_refuses(gate: Gate, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert run("methods", "--url", f"http://127.0.0.1:{port}").returncode == 3
+    refused = run("methods", url=gate.url, LABGATE_TOKEN="wrong")
+    assert refused.returncode == 4
+    assert "labgated token create" in refused.stderr
+    assert "wrong" not in refused.stderr
+    assert run("methods").returncode == 2
+    for arguments in ((), ("cal",), ("call",), ("methods", "--no-such-option")):
+        ended = run(*arguments)
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+
+
+def test_an_interrupt_ends_the_command_without_a_traceback(gate: Gate) -> None:
+    def kill(_: Any) -> None:
+        os.kill(process.pid, signal.SIGINT)
+
+    gate.answers["jobs.list_lanes"] = kill
+    process = subprocess.Popen(
+        [*COMMAND, "call", "jobs.list_lanes", "--url", gate.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        _, complaint = process.communicate()
+    assert process.returncode in (0, 130)  # it may have been done before the signal came
+    assert "Traceback" not in complaint
+
+
+def test_a_reader_that_goes_away_is_no_error(gate: Gate) -> None:
+    gate.add("jobs.much", ["x" * 1000] * 1000)
+    process = subprocess.Popen(
+        [*COMMAND, "call", "jobs.much", "--url", gate.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -1,0 +1,110 @@
+"""The documentation is true: every snippet runs against the demo, every settings text loads, every link leads somewhere."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.commands import COMMANDS
+from gateway.core.faults import TABLE
+from gateway.settings import examine
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "sdk" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DEV = re.compile(r"^\./dev (\w+)", re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [body for kind, body in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def named(pages):
+    return pytest.mark.parametrize("page", pages, ids=[str(page.relative_to(ROOT)) for page in pages])
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo, and the environment in which its snippets work."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "gateway.cli", "demo", "--port", "0", "--operator-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as child:
+        said = {}
+        for line in child.stdout:
+            words = line.split()
+            if len(words) > 1 and words[0] in ("address", "token"):
+                said[words[0]] = words[1]
+            if "ends it" in line:
+                break
+        yield os.environ | {
+            "LABGATE_URL": said["address"],
+            "LABGATE_TOKEN": said["token"],
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(30) == 0
+
+
+def ran(command: list[str], environ: dict[str, str], **how) -> str:
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=60, check=False, **how
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@named([page for page in PAGES if blocks(page, "python")])
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, demo):
+    text = "\n".join(blocks(page, "python")).replace("http://127.0.0.1:8700", demo["LABGATE_URL"])
+    assert ran([sys.executable, "-c", text], demo)
+
+
+@named([page for page in PAGES if blocks(page, "sh")])
+def test_the_shell_lines_of_a_page_run(page, demo):
+    for text in blocks(page, "sh"):
+        for command in DEV.findall(text):
+            assert f"  {command} " in ran(["sh", str(ROOT / "dev"), "help"], demo)
+        if not DEV.search(text):
+            here = text.replace("http://127.0.0.1:8700", demo["LABGATE_URL"])
+            assert '"error"' not in ran(["sh", "-ec", here], demo)
+
+
+@named([page for page in PAGES if blocks(page, "yaml")])
+def test_the_settings_of_a_page_can_be_served(page, tmp_path):
+    for text in blocks(page, "yaml"):
+        file = tmp_path / "labgate.yaml"
+        file.write_text(text)
+        settings, problems = examine(file, {"LICENSE_ID": "x"})
+        assert settings is not None, "\n".join(map(str, problems))
+
+
+def test_every_command_that_is_shown_exists():
+    shown = {word for page in PAGES for word in re.findall(r"\blabgated ([a-z]+)", page.read_text())}
+    assert shown <= set(COMMANDS)
+
+
+def test_every_link_leads_somewhere():
+    for page in PAGES:
+        prose = re.sub(r"`[^`]*`", "", BLOCK.sub("", page.read_text()))
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_table_of_faults_is_the_code():
+    text = (ROOT / "docs" / "reference" / "faults.md").read_text()
+    rows = [f"| {fault.code} | `{fault.__name__}` | {fault.status} | {fault.summary} |" for fault in TABLE]
+    assert [line for line in text.splitlines() if line.startswith("| -")] == rows
+
+
+def test_codes_are_unique_and_within_the_range_that_is_ours():
+    own = [fault.code for fault in TABLE if fault.code > -32600]
+    assert len({fault.code for fault in TABLE}) == len(TABLE)
+    assert all(-32019 <= code <= -32000 for code in own)

@@ -1,0 +1,147 @@
+"""Laws of the files in config/: they load, and the annotated one shows every key."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gateway import resources
+from gateway.settings import Settings, examine
+from gateway.settings.sections import inner, key_paths, keys
+
+CONFIG = Path(__file__).parents[1] / "config"
+ENVIRON = {
+    "HOME": "/home/ada",
+    "CRYOSPARC_LICENSE_ID": "lic",
+    "LABGATE_DEMO_JOBS": "http://127.0.0.1:39002",
+    "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
+    "LABGATE_STATE_DIR": "/var/lib/labgate",
+}
+
+
+def served(name: str) -> Settings:
+    settings, problems = examine(CONFIG / name, ENVIRON)
+    assert problems == ()
+    assert settings is not None
+    return settings
+
+
+def written_keys(data: Any, section: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The keys of a file as `key_paths` writes them; what no section describes (a JSON Schema) is not entered."""
+    for key, value in data.items():
+        yield (*above, key)
+        found, named = inner(keys(section)[key])
+        if found is None:
+            continue
+        parts = list(value.values()) if named else value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, dict):
+                yield from written_keys(part, found, (*above, key, "*") if named else (*above, key))
+
+
+def test_the_annotated_file_shows_every_key_of_the_schema_and_no_other() -> None:
+    data = yaml.safe_load((CONFIG / "lab.yaml").read_text(encoding="utf-8"))
+    assert set(written_keys(data, Settings)) == set(only_once(key_paths(Settings)))
+
+
+def only_once(paths: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """The services of a datastack have the keys of `services`: the file shows those once."""
+    for path in paths:
+        if path[:4] != ("datastacks", "*", "services", "*") or path[4:] in [("dialect",), ("url",)]:
+            yield path
+
+
+def test_the_annotated_file_can_be_served() -> None:
+    settings = served("lab.yaml")
+    assert settings.services["cryosparc"].rpc_path == "/api"
+    assert settings.services["tools"].methods["get_*"].cache is not None
+    assert str(settings.state_dir) == "/home/ada/.local/state/labgate"
+
+
+def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
+    shown, default = served("lab.yaml"), Settings()
+    assert shown.limits == default.limits
+    assert (shown.listen, shown.operator, shown.cache) == (default.listen, default.operator, default.cache)
+    assert (shown.telemetry, shown.shutdown_seconds) == (default.telemetry, default.shutdown_seconds)
+    tools = shown.services["tools"]
+    plain = Settings.model_validate({"services": {"a": {"url": "http://h"}}}).services["a"]
+    for key in ("timeout", "describe_timeout", "refresh", "arrays"):
+        assert getattr(tools, key) == getattr(plain, key)
+
+
+def test_the_demos_gate_has_local_tokens_one_service_and_one_group() -> None:
+    settings = served("demo.yaml")
+    assert resources.demo_config() == CONFIG / "demo.yaml"
+    assert (str(settings.listen), str(settings.operator.listen)) == ("127.0.0.1:8700", "127.0.0.1:8701")
+    assert list(settings.services) == ["jobs"]
+    assert settings.services["jobs"].url[0].text == ENVIRON["LABGATE_DEMO_JOBS"]
+    assert [(policy.to, policy.allow, policy.operate) for policy in settings.policies] == [
+        (("group:demo",), ("*",), True)
+    ]
+
+
+def test_the_composed_gate_is_the_demos_behind_published_ports() -> None:
+    settings, demo = served("compose.yaml"), served("demo.yaml")
+    assert (settings.behind_proxy, str(settings.listen)) == (True, "0.0.0.0:8700")
+    assert settings.services == demo.services
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "lab.yaml", "compose.yaml"])
+def test_no_example_holds_a_secret_in_the_clear_or_needs_one_to_be_read(name: str) -> None:
+    _, problems = examine(CONFIG / name, {})
+    assert all("environment variable" in problem.text for problem in problems)
+
+
+def places(data: Any, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield where
+    for step, value in (
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    ):
+        yield from places(value, (*where, step))
+
+
+def replaced(data: Any, where: tuple[str | int, ...], value: Any) -> Any:
+    if not where:
+        return value
+    copy = dict(data) if isinstance(data, dict) else dict(enumerate(data))
+    copy[where[0]] = replaced(copy[where[0]], where[1:], value)
+    return copy if isinstance(data, dict) else list(copy.values())
+
+
+EVERY = yaml.safe_load((CONFIG / "lab.yaml").read_text(encoding="utf-8"))
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.dates()
+    | st.text(max_size=9)
+    | st.just("${env:HOME}"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(sorted(places(EVERY), key=repr)), ODD), min_size=1, max_size=2))
+def test_any_value_anywhere_ends_in_settings_or_in_problems_with_a_line(
+    tmp_path: Path, changes: list[tuple[tuple[str | int, ...], Any]]
+) -> None:
+    data = EVERY
+    for where, value in changes:
+        with contextlib.suppress(
+            KeyError, TypeError
+        ):  # the first change may have taken the second one's place away
+            data = replaced(data, where, value)
+    file = tmp_path / "labgate.yaml"
+    file.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8", errors="surrogatepass")
+    settings, problems = examine(file, ENVIRON)
+    errors = [problem for problem in problems if problem.level == "error"]
+    assert (settings is None) == bool(errors)
+    assert all(problem.line and problem.text and problem.fix for problem in problems)
