@@ -42,7 +42,7 @@ class Array(NamedTuple):
 
 _DTYPE_NAME = re.compile(
     r"[<>|=]?[biufcmMSUV][0-9]{1,9}(?:\[[0-9]{0,9}[A-Za-z]{1,7}\])?"
-    r"|bool|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)"
+    r"|bool|[|]?O8?|object|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)"
     r"|(?:datetime|timedelta)64(?:\[[0-9]{0,9}[A-Za-z]{1,7}\])?"
 )
 _MOST_DIMENSIONS: Final = 64
@@ -229,8 +229,6 @@ def _spec(name: object, level: int) -> Any:
     if isinstance(name, bytes):
         name = name.decode("latin-1")
     if isinstance(name, str):
-        if name in ("|O", "O", "|O8", "object"):
-            raise NotSayable("an array of Python objects is never read")
         if _DTYPE_NAME.fullmatch(name) is None:
             raise NotSayable("an array's dtype is not known")
         return name
