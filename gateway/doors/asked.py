@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import count
 from secrets import token_hex
 from urllib.parse import unquote
 
@@ -17,6 +18,9 @@ from gateway.core.ports import Visit
 from gateway.core.principal import ANONYMOUS, Principal
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
+# Unique without asking the system for chance each time; it is no secret.
+_PROCESS = token_hex(8)
+_numbers = count(1)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE).search
 
 
@@ -39,7 +43,7 @@ class Asked:
 def request_id(request: web.BaseRequest) -> str:
     """The caller's own request id where it is one, else a new one."""
     given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID(given) else token_hex(12)
+    return given if _REQUEST_ID(given) else f"{_PROCESS}{next(_numbers):08x}"
 
 
 def patience(request: web.BaseRequest) -> float:

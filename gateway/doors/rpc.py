@@ -167,8 +167,7 @@ class RpcDoor:
     async def _written(
         self, parts: list[Part], batch: bool, asked: Asked, reading: Encoding, writing: Encoding
     ) -> Answer:
-        size = sum(len(part.reply.body.data) for part in parts if part.reply)
-        if writing is not JSON and size > LARGE:
+        if writing is not JSON and _size(parts) > LARGE:
             answers = await asyncio.to_thread(self._answers, parts, asked, reading, writing)
         else:
             answers = self._answers(parts, asked, reading, writing)
@@ -237,3 +236,8 @@ class RpcDoor:
         visit.fault = fault.name if fault else None
         if len(parts) == 1 and parts[0].method:
             visit.method = parts[0].method.qualified
+
+
+def _size(parts: list[Part]) -> int:
+    """The bytes of all replies' bodies."""
+    return sum(len(part.reply.body.data) for part in parts if part.reply)
