@@ -22,7 +22,7 @@ def key(call: Call, rule: CacheRule) -> bytes:
     """
     method, principal = call.method, call.principal
     who = EVERYONE if rule.share == "everyone" else _person(principal.issuer, principal.subject)
-    return _target(method.service, method.binding.method) + who + parameters(call.ask.raw, rule)
+    return _target(method.service, method.binding.target) + who + parameters(call.ask.raw, rule)
 
 
 def framed(kind: bytes, part: bytes) -> bytes:

@@ -188,7 +188,7 @@ def _method(name: str, service: Service, described: Described, rule: Rule) -> Me
     return Method(
         name=name,
         service=service.qualified,
-        binding=RpcBinding(described.name),
+        binding=described.binding or RpcBinding(described.name),
         params=params,
         structure=structure,
         result=dict(described.result) if described.result is not None else None,
@@ -201,7 +201,7 @@ def _method(name: str, service: Service, described: Described, rule: Rule) -> Me
         cache=rule.cache if safe else None,
         # A rule for all methods may say what they invalidate; what is safe changes nothing.
         invalidates=() if safe else rule.invalidates,
-        facts=_facts(rule),
+        facts={**described.facts, **_facts(rule)},
     )
 
 

@@ -46,6 +46,45 @@ class RpcBinding(Struct, frozen=True):
 
     method: str
 
+    @property
+    def target(self) -> str:
+        """What is called upstream, for keys: no two bindings of one service with different targets are the same call."""
+        return self.method
+
+
+class Place(Struct, frozen=True):
+    """Where one parameter goes in an HTTP request.
+
+    `param` is the parameter's advertised name, `name` the upstream's own. A `member` is one of a JSON object or form
+    that is the body; `body` is the whole body. `many` says how an array is written in a path, query or header.
+    """
+
+    param: str
+    where: Literal["path", "query", "header", "member", "body"]
+    name: str
+    many: Literal["repeat", "comma", "space", "pipe"] = "repeat"
+
+
+class HttpBinding(Struct, frozen=True):
+    """Carried out as an HTTP request: `verb` and `path` (with `{name}` for what is put there) of the upstream.
+
+    `sends` is the media type of the body that is made of the arguments, `accepts` what the reply may be.
+    """
+
+    verb: str
+    path: str
+    places: tuple[Place, ...] = ()
+    sends: str = "application/json"
+    accepts: str = "application/json, */*;q=0.5"
+
+    @property
+    def target(self) -> str:
+        """What is called upstream, for keys; no JSON-RPC method has a space before a slash."""
+        return f"{self.verb} {self.path}"
+
+
+Binding = RpcBinding | HttpBinding
+
 
 @dataclass(frozen=True, eq=False)
 class Method:
@@ -58,7 +97,7 @@ class Method:
 
     name: str
     service: str
-    binding: RpcBinding
+    binding: Binding
     params: tuple[Param, ...] | None = None
     structure: Structure = "either"
     result: dict[str, Any] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.method import Arrays, CacheRule, Param
+from gateway.core.method import Arrays, Binding, CacheRule, Param
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Service:
     urls: tuple[str, ...]
     datastack: str | None = None
     rpc_path: str | None = None
+    describe_path: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 300.0
     describe_timeout: float = 10.0
@@ -58,7 +59,10 @@ class Service:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """One method as its upstream describes it, before the operator's rules; `name` is the upstream's own."""
+    """One method as its upstream describes it, before the operator's rules; `name` is the upstream's own.
+
+    `binding` None is the JSON-RPC method of that name. `facts` are further members of `x-labgate`.
+    """
 
     name: str
     params: tuple[Param, ...] | None = None
@@ -70,6 +74,8 @@ class Described:
     deprecated: bool = False
     safe: bool = False
     idempotent: bool = False
+    binding: Binding | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

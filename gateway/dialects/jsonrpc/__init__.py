@@ -61,7 +61,7 @@ class JsonRpcDialect:
                 (b"Labgate-Timeout", b"%.3f" % left),
                 (b"X-Request-Id", call.id.encode("ascii", "replace")),
             ),
-            envelope.request(call.method.binding.method, params, token),
+            envelope.request(call.method.binding.target, params, token),
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=safe,
