@@ -24,6 +24,7 @@ from gateway.discovery import Discovery, Health
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import ListDoor
 from gateway.doors.operator import MetricsDoor, StatusDoor
+from gateway.doors.plain import PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.flights import Flights
@@ -41,6 +42,7 @@ from gateway.wire.server import Limits, Server
 log = logging.getLogger("labgate")
 
 VERSION = metadata.version("labgate-gateway")
+_READ = ("GET", "HEAD")
 LOOK = 0.25
 """Seconds from one look for withdrawn credentials to the next."""
 
@@ -130,7 +132,7 @@ class Gate:
 
     # doors
 
-    def _public(self) -> dict[str, Place]:
+    def _public(self) -> dict[str, list[Place]]:
         limits = self.settings.limits
         rpc = RpcDoor(
             self.relay,
@@ -139,21 +141,23 @@ class Gate:
             wall=self.wall,
             monotonic=self.monotonic,
         )
+        calls = Place("rpc", rpc, ("POST", "QUERY"))
+        plain = PlainDoor(self.relay, self.metrics, wall=self.wall, monotonic=self.monotonic)
         return {
-            "/rpc": Place("rpc", rpc, ("POST", "QUERY")),
-            "/rpc/": Place("rpc", rpc, ("POST", "QUERY")),
-            "/openrpc.json": Place("lists", ListDoor(), ("GET", "HEAD")),
-            "/-/healthy": Place("health", HealthDoor(), ("GET", "HEAD"), open=True),
-            "/-/ready": Place("health", ReadyDoor(self._ready), ("GET", "HEAD"), open=True),
+            "/rpc": [calls],
+            "/rpc/": [calls, Place("plain", plain, _READ)],
+            "/openrpc.json": [Place("lists", ListDoor(), _READ)],
+            "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
+            "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
         }
 
-    def _operator(self) -> dict[str, Place]:
+    def _operator(self) -> dict[str, list[Place]]:
         return self._public() | {
-            "/-/metrics": Place("operator", MetricsDoor(self.metrics.text), ("GET", "HEAD"), operators=True),
-            "/-/status": Place("operator", StatusDoor(self.status), ("GET", "HEAD"), operators=True),
+            "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
+            "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
         }
 
-    async def _listen(self, places: Mapping[str, Place], host: str, port: int) -> tuple[str, int]:
+    async def _listen(self, places: Mapping[str, list[Place]], host: str, port: int) -> tuple[str, int]:
         reception = Reception(
             places,
             self.relay,

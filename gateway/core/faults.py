@@ -14,12 +14,18 @@ class Fault(Exception):  # noqa: N818 - "fault" is the word for it throughout
 
     code: ClassVar[int] = -32603
     status: ClassVar[int] = 200
+    plain: ClassVar[int] = 0
     summary: ClassVar[str] = "The gate made a mistake."
 
     def __init__(self, message: str, **data: Any) -> None:
         super().__init__(message)
         self.message = message
         self.data = data
+
+    @property
+    def plain_status(self) -> int:
+        """The status where the call was a plain URL, and no JSON-RPC error says more."""
+        return self.plain or self.status
 
     @property
     def name(self) -> str:
@@ -40,6 +46,7 @@ class ParseFault(Fault):
     """The body is not JSON, or not msgpack."""
 
     code = -32700
+    plain = 400
     summary = "The body could not be parsed."
 
 
@@ -47,6 +54,7 @@ class InvalidRequest(Fault):
     """The body can be parsed, but is not a JSON-RPC 2.0 request."""
 
     code = -32600
+    plain = 400
     summary = "The body is no JSON-RPC 2.0 request."
 
 
@@ -54,6 +62,7 @@ class UnknownMethod(Fault):
     """No service offers a method of this name."""
 
     code = -32601
+    plain = 404
     summary = "No such method."
 
 
@@ -61,6 +70,7 @@ class InvalidParams(Fault):
     """The parameters cannot be what the method takes."""
 
     code = -32602
+    plain = 400
     summary = "The parameters do not fit the method."
 
 
@@ -84,6 +94,7 @@ class Forbidden(Fault):
     """The caller is known, and no policy lets them call this."""
 
     code = -32002
+    plain = 403
     summary = "No policy lets the caller call this."
 
 
@@ -91,6 +102,7 @@ class UpstreamUnreachable(Fault):
     """The service could not be reached, or went away before it answered."""
 
     code = -32003
+    plain = 502
     summary = "The service could not be reached, or went away before it had answered."
 
 
@@ -98,6 +110,7 @@ class DeadlineExceeded(Fault):
     """The call's time was over before the service had answered."""
 
     code = -32004
+    plain = 504
     summary = "The call's time was over before there was an answer."
 
 
@@ -113,6 +126,7 @@ class UpstreamBroken(Fault):
     """The service answered with something that is no answer."""
 
     code = -32006
+    plain = 502
     summary = "The service answered with something that is no JSON-RPC answer."
 
 
@@ -136,6 +150,7 @@ class Unrepresentable(Fault):
     """The value cannot be said in the encoding that was asked for."""
 
     code = -32009
+    plain = 406
     summary = "The value cannot be said in the encoding asked for without changing it."
 
 
@@ -151,6 +166,7 @@ class NeedsDatastack(Fault):
     """The namespace exists in datastacks only, and none was named."""
 
     code = -32011
+    plain = 400
     summary = "The service belongs to datastacks: name one."
 
 
@@ -174,6 +190,7 @@ class UnknownDatastack(Fault):
     """No datastack has this name."""
 
     code = -32014
+    plain = 404
     summary = "No such datastack."
 
 

@@ -72,9 +72,9 @@ def demand(request: web.BaseRequest) -> Demand:
 
 
 def datastack(request: web.BaseRequest, path: str) -> str | None:
-    """The datastack that the address names: `/rpc/D`, or `?datastack=D`."""
+    """The datastack that the address names: `?datastack=D`, or `/rpc/D` where that is no plain URL of a method."""
     named = [value for value in request.rel_url.query.getall("datastack", ()) if value]
-    if path.startswith("/rpc/"):
+    if path.startswith("/rpc/") and request.method not in ("GET", "HEAD"):
         named.append(unquote(path.removeprefix("/rpc/")))
     if len(set(named)) > 1:
         raise BadRequest("The request names two datastacks; name one.")

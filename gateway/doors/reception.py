@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -61,7 +61,7 @@ class Reception:
 
     def __init__(
         self,
-        places: Mapping[str, Place],
+        places: Mapping[str, Sequence[Place]],
         relay: Relay,
         identity: Identity,
         observer: Observer,
@@ -72,7 +72,7 @@ class Reception:
         wall: Callable[[], float],
         challenge: Callable[[Unauthenticated], str],
     ) -> None:
-        """`places` by path; one that ends in `/` takes what lies below it, by one segment.
+        """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
         `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
         """
@@ -115,13 +115,8 @@ class Reception:
         """The host, the door and the caller; then the door itself."""
         request = asked.request
         self._check_host(request.host)
-        place = self._place(path)
+        place = self._place(path, request.method)
         asked.visit.door = place.name
-        if request.method not in place.verbs:
-            raise MethodNotAllowed(
-                f"{path} takes {' and '.join(place.verbs)}, not {request.method}.",
-                allow=", ".join(place.verbs),
-            )
         if place.open:
             return await place.door.answer(asked)
         if self._draining():
@@ -145,14 +140,19 @@ class Reception:
         ):
             raise _Misdirected("This host is not served here; add it to `hosts`.")
 
-    def _place(self, path: str) -> Place:
-        place = self._places.get(path)
-        if place is None:
+    def _place(self, path: str, verb: str) -> Place:
+        """The place at a path that takes the verb."""
+        places = self._places.get(path, ())
+        if not places:
             above, _, last = path.rpartition("/")
-            place = self._places.get(f"{above}/") if last else None
-        if place is None:
+            places = self._places.get(f"{above}/", ()) if last else ()
+        if not places:
             raise NoSuchAddress(f"Nothing is served at this address; the gate's own are {self._addresses()}.")
-        return place
+        for place in places:
+            if verb in place.verbs:
+                return place
+        verbs = [one for place in places for one in place.verbs]
+        raise MethodNotAllowed(f"{path} takes {' and '.join(verbs)}, not {verb}.", allow=", ".join(verbs))
 
     def _addresses(self) -> str:
         return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
@@ -176,7 +176,8 @@ class Reception:
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
             fields += ((b"WWW-Authenticate", self._challenge(fault).encode()),)
-        return refused(fault, asked.id, fields, writing=self._writing(asked.request))
+        reading = asked.request.method in ("GET", "HEAD")
+        return refused(fault, asked.id, fields, reading=reading, writing=self._writing(asked.request))
 
     def _writing(self, request: web.BaseRequest) -> Encoding:
         try:

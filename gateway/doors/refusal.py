@@ -21,12 +21,18 @@ def error_bytes(fault: Fault, *, service: str | None, method: str | None, reques
         return json.dumps(error).encode()
 
 
-def refused(fault: Fault, request_id: str, fields: Fields, *, writing: Encoding = JSON) -> Answer:
-    """The answer to a request of which nothing was carried out: a JSON-RPC error, its id null."""
+def refused(
+    fault: Fault, request_id: str, fields: Fields, *, reading: bool = False, writing: Encoding = JSON
+) -> Answer:
+    """The answer to a request of which nothing was carried out: a JSON-RPC error, its id null.
+
+    `reading`: it came by GET or HEAD, where the status is all that many callers look at.
+    """
     error = error_bytes(fault, service=None, method=None, request_id=request_id)
     body = writing.error(writing.null, writing.value(error))
+    status = fault.plain_status if reading else fault.status
     return Answer(
-        fault.status, None, ((b"Content-Type", writing.content_type), *extra_fields(fault), *fields), body
+        status, None, ((b"Content-Type", writing.content_type), *extra_fields(fault), *fields), body
     )
 
 

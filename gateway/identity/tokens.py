@@ -15,10 +15,13 @@ from msgspec import Struct
 from gateway.core.claims import ADVICE, Issuer
 from gateway.core.credentials import MAX_CREDENTIAL
 from gateway.core.faults import Unauthenticated
+from gateway.core.scanner import check
 from gateway.identity.jwks import Key
 
 # Strict base64url without padding; the signature may be absent here, so that `none` is refused by name.
 _compact = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
+# How deep Python's own reader goes differs from version to version.
+_DEEPEST = 32
 _jws = PyJWS(options={"enforce_minimum_key_length": True})
 
 
@@ -71,8 +74,9 @@ def verify(token: Opened, key: Key, algorithm: str, issuer: Issuer) -> None:
 
 def _object(segment: str, part: str) -> dict[str, Any]:
     try:
-        text = urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        raw = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        check(raw, _DEEPEST)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except _RefusedError as error:
         raise Unauthenticated(f"The token's {part} {error}. {ADVICE}") from None
     except (Base64Error, ValueError, RecursionError):

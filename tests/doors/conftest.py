@@ -65,7 +65,7 @@ class Calc:
             return await odd(request, called, params)
         return self._error(called, -32601, f"no {method}")
 
-    NAMES = ("sub", "note", "echo", "fail", "odd_code", "wrong_id", "html", "empty", "cut", "meet", "get", "set", "value", "stuck", "null_error", "one_dot_zero")  # fmt: skip
+    NAMES = ("get_fail", "get_difference", "get_more", "sub", "note", "echo", "fail", "odd_code", "wrong_id", "html", "empty", "cut", "meet", "get", "set", "value", "stuck", "null_error", "one_dot_zero")  # fmt: skip
 
     def _described(self, called: dict) -> web.Response:
         return self._result(
@@ -104,6 +104,10 @@ class Calc:
 
     async def _fail(self, request, called, params):
         return self._error(called, -32000, "boom", data={"big": 10**30}, name="Boom")
+
+    _get_fail = _fail
+    _get_difference = _sub
+    _get_more = _sub
 
     async def _odd_code(self, request, called, params):
         return self._error(called, 42, "odd")

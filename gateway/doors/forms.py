@@ -1,0 +1,106 @@
+"""In which forms can a bare result be had: JSON as it is, a table as CSV, an array as a numpy file?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from gateway.core.arrays import from_json
+from gateway.core.faults import Unrepresentable
+
+
+class Form(Struct, frozen=True):
+    """One form: its content type, and what makes it of a result in JSON. `write` raises `Unrepresentable`."""
+
+    content_type: bytes
+    write: Callable[[bytes], bytes]
+
+
+class _Token(str):
+    """A number as it was written: its digits are not ours to change."""
+
+    __slots__ = ()
+
+
+def as_csv(raw: bytes) -> bytes:
+    """A table as CSV (RFC 4180): a list of objects, a list of lists, or an object of columns."""
+    value = json.loads(raw, parse_float=_Token, parse_int=_Token, parse_constant=_Token)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([[_cell(one) for one in row] for row in _rows(value)])
+    return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _rows(value: Any) -> Iterable[Iterable[Any]]:
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        names = list(dict.fromkeys(name for row in value for name in row))
+        return [names, *([row.get(name) for name in names] for row in value)]
+    if isinstance(value, list) and all(isinstance(row, list) for row in value):
+        return value
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        columns = list(value.values())
+        if all(len(column) == len(columns[0]) for column in columns):
+            return [list(value), *zip(*columns, strict=True)]
+    raise Unrepresentable("The result is no table, so it cannot be had as csv; ask for format=json.")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value: Any) -> str:
+    """What stands within a cell as JSON again, its numbers as they were written."""
+    if isinstance(value, _Token):
+        return value
+    if isinstance(value, list):
+        return "[" + ",".join(map(_as_json, value)) + "]"
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name, ensure_ascii=False)}:{_as_json(one)}" for name, one in value.items())
+        return "{" + ",".join(members) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def as_npy(raw: bytes) -> bytes:
+    """An array as a numpy file, format 1.0: `$ndarray`, or nested lists of numbers that make a box."""
+    value = json.loads(raw)
+    array: np.ndarray[Any, Any]
+    try:
+        if isinstance(value, dict) and set(value) == {"$ndarray"}:
+            found = from_json(value["$ndarray"])
+            if found is None:
+                raise _no_array()
+            array = np.frombuffer(found.data, found.dtype).reshape(found.shape)
+        else:
+            array = np.array(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _no_array() from error
+    if array.dtype.kind not in "biufc":
+        raise _no_array()
+    out = io.BytesIO()
+    np.lib.format.write_array(out, array, allow_pickle=False)
+    return out.getvalue()
+
+
+def _no_array() -> Unrepresentable:
+    return Unrepresentable(
+        "The result is no array of numbers, so it cannot be had as npy; ask for format=json."
+    )
+
+
+def _same(raw: bytes) -> bytes:
+    return raw
+
+
+FORMS = {
+    "json": Form(b"application/json", _same),
+    "csv": Form(b"text/csv; charset=utf-8", as_csv),
+    "npy": Form(b"application/x-npy", as_npy),
+}
+"""Every form by the name that `format=` has."""
