@@ -23,7 +23,7 @@ from gateway.dialects.listed import ListedDialect
 from gateway.discovery import Discovery, Health
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import ListDoor
-from gateway.doors.operator import MetricsDoor, StatusDoor
+from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor
 from gateway.doors.plain import PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
@@ -155,6 +155,7 @@ class Gate:
         return self._public() | {
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
+            "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
         }
 
     async def _listen(self, places: Mapping[str, list[Place]], host: str, port: int) -> tuple[str, int]:

@@ -1,12 +1,15 @@
-"""What do those who run the gate see? `/-/metrics` and `/-/status`, on the operator's own listener."""
+"""What do those who run the gate see and do? `/-/metrics`, `/-/status`, `/-/refresh`, on their own listener."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
+from gateway.core.faults import BadRequest
+from gateway.core.listing import Change
 from gateway.doors.asked import Asked
 from gateway.wire.answer import Answer
 
@@ -31,7 +34,25 @@ class StatusDoor:
 
     async def answer(self, asked: Asked) -> Answer:
         """The state, now."""
-        body = orjson.dumps(self._status(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return Answer(
-            200, None, ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")), body
-        )
+        return _json(self._status())
+
+
+class RefreshDoor:
+    """Asks the services again what they offer, and says what has changed."""
+
+    def __init__(self, refresh: Callable[[str | None], Awaitable[Mapping[str, Change]]]) -> None:
+        self._refresh = refresh
+
+    async def answer(self, asked: Asked) -> Answer:
+        """What was added, changed and removed in `?service=NAME`, or in every service."""
+        service = asked.request.rel_url.query.get("service")
+        try:
+            changes = await self._refresh(service)
+        except LookupError as error:
+            raise BadRequest(f"No service is called {service!r}; /-/status lists those there are.") from error
+        return _json(msgspec.to_builtins(changes))
+
+
+def _json(value: object) -> Answer:
+    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return Answer(200, None, ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")), body)

@@ -251,6 +251,20 @@ async def test_metrics_and_status_are_for_operators_on_their_own_listener(lab):
     assert 'labgate_calls_total{method="calc.get",outcome="miss",service="calc"} 1.0' in text
 
 
+async def test_an_operator_can_have_the_services_asked_again_and_is_told_what_changed(lab):
+    mine, theirs = ({"Authorization": f"Bearer {token}"} for token in (lab.token, lab.guest))
+    lab.calc.NAMES = (*lab.calc.NAMES[1:], "brand_new")
+    async with lab.session.post(f"{lab.operator}/-/refresh", headers=theirs) as response:
+        assert response.status == 403
+    async with lab.session.post(f"{lab.operator}/-/refresh?service=none", headers=mine) as response:
+        assert response.status == 400
+        assert "none" in (await response.json())["error"]["message"]
+    async with lab.session.post(f"{lab.operator}/-/refresh?service=calc", headers=mine) as response:
+        changes = (await response.json())["calc"]
+    assert (changes["added"], changes["removed"]) == (["calc.brand_new"], ["calc.get_fail"])
+    assert "calc.brand_new" in (await lab.call("system.listMethods"))[0]["result"]
+
+
 async def test_health_is_open_and_without_detail(lab):
     for path in ("/-/healthy", "/-/ready"):
         async with lab.session.get(lab.address + path) as response:
