@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -57,6 +58,8 @@ _JSON_TYPES = frozenset({"application/json", "application/json-rpc", "applicatio
 _MSGPACK_TYPES = frozenset({"application/msgpack", "application/x-msgpack"})
 
 
+# Callers say the same few things with every request.
+@lru_cache(256)
 def of_body(content_type: str | None, coding: str | None = None) -> Encoding:
     """The encoding of a body with this Content-Type and Content-Encoding. Raises `UnsupportedMediaType`.
 
@@ -79,6 +82,7 @@ def of_body(content_type: str | None, coding: str | None = None) -> Encoding:
     )
 
 
+@lru_cache(256)
 def of_answer(accept: str | None, sent: Encoding) -> Encoding:
     """The encoding that the caller wants back: the one that Accept prefers, else the one they sent."""
     if not accept:
