@@ -20,6 +20,7 @@ from gateway.core.ports import Dialect, Route
 from gateway.core.service import Service
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
+from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery, Health
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import ListDoor
@@ -79,7 +80,12 @@ class Gate:
             )
         )
         jsonrpc = JsonRpcDialect()
-        dialects: Mapping[str, Dialect] = {"jsonrpc": jsonrpc, "listed": ListedDialect(jsonrpc)}
+        # In this order they are asked where a service's dialect is `auto`.
+        dialects: Mapping[str, Dialect] = {
+            "jsonrpc": jsonrpc,
+            "openapi": OpenApiDialect(),
+            "listed": ListedDialect(jsonrpc),
+        }
         self.discovery = Discovery(
             services,
             dialects,

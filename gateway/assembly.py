@@ -40,6 +40,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         dialect=one.dialect,
         urls=tuple(url.text for url in one.url),
         rpc_path=one.rpc_path,
+        describe_path=one.describe,
         headers=_headers(one),
         timeout=one.timeout,
         describe_timeout=one.describe_timeout,

@@ -134,7 +134,11 @@ def test_the_installed_command_finds_its_data(alone_gateway: Path, tmp_path: Pat
     code = "from gateway import resources; print(resources.demo_config(), resources.pack('cryosparc'))"
     demo, pack = run(alone_gateway / "python", "-I", "-c", code, cwd=tmp_path).split()
     assert [Path(path).is_relative_to(ROOT / ".cache") for path in (demo, pack)] == [True, True]
-    environ = {"LABGATE_DEMO_JOBS": "http://127.0.0.1:1", "LABGATE_STATE_DIR": str(tmp_path)}
+    environ = {
+        "LABGATE_DEMO_JOBS": "http://127.0.0.1:1",
+        "LABGATE_DEMO_FILES": "http://127.0.0.1:2",
+        "LABGATE_STATE_DIR": str(tmp_path),
+    }
     told = run(alone_gateway / "labgated", "check", demo, cwd=tmp_path, **environ)
     assert told.endswith("can be served: 0 errors, 0 warnings\n")
 

@@ -20,6 +20,7 @@ ENVIRON = {
     "HOME": "/home/ada",
     "CRYOSPARC_LICENSE_ID": "lic",
     "LABGATE_DEMO_JOBS": "http://127.0.0.1:39002",
+    "LABGATE_DEMO_FILES": "http://127.0.0.1:39100",
     "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
     "LABGATE_STATE_DIR": "/var/lib/labgate",
 }
@@ -79,7 +80,7 @@ def test_the_demos_gate_has_local_tokens_one_service_and_one_group() -> None:
     settings = served("demo.yaml")
     assert resources.demo_config() == CONFIG / "demo.yaml"
     assert (str(settings.listen), str(settings.operator.listen)) == ("127.0.0.1:8700", "127.0.0.1:8701")
-    assert list(settings.services) == ["jobs"]
+    assert list(settings.services) == ["jobs", "files"]
     assert settings.services["jobs"].url[0].text == ENVIRON["LABGATE_DEMO_JOBS"]
     assert [(policy.to, policy.allow, policy.operate) for policy in settings.policies] == [
         (("group:demo",), ("*",), True)

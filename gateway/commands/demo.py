@@ -30,6 +30,7 @@ labgate is up.
   token     {token}
   operator  {operator}
   lab       {lab} (the job manager, without the gate)
+  files     {files} (the image files, without the gate)
   logs      {logs}
 
 Paste this into Python:
@@ -54,7 +55,7 @@ class DemoError(Exception):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`labgated demo [--port N] [--operator-port N] [--state-dir DIR] [--lab-only [--listen HOST:PORT]]`."""
+    """The options of `labgated demo`: ports, the folder for its state, and the lab without a gate."""
     text = "the gate's port (default: 8700, or the next free one; 0: any)"
     parser.add_argument("--port", metavar="N", type=_port_number, help=text)
     text = "the operators' port (default: 8701, or the next free one; 0: any)"
@@ -65,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lab-only", action="store_true", help=text)
     text = "with --lab-only: where the job manager listens (default: a free port on loopback)"
     parser.add_argument("--listen", metavar="HOST:PORT", type=_address, help=text)
+    text = "with --lab-only: where the image files listen (default: a free port on loopback)"
+    parser.add_argument("--listen-files", metavar="HOST:PORT", type=_address, help=text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
 def _misuse(args: argparse.Namespace) -> str | None:
     if args.listen and not args.lab_only:
         return "--listen needs --lab-only; the gate's port is --port"
+    if args.listen_files and not args.lab_only:
+        return "--listen-files needs --lab-only; the gate's port is --port"
     if args.lab_only and (args.port is not None or args.operator_port is not None):
         return "--lab-only starts no gate, so --port and --operator-port mean nothing"
     if args.port and args.port == args.operator_port:
@@ -100,9 +105,13 @@ def _misuse(args: argparse.Namespace) -> str | None:
 
 
 def _start_lab(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
-    jobs = _jobs(_folder(args, ends), ends, *(args.listen or (HOST, 0)))
+    """Start the lab and say where its services listen; the line `ready ADDRESS` is the job manager's, and the last."""
+    folder = _folder(args, ends)
+    jobs = _service("jobs", folder, ends, args.listen)
+    files = _service("files", folder, ends, args.listen_files)
+    print(f"files {files.await_ready(stopping)}", flush=True)
     print(f"ready {jobs.await_ready(stopping)}", flush=True)
-    return [jobs]
+    return [jobs, files]
 
 
 def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
@@ -110,25 +119,29 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     port = _free_port("--port", args.port, PORT, set())
     operator_port = _free_port("--operator-port", args.operator_port, OPERATOR_PORT, {port})
     folder = _folder(args, ends)
-    jobs = _jobs(folder, ends, HOST, 0)
-    lab = jobs.await_ready(stopping)
+    services = {name: _service(name, folder, ends) for name in ("jobs", "files")}
+    lab = {name: service.await_ready(stopping) for name, service in services.items()}
 
     settings = folder / "labgate.yaml"
     settings.write_text(_settings(port, operator_port))
-    environ = os.environ | {"LABGATE_DEMO_JOBS": lab, "LABGATE_STATE_DIR": str(folder / "gate")}
+    environ = os.environ | {f"LABGATE_DEMO_{name.upper()}": url for name, url in lab.items()}
+    environ["LABGATE_STATE_DIR"] = str(folder / "gate")
     command = [*_PYTHON, "gateway.cli", "serve", "--config", str(settings)]
     gate = ends.enter_context(Child("gate", command, folder, environ))
     address = gate.await_ready(stopping)
     token = _token(settings, environ, stopping)
     operator = f"http://{HOST}:{operator_port}"
-    how = _UP.format(address=address, token=token, operator=operator, lab=lab, logs=folder)
-    print(how, end="", flush=True)
-    return [jobs, gate]
+    places = {"lab": lab["jobs"], "files": lab["files"], "logs": folder}
+    print(_UP.format(address=address, token=token, operator=operator, **places), end="", flush=True)
+    return [*services.values(), gate]
 
 
-def _jobs(folder: Path, ends: ExitStack, host: str, port: int) -> Child:
-    command = [*_PYTHON, "gateway.demo.jobs", "--host", host, "--port", str(port), "--until-stdin-closes"]
-    return ends.enter_context(Child("jobs", command, folder, os.environ))
+def _service(name: str, folder: Path, ends: ExitStack, address: tuple[str, int] | None = None) -> Child:
+    """One of the lab's services, listening at `address` or at a free port on loopback."""
+    host, port = address or (HOST, 0)
+    module = f"gateway.demo.{name}"
+    command = [*_PYTHON, module, "--host", host, "--port", str(port), "--until-stdin-closes"]
+    return ends.enter_context(Child(name, command, folder, os.environ))
 
 
 def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:

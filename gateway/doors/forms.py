@@ -1,4 +1,4 @@
-"""In which forms can a bare result be had: JSON as it is, a table as CSV, an array as a numpy file?"""
+"""In which forms can a bare result be had: JSON as it is, a table as CSV, bytes, an array as a numpy file?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from gateway.core.arrays import from_json
+from gateway.core.arrays import NotSayable, from_json, unbase64
 from gateway.core.faults import Unrepresentable
 
 
@@ -88,6 +88,17 @@ def as_npy(raw: bytes) -> bytes:
     return out.getvalue()
 
 
+def as_bytes(raw: bytes) -> bytes:
+    """The bytes that stand in JSON as `$binary`."""
+    value = json.loads(raw)
+    if not isinstance(value, dict) or value.keys() != {"$binary"} or not isinstance(value["$binary"], dict):
+        raise Unrepresentable("The result is no bytes, so it cannot be had as bytes; ask for format=json.")
+    try:
+        return unbase64(value["$binary"].get("base64"))
+    except NotSayable as error:
+        raise Unrepresentable(f"The result's bytes cannot be read: {error}.") from error
+
+
 def _no_array() -> Unrepresentable:
     return Unrepresentable(
         "The result is no array of numbers, so it cannot be had as npy; ask for format=json."
@@ -101,6 +112,7 @@ def _same(raw: bytes) -> bytes:
 FORMS = {
     "json": Form(b"application/json", _same),
     "csv": Form(b"text/csv; charset=utf-8", as_csv),
+    "bytes": Form(b"application/octet-stream", as_bytes),
     "npy": Form(b"application/x-npy", as_npy),
 }
 """Every form by the name that `format=` has."""

@@ -88,6 +88,9 @@ ServiceName = Annotated[str, AfterValidator(_service_name)]
 MethodGlob = Annotated[str, AfterValidator(_method_glob)]
 ResultKind = Literal["array", "table", "bytes", "volume", "source", "tables"]
 RpcPath = Annotated[str, each(_rpc_path, "write the path of the JSON-RPC endpoint, like /api"), HIDDEN]
+DocumentPath = Annotated[
+    str, each(_rpc_path, "write the path of the OpenAPI document, like /openapi.json"), HIDDEN
+]
 
 
 class CacheRule(Section):
@@ -150,10 +153,11 @@ class Service(Section):
     their way at once; None takes `limits.upstream_concurrency`. `arrays` says how arrays are sent to it. The keys of `methods` are globs over the upstream's own names, without the service's.
     """
 
-    dialect: Annotated[Literal["auto", "jsonrpc", "listed"], Word] = "auto"
+    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed"], Word] = "auto"
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
     summary: Text | None = None
     rpc_path: RpcPath | None = None
+    describe: DocumentPath | None = None
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0

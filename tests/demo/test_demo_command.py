@@ -151,7 +151,9 @@ def test_no_process_outlives_a_demo_that_was_killed(demo: Demo) -> None:
     assert demo.end(signal.SIGKILL) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("child", ["gateway.cli\0serve", "gateway.demo.jobs"], ids=["gate", "jobs"])
+@pytest.mark.parametrize(
+    "child", ["gateway.cli\0serve", "gateway.demo.jobs", "gateway.demo.files"], ids=["gate", "jobs", "files"]
+)
 def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: Demo) -> None:
     (victim,) = (
         pid for pid in marked(demo.mark) if child.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -159,7 +161,7 @@ def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: De
     os.kill(victim, signal.SIGKILL)
     _, error = demo.process.communicate(timeout=SECONDS)
     assert demo.process.returncode == 1
-    assert re.search(r"labgated demo: (gate|jobs) ended with status -9", error)
+    assert re.search(r"labgated demo: (gate|jobs|files) ended with status -9", error)
     assert not marked(demo.mark)
 
 
@@ -168,18 +170,16 @@ def test_a_state_folder_is_kept_with_settings_that_can_be_read(tmp_path: Path) -
     running = start(tmp_path, "--port", "0", "--operator-port", "0", "--state-dir", str(folder))
     with running.process:
         assert running.end(signal.SIGTERM) == 0
-    settings = load(
-        folder / "labgate.yaml",
-        {"LABGATE_DEMO_JOBS": "http://127.0.0.1:1", "LABGATE_STATE_DIR": str(folder / "gate")},
-    )
-    assert list(settings.services) == ["jobs"]
+    environ = {f"LABGATE_DEMO_{name}": "http://127.0.0.1:1" for name in ("JOBS", "FILES")}
+    settings = load(folder / "labgate.yaml", environ | {"LABGATE_STATE_DIR": str(folder / "gate")})
+    assert list(settings.services) == ["jobs", "files"]
     assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_the_lab_alone_says_where_it_listens_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     running = start(tmp_path, "--lab-only", "--listen", "127.0.0.1:0", last="ready ")
     with running.process:
-        with closing(http.client.HTTPConnection(urlsplit(running.text.split()[1]).netloc)) as connection:
+        with closing(http.client.HTTPConnection(urlsplit(running.text.split()[-1]).netloc)) as connection:
             connection.request("GET", "/")
             assert b"Demo job manager" in connection.getresponse().read()
         assert running.end(signal.SIGINT) == 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.faults import InvalidParams, Unrepresentable
 from gateway.core.method import Method, Param, RpcBinding
-from gateway.doors.forms import as_csv, as_npy
+from gateway.doors.forms import as_bytes, as_csv, as_npy
 from gateway.doors.plain import arguments
 
 
@@ -150,6 +150,13 @@ def test_tables_become_csv_with_their_digits(result, table):
 def test_what_is_no_table_has_no_csv(result):
     with pytest.raises(Unrepresentable):
         as_csv(result.encode())
+
+
+def test_bytes_are_had_bare_and_nothing_else_is():
+    assert as_bytes(b'{"$binary": {"base64": "AAH/"}}') == b"\x00\x01\xff"
+    for result in (b"5", b'{"$binary": 5}', b'{"$binary": {"base64": "?"}}', b'{"a": 1}', b'{"$binary": {}}'):
+        with pytest.raises(Unrepresentable):
+            as_bytes(result)
 
 
 def test_arrays_become_numpy_files():

@@ -20,17 +20,28 @@ RPC_PATHS = {
     "openrpc": "/rpc",
     "django-modern-rpc": "/jsonrpc",
 }
-"""Every upstream of these tests, and where it takes calls."""
+"""Every JSON-RPC upstream of these tests, and where it takes calls."""
+
+REST_UPSTREAMS = {
+    "fastapi": "/openapi.json",
+    "flask-restx": "/swagger.json",
+    "connexion": "/api/openapi.json",
+}
+"""Every REST upstream of these tests, and where its document is."""
 
 
 @dataclass(slots=True)
 class Upstream:
-    """A running server: `url` without a path, the `rpc_path` for its calls, and its process."""
+    """A running server: `url` without a path, its process, and where it takes calls or has its document.
+
+    `rpc_path` is empty for REST, `document_path` for JSON-RPC.
+    """
 
     name: str
     url: str
     rpc_path: str
     process: subprocess.Popen[str]
+    document_path: str = ""
 
     @property
     def port(self) -> int:
@@ -101,4 +112,4 @@ def _start(name: str, python: Path, ends: ExitStack) -> Upstream:
     line = process.stdout.readline()
     if not line.startswith("ready "):
         raise RuntimeError(f"{name} did not start: try {python} {app}")
-    return Upstream(name, line.split()[1], RPC_PATHS[name], process)
+    return Upstream(name, line.split()[1], RPC_PATHS.get(name, ""), process, REST_UPSTREAMS.get(name, ""))

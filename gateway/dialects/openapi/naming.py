@@ -1,0 +1,48 @@
+"""What are the operations of a document called?"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.naming import is_introspection
+from gateway.dialects.openapi.schemas import unique
+
+_MAX_NAME: Final = 128
+_usable = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_step = re.compile(r"\{([^{}]*)\}|([^{}]+)")
+_word = re.compile(r"[A-Za-z0-9]+")
+
+
+def names(operations: Sequence[tuple[str, str, object]]) -> list[str]:
+    """A name for each (verb, path, operationId), all of them different.
+
+    The operationId where it is one name and no other operation has it too, else verb and path (`get_tiles_by_z`).
+    The order of the document does not matter.
+    """
+    counts = Counter(given for _, _, given in operations if isinstance(given, str))
+    chosen = [
+        given if isinstance(given, str) and counts[given] == 1 and _is_usable(given) else ""
+        for _, _, given in operations
+    ]
+    taken = set(filter(None, chosen))
+    for at in sorted(range(len(operations)), key=lambda at: operations[at][1::-1]):
+        if not chosen[at]:
+            verb, path, _ = operations[at]
+            chosen[at] = unique(spelled(verb, path), taken)
+    return chosen
+
+
+def spelled(verb: str, path: str) -> str:
+    """Verb and path as a name: their words, with `by` before each parameter."""
+    words = [verb.lower()]
+    for parameter, literal in _step.findall(path):
+        found = _word.findall(parameter or literal)
+        words += ["by", *found] if parameter else found
+    return "_".join(words if len(words) > 1 else [*words, "root"])[:_MAX_NAME]
+
+
+def _is_usable(given: str) -> bool:
+    return len(given) <= _MAX_NAME and _usable.fullmatch(given) is not None and not is_introspection(given)
