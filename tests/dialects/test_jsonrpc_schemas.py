@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.jsonrpc.schemas import MAX_SCHEMAS, Schemas, text, type_schema
+from gateway.dialects.jsonrpc.schemas import MAX_SCHEMAS, Schemas, type_schema
+from gateway.dialects.texts import text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What of an upstream's texts and schemas can be told to everybody?
+"""What of an upstream's schemas can be told to everybody?
 
 Descriptions come from elsewhere and may hold anything. What leaves here can be written as JSON, has a bounded
 size and depth, and refers to nothing but the description's own schemas.
@@ -6,15 +6,14 @@ size and depth, and refers to nothing but the description's own schemas.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-MAX_SUMMARY: Final = 2_000
-MAX_TEXT: Final = 20_000
+from gateway.dialects.texts import sayable
+
 MAX_SCHEMAS: Final = 10_000
 _MAX_DEPTH: Final = 32
 _MAX_COST: Final = 10_000
@@ -23,8 +22,6 @@ _LARGEST_INTEGER: Final = 2**64
 _SMALLEST_INTEGER: Final = -(2**63)
 
 _REF: Final = "#/components/schemas/"
-_unsayable = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_surrogate = re.compile("[\ud800-\udfff]")
 _no_component_name = re.compile(r"[^A-Za-z0-9._-]")
 
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -51,21 +48,6 @@ def type_schema(name: object) -> dict[str, Any]:
     """
     kind = _TYPES.get(name.strip().lower()) if isinstance(name, str) and len(name) < 32 else None
     return {"type": kind} if kind else {}
-
-
-def text(value: object, limit: int = MAX_TEXT) -> str:
-    """A text without control characters, lone surrogates and the indentation of docstrings; empty for anything else."""
-    if not isinstance(value, str):
-        return ""
-    # The indentation goes first and counts too, hence twice the limit.
-    clean = _unsayable.sub("\N{REPLACEMENT CHARACTER}", value[: 2 * limit].replace("\r\n", "\n"))
-    clean = inspect.cleandoc(clean).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
-
-
-def sayable(name: str) -> str:
-    """The name with a replacement for what no UTF-8 can say."""
-    return _surrogate.sub("\N{REPLACEMENT CHARACTER}", name)
 
 
 class Schemas:

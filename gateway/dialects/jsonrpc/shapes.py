@@ -17,7 +17,8 @@ import orjson
 
 from gateway.core.method import Param
 from gateway.core.service import Described
-from gateway.dialects.jsonrpc.schemas import MAX_SUMMARY, Schemas, sayable, text, type_schema
+from gateway.dialects.jsonrpc.schemas import Schemas, type_schema
+from gateway.dialects.texts import MAX_SUMMARY, sayable, text
 
 MAX_PARAMS: Final = 256
 MAX_PARAM_NAME: Final = 256

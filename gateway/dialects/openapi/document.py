@@ -9,11 +9,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from gateway.core.method import HttpBinding
 from gateway.core.service import Described, Description, Service
-from gateway.dialects.jsonrpc.schemas import MAX_SUMMARY, text
 from gateway.dialects.openapi.naming import names
 from gateway.dialects.openapi.parameters import IN_PATH, JSON, essence, is_json, media_types, taken
 from gateway.dialects.openapi.schemas import Document, Schemas, listed, members
 from gateway.dialects.openapi.text import UnreadableError, parsed
+from gateway.dialects.texts import MAX_SUMMARY, text
 
 _VERBS: Final = ("get", "head", "options", "query", "put", "delete", "post", "patch")
 _SAFE: Final = frozenset(("get", "head", "options", "query"))

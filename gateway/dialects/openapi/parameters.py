@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.core.method import Param, Place
-from gateway.dialects.jsonrpc.schemas import MAX_SUMMARY, text
 from gateway.dialects.openapi.schemas import Document, Schemas, listed, members
+from gateway.dialects.texts import MAX_SUMMARY, text
 
 MAX_PARAMS: Final = 256
 _MAX_NAME: Final = 256

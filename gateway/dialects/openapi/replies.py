@@ -16,9 +16,9 @@ from gateway.core.ports import Answer
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
-from gateway.dialects.jsonrpc.schemas import text
 from gateway.dialects.openapi.coding import UnreadableCodingError, field, plain
 from gateway.dialects.openapi.parameters import essence, is_json
+from gateway.dialects.texts import text
 
 _TRIP = Pass("trip")  # The relay knows the verdict, and puts it here.
 _MAX_DETAIL: Final = 500

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.dialects.jsonrpc.schemas import sayable
+from gateway.dialects.texts import sayable
 
 MAX_SCHEMAS: Final = 10_000
 _MAX_HOPS: Final = 16

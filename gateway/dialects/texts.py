@@ -1,0 +1,28 @@
+"""What of an upstream's texts can be told to everybody?"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Final
+
+MAX_SUMMARY: Final = 2_000
+MAX_TEXT: Final = 20_000
+
+_unsayable = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_surrogate = re.compile("[\ud800-\udfff]")
+
+
+def text(value: object, limit: int = MAX_TEXT) -> str:
+    """A text without control characters, lone surrogates and the indentation of docstrings; empty for anything else."""
+    if not isinstance(value, str):
+        return ""
+    # The indentation goes first and counts too, hence twice the limit.
+    clean = _unsayable.sub("\N{REPLACEMENT CHARACTER}", value[: 2 * limit].replace("\r\n", "\n"))
+    clean = inspect.cleandoc(clean).strip()
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def sayable(name: str) -> str:
+    """The name with a replacement for what no UTF-8 can say."""
+    return _surrogate.sub("\N{REPLACEMENT CHARACTER}", name)
