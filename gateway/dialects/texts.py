@@ -26,3 +26,13 @@ def text(value: object, limit: int = MAX_TEXT) -> str:
 def sayable(name: str) -> str:
     """The name with a replacement for what no UTF-8 can say."""
     return _surrogate.sub("\N{REPLACEMENT CHARACTER}", name)
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """The name, or the first of `name_2`, `name_3`, … that is not taken; it is taken then."""
+    chosen, number = name, 1
+    while chosen in taken:
+        number += 1
+        chosen = f"{name}_{number}"
+    taken.add(chosen)
+    return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.faults import InternalFault
 from gateway.doors.asked import Asked
+from gateway.doors.fields import has
 from gateway.wire.answer import Answer
 
 
@@ -21,13 +22,7 @@ class ListDoor:
             (b"Cache-Control", b"private, no-cache"),
             (b"Vary", b"Authorization, Labgate-Token"),
         )
-        if _names(asked.request.headers.getall("If-None-Match", []), tag):
+        if has(asked.request, tag):
             return Answer(304, None, fields, b"")
         asked.visit.entries = len(view.methods)
         return Answer(200, None, ((b"Content-Type", b"application/json"), *fields), view.openrpc())
-
-
-def _names(given: list[str], tag: str) -> bool:
-    """Whether an `If-None-Match` names the tag; comparison is weak (RFC 9110 section 8.8.3.2)."""
-    candidates = [one.strip().removeprefix("W/") for field in given for one in field.split(",")]
-    return tag in candidates or "*" in candidates

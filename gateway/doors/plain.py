@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from hashlib import blake2b
 
-from gateway.core.cache_status import age, cache_status, outcome
+from gateway.core.cache_status import outcome
 from gateway.core.call import Call, Params
 from gateway.core.faults import Fault, InvalidParams, MethodNotAllowed
 from gateway.core.method import Method
@@ -15,8 +15,9 @@ from gateway.core.reply import Reply, error_code
 from gateway.core.scanner import MalformedJson, check
 from gateway.core.verdict import Hit, Stale
 from gateway.doors.asked import Asked, demand, patience
+from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, Form
-from gateway.doors.refusal import error_bytes
+from gateway.doors.refusal import error_bytes, extra_fields
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
 
@@ -77,21 +78,20 @@ class PlainDoor:
     def _written(self, reply: Reply, form: Form, asked: Asked) -> Answer:
         now = self._wall()
         asked.visit.cache = outcome(reply)
-        fields = [(b"Cache-Status", cache_status(reply, now).encode())]
-        if (seconds := age(reply, now)) is not None:
-            fields.append((b"Age", b"%d" % seconds))
-        if reply.upstream_ms is not None:
-            fields.append((b"Server-Timing", b"upstream;dur=%.1f" % reply.upstream_ms))
+        fields = of_reply(reply, now)
         if reply.kind == "error":
             status = _ERROR_STATUS.get(error_code(reply.body.data), 500)
             kind = (b"Content-Type", b"application/json")
             return Answer(status, None, (kind, (b"Cache-Control", b"no-store"), *fields), reply.body.data)
         body = form.write(reply.body.data)
         tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-        fields += [(b"ETag", tag.encode()), (b"Cache-Control", _lifetime(reply, now))]
-        fields.append((b"Vary", b"Authorization, Labgate-Token"))
-        if tag in asked.request.headers.get("If-None-Match", ""):
-            return Answer(304, None, tuple(fields), b"")
+        fields += (
+            (b"ETag", tag.encode()),
+            (b"Cache-Control", _lifetime(reply, now)),
+            (b"Vary", b"Authorization, Labgate-Token"),
+        )
+        if has(asked.request, tag):
+            return Answer(304, None, fields, b"")
         return Answer(200, None, ((b"Content-Type", form.content_type), *fields), body)
 
 
@@ -158,5 +158,4 @@ def _told(fault: Fault, method: Method | None, asked: Asked) -> Answer:
     service, name = (method.service, method.name) if method else (None, None)
     error = error_bytes(fault, service=service, method=name, request_id=asked.id)
     fields = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
-    allow = ((b"Allow", b"POST"),) if isinstance(fault, MethodNotAllowed) else ()
-    return Answer(fault.plain_status, None, (*fields, *allow), error)
+    return Answer(fault.plain_status, None, (*fields, *extra_fields(fault)), error)

@@ -31,7 +31,7 @@ from gateway.core.ports import Identity, Observer, Visit
 from gateway.core.principal import ANONYMOUS, Principal
 from gateway.core.reply import Fields
 from gateway.doors.asked import Asked, datastack, request_id
-from gateway.doors.encodings import JSON, Encoding, of_answer
+from gateway.doors.encodings import JSON, of_answer
 from gateway.doors.refusal import refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
@@ -177,13 +177,8 @@ class Reception:
         if isinstance(fault, Unauthenticated):
             fields += ((b"WWW-Authenticate", self._challenge(fault).encode()),)
         reading = asked.request.method in ("GET", "HEAD")
-        return refused(fault, asked.id, fields, reading=reading, writing=self._writing(asked.request))
-
-    def _writing(self, request: web.BaseRequest) -> Encoding:
-        try:
-            return of_answer(request.headers.get("Accept"), JSON)
-        except ValueError:
-            return JSON
+        writing = of_answer(asked.request.headers.get("Accept"), JSON)
+        return refused(fault, asked.id, fields, reading=reading, writing=writing)
 
     def _common(self, asked: Asked) -> Fields:
         fields: tuple[tuple[bytes, bytes], ...] = ((b"X-Request-Id", asked.id.encode()),)

@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.core.cache_status import age, cache_status, outcome, worst
+from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
 from gateway.core.describe import BUILTIN
 from gateway.core.envelope import Batch, Entry, Invalid, Refused, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
 from gateway.core.method import Method
 from gateway.core.ports import Observer
-from gateway.core.reply import Reply
+from gateway.core.reply import Fields, Reply
 from gateway.core.transcode import NotSayable
 from gateway.doors.asked import Asked, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
-from gateway.doors.refusal import error_bytes
+from gateway.doors.fields import of_reply
+from gateway.doors.refusal import error_bytes, refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
@@ -208,24 +209,12 @@ class RpcDoor:
 
     def _refused(self, fault: Fault, asked: Asked, writing: Encoding) -> Answer:
         asked.visit.fault = fault.name
-        error = error_bytes(fault, service=None, method=None, request_id=asked.id)
-        body = writing.error(writing.null, writing.value(error))
-        return Answer(
-            200, None, ((b"Content-Type", writing.content_type), (b"Cache-Control", b"no-store")), body
-        )
+        return refused(fault, asked.id, ((b"Cache-Control", b"no-store"),), writing=writing)
 
-    def _fields(self, reply: Reply | None, alone: bool) -> tuple[tuple[bytes, bytes], ...]:
+    def _fields(self, reply: Reply | None, alone: bool) -> Fields:
         """What is said of the cache's part; for a batch, of the entry that it helped least."""
-        fields: list[tuple[bytes, bytes]] = [(b"Cache-Control", b"no-store")]
-        if reply is None:
-            return tuple(fields)
-        now = self._wall()
-        fields.append((b"Cache-Status", cache_status(reply, now).encode()))
-        if alone and (seconds := age(reply, now)) is not None:
-            fields.append((b"Age", b"%d" % seconds))
-        if reply.upstream_ms is not None:
-            fields.append((b"Server-Timing", b"upstream;dur=%.1f" % reply.upstream_ms))
-        return tuple(fields)
+        told = of_reply(reply, self._wall(), aged=alone) if reply else ()
+        return ((b"Cache-Control", b"no-store"), *told)
 
     def _note(self, asked: Asked, parts: list[Part], reply: Reply | None) -> None:
         """Fill what the access log says of this request."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.dialects.texts import sayable
+from gateway.dialects.texts import sayable, unique
 
 MAX_SCHEMAS: Final = 10_000
 _MAX_DEPTH: Final = 32
@@ -59,7 +59,7 @@ class Schemas:
         self._names: dict[str, str] = {}
         taken: set[str] = set()
         for name in list(found)[:MAX_SCHEMAS]:
-            self._names[name] = _unique(_no_component_name.sub("_", name)[:128] or "_", taken)
+            self._names[name] = unique(_no_component_name.sub("_", name)[:128] or "_", taken)
         self.components: dict[str, dict[str, Any]] = {
             renamed: self.clean(found[name]) for name, renamed in self._names.items()
         }
@@ -131,12 +131,3 @@ class _Cleaning:
         self._cost += cost
         if self._cost > _MAX_COST:
             raise _TooMuchError
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    chosen, number = name, 1
-    while chosen in taken:
-        number += 1
-        chosen = f"{name}_{number}"
-    taken.add(chosen)
-    return chosen

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.naming import is_introspection
-from gateway.dialects.openapi.schemas import unique
+from gateway.dialects.texts import unique
 
 _MAX_NAME: Final = 128
 _usable = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.dialects.texts import sayable
+from gateway.dialects.texts import sayable, unique
 
 MAX_SCHEMAS: Final = 10_000
 _MAX_HOPS: Final = 16
@@ -133,13 +133,3 @@ def listed(parent: Mapping[str, Any], name: str) -> list[Any]:
     """The array that is the member `name`; empty when there is none."""
     value = parent.get(name)
     return value if isinstance(value, list) else []
-
-
-def unique(name: str, taken: set[str]) -> str:
-    """The name, or the first of `name_2`, `name_3`, … that is not taken; it is taken then."""
-    chosen, number = name, 1
-    while chosen in taken:
-        number += 1
-        chosen = f"{name}_{number}"
-    taken.add(chosen)
-    return chosen

@@ -1,0 +1,25 @@
+"""What do header fields say of a reply, and what did the caller's say of one they have?"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.core.cache_status import age, cache_status
+from gateway.core.reply import Fields, Reply
+
+
+def of_reply(reply: Reply, now: float, *, aged: bool = True) -> Fields:
+    """What the cache did (RFC 9211) and how long the trip took; with `aged`, how old the reply is."""
+    fields = [(b"Cache-Status", cache_status(reply, now).encode())]
+    if aged and (seconds := age(reply, now)) is not None:
+        fields.append((b"Age", b"%d" % seconds))
+    if reply.upstream_ms is not None:
+        fields.append((b"Server-Timing", b"upstream;dur=%.1f" % reply.upstream_ms))
+    return tuple(fields)
+
+
+def has(request: web.BaseRequest, tag: str) -> bool:
+    """Whether `If-None-Match` names this tag; comparison is weak (RFC 9110 section 8.8.3.2)."""
+    given = request.headers.getall("If-None-Match", [])
+    candidates = [one.strip().removeprefix("W/") for field in given for one in field.split(",")]
+    return tag in candidates or "*" in candidates
