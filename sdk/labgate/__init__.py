@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from labgate._connect import connect
     from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
     from labgate._link import Changes
+    from labgate._request import request
+    from labgate._response import Headers, RawResponse, Uploaded
+    from labgate._transfer import download, upload
     from labgate.errors import Error, StaleWarning, TokenFileWarning
 
     __version__: str
@@ -22,18 +25,24 @@ __all__ = [
     "Client",
     "Error",
     "Handle",
+    "Headers",
     "Last",
     "MethodInfo",
     "Methods",
     "Namespace",
+    "RawResponse",
     "StaleWarning",
     "TokenFileWarning",
+    "Uploaded",
     "__version__",
     "batch",
     "connect",
+    "download",
     "last",
     "methods",
     "refresh",
+    "request",
+    "upload",
 ]
 
 _HOMES = {
@@ -42,18 +51,24 @@ _HOMES = {
     "Client": "_client",
     "Error": "errors",
     "Handle": "_batch",
+    "Headers": "_response",
     "Last": "_inform",
     "MethodInfo": "_inform",
     "Methods": "_inform",
     "Namespace": "_client",
+    "RawResponse": "_response",
     "StaleWarning": "errors",
     "TokenFileWarning": "errors",
+    "Uploaded": "_response",
     "batch": "_batch",
     "connect": "_connect",
+    "download": "_transfer",
     "errors": "",
     "last": "_inform",
     "methods": "_inform",
     "refresh": "_inform",
+    "request": "_request",
+    "upload": "_transfer",
 }
 
 

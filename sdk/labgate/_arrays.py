@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MOST_DIMENSIONS = 64
+_MOST_NPY_HEADER = 64 * 1024
+_LENGTH_OF_LENGTH = {1: 2, 2: 4, 3: 4}  # by the format's version
 
 
 def parts_of(array: np.ndarray[Any, Any]) -> tuple[str | list[Any], list[int], memoryview | bytes]:
@@ -72,6 +74,35 @@ def from_msgpack(form: dict[Any, Any]) -> Any:
     return build(named.get("type"), [], named.get("data"))[()]
 
 
+def from_npy(body: bytes | bytearray) -> np.ndarray[Any, Any]:
+    """The array of a numpy file (formats 1.0 to 3.0), which is a reply's whole body.
+
+    Raises:
+        BadReply: it is none, or holds Python objects.
+        MissingExtra: numpy is not installed.
+    """
+    try:
+        header, start = _npy_header(body)
+        descr, backwards, shape = header["descr"], header["fortran_order"] is True, list(header["shape"])
+    except (ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError) as error:
+        raise BadReply("the reply is no numpy file that can be read") from error
+    dtype = _as_lists(descr) if isinstance(descr, list) else descr
+    array = build(dtype, shape[::-1] if backwards else shape, memoryview(body)[start:])
+    return array.T if backwards else array
+
+
+def _npy_header(body: bytes | bytearray) -> tuple[dict[str, Any], int]:
+    """What stands before the data, and where they begin."""
+    import ast
+
+    version = body[6]
+    start = 8 + _LENGTH_OF_LENGTH[version]
+    end = start + int.from_bytes(body[8:start], "little")
+    if body[:6] != b"\x93NUMPY" or end > _MOST_NPY_HEADER:
+        raise ValueError("no numpy file")
+    return ast.literal_eval(body[start:end].decode("utf-8" if version == 3 else "latin-1").strip()), end
+
+
 def build(dtype: object, shape: object, data: object) -> np.ndarray[Any, Any]:
     """A writable array with memory of its own.
 
@@ -93,7 +124,7 @@ def build(dtype: object, shape: object, data: object) -> np.ndarray[Any, Any]:
         isinstance(shape, list)
         and len(shape) <= _MOST_DIMENSIONS
         and all(type(length) is int and length >= 0 for length in shape)
-        and isinstance(data, bytes)
+        and isinstance(data, (bytes, memoryview))
         and len(data) == kind.itemsize * math.prod(shape)
     ):
         raise BadReply("an array in the reply is malformed: dtype, shape and length do not fit together")

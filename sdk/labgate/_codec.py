@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 JSON = b"application/json"
 MSGPACK = b"application/msgpack"
+NPY = b"application/x-npy"
 _INT64 = -(2**63), 2**64 - 1
 _DEEPEST = 300  # levels of nesting; the gate refuses deeper ones, and Python's own stack ends before long
 
@@ -54,6 +55,14 @@ class Encoder:
             return self.encode_msgpack(value), True
         except MissingExtra:
             return self._json_with_binary(value).encode("ascii"), False
+
+    def encode_json(self, value: object) -> bytes:
+        """The value as JSON, whatever it is.
+
+        Raises:
+            TypeError, ValueError: the value cannot be sent.
+        """
+        return self._json_with_binary(value).encode("ascii")
 
     def encode_msgpack(self, value: object) -> bytes:
         """The value as msgpack.

@@ -10,6 +10,13 @@ from labgate._transport import NoAnswer, NotSent, OutOfTime, Pool
 from labgate._wire import MalformedReply, Response
 from labgate.errors import BadReply, DeadlineExceeded, Error, GateUnreachable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Reply = TypeVar("Reply")
+
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 _REFUSALS = ("RateLimited", "Unavailable")
@@ -51,45 +58,66 @@ def deliver(pool: Pool, request: Request, gate: str) -> Response:
     Raises:
         GateUnreachable, DeadlineExceeded, BadReply: with `maybe_executed` where that cannot be ruled out.
     """
+
+    def once(deadline: float | None, left: float | None, fresh: bool) -> Response:
+        head = headed(request, left)
+        return pool.exchange(head, request.body, deadline, repeatable=request.repeatable, fresh=fresh)
+
+    return persist(request, gate, once, _may_follow)
+
+
+def persist(
+    request: Request,
+    gate: str,
+    once: Callable[[float | None, float | None, bool], Reply],
+    refused: Callable[[Reply, Request], tuple[bool, float]],
+) -> Reply:
+    """What one of the attempts brings, within the request's one deadline.
+
+    Args:
+        request: what is sent.
+        gate: the gate's address, for error texts.
+        once: one attempt, given the deadline, the seconds left, and whether to use a new connection.
+        refused: whether a reply only says "later", and after how many seconds.
+
+    Raises: as `deliver` does.
+    """
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
     left = request.timeout
     fresh = False
     attempt = 0
     while True:
         asked = 0.0
-        outcome: Response | Error
+        failure: Error | None = None
         try:
-            outcome = pool.exchange(
-                _headed(request, left), request.body, deadline, repeatable=request.repeatable, fresh=fresh
-            )
-            if outcome.status not in (429, 503):
-                return outcome
-            again, asked = _may_follow(outcome, request)
+            reply = once(deadline, left, fresh)
+            again, asked = refused(reply, request)
         except NoAnswer as broken:
             if broken.untouched and request.repeatable and not fresh:
                 # A kept connection that the gate closed at this very moment: no failure yet.
                 fresh = True
                 left = None if deadline is None else deadline - time.monotonic()
                 continue
-            again, outcome = request.repeatable, _unanswered(request, gate, str(broken))
+            again, failure = request.repeatable, unanswered(request, gate, str(broken))
         except NotSent as broken:
-            again, outcome = not broken.final, _unreachable(request, gate, str(broken))
+            again, failure = not broken.final, _unreachable(request, gate, str(broken))
         except OutOfTime as broken:
-            again, outcome = False, _late(request, gate, sent=broken.sent)
+            again, failure = False, _late(request, gate, sent=broken.sent)
         except MalformedReply as broken:
-            again, outcome = False, _malformed(request, gate, str(broken))
-        pause = max(asked, _pause(attempt))
+            again, failure = False, malformed(request, gate, str(broken))
+        pause = max(asked, _pause(attempt)) if again else 0.0
         left = None if deadline is None else deadline - time.monotonic()
         if not again or attempt >= request.retries or (left is not None and pause >= left):
-            if isinstance(outcome, Response):
-                return outcome
-            raise outcome
+            if failure is not None:
+                raise failure
+            return reply
         time.sleep(pause)
         attempt += 1
         left = None if deadline is None else deadline - time.monotonic()
 
 
-def _headed(request: Request, left: float | None) -> bytes:
+def headed(request: Request, left: float | None) -> bytes:
+    """The whole head, with the seconds left."""
     # The first attempt says the whole timeout, unchanged from call to call: equal calls are then equal bytes.
     if left is None:
         return request.head + b"\r\n"
@@ -103,7 +131,9 @@ def _pause(attempt: int) -> float:
 
 
 def _may_follow(response: Response, request: Request) -> tuple[bool, float]:
-    """Whether a refused request may be sent again, and after how many seconds the gate wants it."""
+    """Whether the request was refused and may be sent again, and after how many seconds the gate wants it."""
+    if response.status not in (429, 503):
+        return False, 0.0
     text = response.text(b"retry-after") or ""
     asked = float(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
     return request.repeatable or _refused_unread(response), asked
@@ -123,7 +153,8 @@ def _unreachable(request: Request, gate: str, reason: str) -> Error:
     return GateUnreachable(f"the gate at {gate} cannot be reached: {reason}", method=request.method)
 
 
-def _unanswered(request: Request, gate: str, reason: str) -> Error:
+def unanswered(request: Request, gate: str, reason: str) -> Error:
+    """The error of a reply that did not come, or not to its end."""
     message = f"the gate at {gate} did not finish its answer: {reason}"
     return GateUnreachable(message, method=request.method, maybe_executed=not request.repeatable)
 
@@ -137,7 +168,8 @@ def _late(request: Request, gate: str, *, sent: bool) -> Error:
     )
 
 
-def _malformed(request: Request, gate: str, reason: str) -> Error:
+def malformed(request: Request, gate: str, reason: str) -> Error:
+    """The error of a reply that is no HTTP."""
     return BadReply(
         f"the reply of {gate} cannot be read: {reason}",
         method=request.method,

@@ -105,14 +105,19 @@ class Link:
     def fields(self, verb: str, path: str) -> bytes:
         """The beginning of a request's head: its first line, Host, and the credential."""
         query = f"?datastack={_quoted(self.datastack)}" if self.datastack else ""
-        lines = [
-            f"{verb} {self.address.path}{path}{query} HTTP/1.1",
-            f"Host: {self.address.authority}",
-            "User-Agent: labgate-python",
-        ]
-        if self._token:
-            lines.append(f"Authorization: Bearer {self._token}")
-        return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+        return self.opening(verb, f"{path}{query}") + b"User-Agent: labgate-python\r\n" + self.credential()
+
+    def opening(self, verb: str, target: str) -> bytes:
+        """The first line of a request's head, and its Host; the target stands below the gate's own path."""
+        return f"{verb} {self.address.path}{target} HTTP/1.1\r\nHost: {self.address.authority}\r\n".encode(
+            "ascii"
+        )
+
+    def credential(self, *, aside: bool = False) -> bytes:
+        """The field that says who calls; `aside` leaves `Authorization` free for the service's own."""
+        if not self._token:
+            return b""
+        return f"{'Labgate-Token: ' if aside else 'Authorization: Bearer '}{self._token}\r\n".encode("ascii")
 
     def start(self, timeout: float | None, retries: int) -> None:
         """Have a catalog: the kept one without asking the gate, else the gate's.
@@ -202,6 +207,21 @@ class Link:
         local = self.catalog.about.get("local")
         found = local.get(name) if isinstance(local, dict) else None
         return [stack for stack in found if isinstance(stack, str)] if isinstance(found, list) else []
+
+    def mount(self, name: str) -> str | None:
+        """The path below which the service of a namespace answers plain HTTP, None where it has none."""
+        found = self._advertised_mount(name)
+        return self._advertised_mount(name) if found is None and self.look_again() else found
+
+    def _advertised_mount(self, name: str) -> str | None:
+        about = self.catalog.about.get("namespaces")
+        while name and isinstance(about, dict):
+            described = about.get(name)
+            mount = described.get("mount") if isinstance(described, dict) else None
+            if isinstance(mount, str) and mount.startswith("/"):
+                return mount.rstrip("/")
+            name = name.rpartition(".")[0]  # lab.service.group belongs to lab.service
+        return None
 
     def _known_components(self) -> dict[str, Any]:
         if self._components is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from labgate._codec import decode_json, decode_msgpack
+from labgate._codec import NPY, decode_json, decode_msgpack
 from labgate._names import printable
 from labgate.errors import (
     BY_CODE,
@@ -13,6 +13,8 @@ from labgate.errors import (
     Error,
     Forbidden,
     GateError,
+    LoopDetected,
+    MethodNotAllowed,
     NotFound,
     RateLimited,
     RemoteError,
@@ -23,6 +25,7 @@ from labgate.errors import (
     Unauthenticated,
     Unavailable,
     Unreachable,
+    UnsupportedMediaType,
 )
 
 TYPE_CHECKING = False
@@ -41,8 +44,21 @@ _BY_STATUS: dict[int, type[GateError]] = {
     503: Unavailable,
     504: DeadlineExceeded,
 }
+# The same for raw requests, where it may be the service that has answered.
+_BY_RAW_STATUS: dict[int, type[Error]] = {
+    **_BY_STATUS,
+    400: RemoteInvalidParams,
+    404: RemoteNotFound,
+    405: MethodNotAllowed,
+    410: RemoteNotFound,
+    415: UnsupportedMediaType,
+    422: RemoteInvalidParams,
+    508: LoopDetected,
+}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
 _CALLERS_LINE = 5  # warn_of_stale, Session.call, _call, the method, the caller
+_LONGEST_SNIPPET = 300
+_REFUSED_UNREAD = (401, 403, 413, 429, 503)
 
 
 def payload_of(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Any:
@@ -73,6 +89,10 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
     Raises:
         Error: there is none; of the class that says why.
     """
+    if response.status == 200 and response.fields.get(b"content-type", b"").lower() == NPY:
+        from labgate._arrays import from_npy
+
+        return from_npy(response.body)
     payload = payload_of(response, method, gate, repeatable=repeatable)
     if isinstance(payload, dict):
         if payload.get("error") is not None:
@@ -91,6 +111,39 @@ def refusal_of(response: Response, method: str | None, gate: str, *, repeatable:
     if isinstance(payload, dict) and payload.get("error") is not None:
         return error_of(payload["error"], response, method)
     return _foreign(response, method, gate, repeatable=repeatable)
+
+
+def rejection_of(response: Response, method: str | None, asked: str, *, repeatable: bool) -> Error:
+    """The error of a raw reply with a status of 400 or more: a JSON-RPC error's own, else the status's.
+
+    Its `data` is the body where that is JSON.
+
+    Args:
+        response: the reply, its body read as far as it is wanted.
+        method: what was called.
+        asked: the request in a few words.
+        repeatable: carrying it out twice is the same as once.
+    """
+    data = None
+    if b"json" in response.fields.get(b"content-type", b"").lower():
+        try:
+            data = decode_json(response.body)
+        except Error:
+            data = None
+    error = data.get("error") if isinstance(data, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        return error_of(error, response, method)
+    status = response.status
+    snippet = printable(response.body[: 4 * _LONGEST_SNIPPET].decode("utf-8", "replace"), _LONGEST_SNIPPET)
+    return _BY_RAW_STATUS.get(status, RemoteError)(
+        f"{asked} was answered {status}" + (f": {' '.join(snippet.split())}" if snippet.strip() else ""),
+        data=data,
+        http_status=status,
+        method=method,
+        request_id=response.text(b"x-request-id"),
+        maybe_executed=not repeatable and status >= 500 and status not in _REFUSED_UNREAD,
+        retry_after=_wait_of(response),
+    )
 
 
 def error_of(error: object, response: Response, method: str | None) -> Error:
@@ -126,13 +179,13 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
     return found
 
 
-def warn_of_stale(response: Response, method: str, warned: set[str]) -> None:
+def warn_of_stale(response: Response, method: str, warned: set[str], level: int = _CALLERS_LINE) -> None:
     """Say once per method that the gate answered from an entry that is no longer fresh."""
     if method not in warned and is_stale(response.text(b"cache-status") or ""):
         warned.add(method)
         warnings.warn(
             StaleWarning(f"{method}: the gate answered with a stale entry (labgate.last(lab) says how old)"),
-            stacklevel=_CALLERS_LINE,
+            stacklevel=level,
         )
 
 
@@ -156,16 +209,21 @@ def _foreign(response: Response, method: str | None, gate: str, *, repeatable: b
         to = printable(response.text(b"location"), 200)
         message = f"{gate} answered with a redirect" + (f" to {to}" if to else "")
         hint = "Redirects are not followed, so that no token travels on: connect to the gate's own address."
-    elif status in (401, 403, 413, 429, 503):
+    elif status in _REFUSED_UNREAD:
         # Refused before anything was done.
         repeatable = True
-    wait = response.text(b"retry-after") or ""
     return kind(
         message,
-        retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
+        retry_after=_wait_of(response),
         http_status=status,
         method=method,
         request_id=response.text(b"x-request-id"),
         maybe_executed=not repeatable and (status == 200 or status >= 500),
         hint=hint,
     )
+
+
+def _wait_of(response: Response) -> float | None:
+    """Seconds after which the reply wants it to be tried again."""
+    wait = response.text(b"retry-after") or ""
+    return float(wait) if wait.isascii() and wait.isdigit() else None

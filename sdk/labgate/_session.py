@@ -67,7 +67,7 @@ class Options:
             )
         self.timeout = timeout
         self.retries = retries
-        self.headers = _checked_fields(headers or {})
+        self.headers = checked_fields(headers or {})
         self.default = default
         self.fresh = bool(fresh)
         self.max_age = max_age
@@ -75,16 +75,20 @@ class Options:
     def fields(self) -> bytes:
         """The request fields that these options mean."""
         lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
-        if self.fresh:
-            lines.append("Cache-Control: no-cache\r\n")
-        elif self.max_age is not None:
-            lines.append(f"Cache-Control: max-age={int(self.max_age)}\r\n")
+        if freshness := self.freshness():
+            lines.append(f"Cache-Control: {freshness}\r\n")
         return "".join(lines).encode("latin-1")
+
+    def freshness(self) -> str | None:
+        """What `Cache-Control` says of these options, None for nothing."""
+        if self.fresh:
+            return "no-cache"
+        return None if self.max_age is None else f"max-age={int(self.max_age)}"
 
     def replaced(self, changes: dict[str, Any]) -> Options:
         """These options with changes; new headers join the old ones."""
         if "headers" in changes:
-            new = _checked_fields(changes["headers"] or {})
+            new = checked_fields(changes["headers"] or {})
             lower = {name.lower() for name in new}
             kept = {name: value for name, value in self.headers.items() if name.lower() not in lower}
             changes = {**changes, "headers": {**kept, **new}}
@@ -154,6 +158,10 @@ class Session:
         """The value's bytes in msgpack, whatever it is."""
         return self._encoder.encode_msgpack(value)
 
+    def encode_json(self, value: object) -> bytes:
+        """The value's bytes in JSON, whatever it is."""
+        return self._encoder.encode_json(value)
+
     def derive(self, changes: dict[str, Any]) -> Session:
         """A session over the same link with other options."""
         return Session(self.link, self.options.replaced(changes))
@@ -187,7 +195,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _checked_fields(headers: Mapping[str, str]) -> dict[str, str]:
+def checked_fields(headers: Mapping[str, str], own: frozenset[str] = _OWN_FIELDS) -> dict[str, str]:
+    """The header fields, if HTTP can carry them and none of them is the client's `own` to set.
+
+    Raises:
+        SetupError: it is otherwise.
+    """
     found = {}
     for name, value in headers.items():
         if not (
@@ -197,7 +210,7 @@ def _checked_fields(headers: Mapping[str, str]) -> dict[str, str]:
             and _VALUE.fullmatch(value)
         ):
             raise SetupError("headers are names and values that HTTP can carry")
-        if name.lower() in _OWN_FIELDS:
+        if name.lower() in own:
             raise SetupError(f"the header {name} is this client's own to set")
         found[name] = value
     return found

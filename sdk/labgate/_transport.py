@@ -19,7 +19,7 @@ _ONE_PIECE = (
     64 * 1024
 )  # up to here head and body leave in one send; beyond it a copy would cost more than it saves
 _CONNECT_SECONDS = 20.0
-_SURE_SECONDS = (
+SURE_SECONDS = (
     2.0  # a socket idle for longer may be closing at the other end: not for calls that cannot be repeated
 )
 _MOST_IDLE = 32
@@ -82,16 +82,16 @@ class Pool:
         Raises:
             NotSent, NoAnswer, OutOfTime, MalformedReply: see there.
         """
-        kept = None if fresh else self._take(_SURE_SECONDS if not repeatable else None)
-        sock = kept or self._connect(deadline)
+        kept = None if fresh else self.take(SURE_SECONDS if not repeatable else None)
+        sock = kept or self.connect(deadline)
         sent = False
         try:
-            _give_time(sock, deadline)
+            give_time(sock, deadline)
             if len(body) <= _ONE_PIECE:
                 sock.sendall(head + body)
             else:
                 sock.sendall(head)
-                _give_time(sock, deadline)
+                give_time(sock, deadline)
                 sock.sendall(body)
             sent = True
             response = read_response(sock, deadline)
@@ -100,17 +100,17 @@ class Pool:
             sock.close()
             if early is not None:
                 return early
-            told = _translated(error, sent=sent, kept=kept is not None)
+            told = translated(error, sent=sent, kept=kept is not None)
             if told is None:
                 raise
             raise told from error
         if response.reusable:
-            self._keep(sock)
+            self.keep(sock)
         else:
             sock.close()
         return response
 
-    def _take(self, sure: float | None) -> socket.socket | None:
+    def take(self, sure: float | None) -> socket.socket | None:
         """An idle connection that is still alive; one used within `sure` seconds where that is given."""
         if self._pid != os.getpid():
             # A forked child shares its parent's sockets: answers would mix. Closing here leaves the parent's open.
@@ -125,13 +125,19 @@ class Pool:
                 return sock
             sock.close()
 
-    def _keep(self, sock: socket.socket) -> None:
+    def keep(self, sock: socket.socket) -> None:
+        """Take a connection whose reply has been read to its end."""
         if len(self._idle) >= _MOST_IDLE:
             sock.close()
         else:
             self._idle.append((sock, time.monotonic()))
 
-    def _connect(self, deadline: float | None) -> socket.socket:
+    def connect(self, deadline: float | None) -> socket.socket:
+        """A new connection.
+
+        Raises:
+            NotSent, OutOfTime: see there.
+        """
         address = self._address
         failure: OSError | None = None
         try:
@@ -144,7 +150,7 @@ class Pool:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.settimeout(_CONNECT_SECONDS)
-                _give_time(sock, deadline, most=_CONNECT_SECONDS)
+                give_time(sock, deadline, most=_CONNECT_SECONDS)
                 sock.connect(place)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return self._secured(sock) if address.scheme == "https" else sock
@@ -175,7 +181,7 @@ def close_all(idle: deque[tuple[socket.socket, float]]) -> None:
             return
 
 
-def _give_time(sock: socket.socket, deadline: float | None, most: float | None = None) -> None:
+def give_time(sock: socket.socket, deadline: float | None, most: float | None = None) -> None:
     """Let the socket's next step take what is left of the time, and at most `most` seconds."""
     if deadline is None:
         sock.settimeout(most)
@@ -210,7 +216,8 @@ def _early_reply(sock: socket.socket, error: BaseException) -> Response | None:
     return response if response.status >= 400 else None
 
 
-def _translated(error: BaseException, *, sent: bool, kept: bool) -> Exception | None:
+def translated(error: BaseException, *, sent: bool, kept: bool) -> Exception | None:
+    """What a failure means for the request; None when it is none of the connection's."""
     if isinstance(error, TimeoutError):
         return OutOfTime(sent=sent)
     if isinstance(error, ReplyCut):

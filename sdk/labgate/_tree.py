@@ -163,6 +163,10 @@ def grow(link: Link, catalog: Catalog) -> Space:
             space = _down(root, prefix)
         if space is not None:
             space.group = group
+    about = catalog.about.get("namespaces")
+    for name, described in about.items() if isinstance(about, dict) else ():
+        if isinstance(described, dict) and described.get("mount"):
+            _down(root, name)  # a service without methods can still be asked for paths: `labgate.request`
     return root
 
 

@@ -13,9 +13,10 @@ _MOST_HEAD = 64 * 1024
 _MOST_FIELDS = 256
 _MOST_INTERIM = 32
 _AT_ONCE = 64 * 1024
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: .*)?", re.DOTALL)
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?", re.DOTALL)
 _FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
+CHUNKED, UNTIL_THE_END = -1, -2  # where a body's end is told otherwise than by its length
 
 
 class MalformedReply(Exception):
@@ -59,35 +60,72 @@ def read_response(sock: socket.socket, deadline: float | None) -> Response:
         TimeoutError: the deadline has passed.
         OSError: the connection broke.
     """
-    reader = _Reader(sock, deadline)
+    reader = Reader(sock, deadline)
+    head = final_head(reader)
+    body = _body(reader, head)
+    return Response(head.status, head.fields, body, reusable=head.reusable() and not reader.buffer)
+
+
+class Head:
+    """A final reply's head.
+
+    Attributes:
+        version: the minor version of HTTP/1.
+        status, reason: of the first line.
+        pairs: the fields as sent, in their order.
+        fields: the same by lower-case name, those of one name joined.
+        length: of the body; CHUNKED or UNTIL_THE_END where its end is told otherwise (RFC 9112 section 6.3).
+    """
+
+    __slots__ = ("fields", "length", "pairs", "reason", "status", "version")
+
+    def __init__(self, version: bytes, status: int, reason: bytes, pairs: list[tuple[bytes, bytes]]) -> None:
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self.pairs = pairs
+        self.fields = _joined(pairs)
+        self.length = _length(status, self.fields)
+
+    def reusable(self) -> bool:
+        """Whether the connection serves on, once the body has been read."""
+        keep = self.fields.get(b"connection", b"" if self.version == b"1" else b"close").lower()
+        # Both framing fields at once may be an attempt to smuggle: do not trust such a connection again.
+        doubtful = self.length == CHUNKED and b"content-length" in self.fields
+        return b"close" not in keep and self.length != UNTIL_THE_END and not doubtful
+
+
+def final_head(reader: Reader) -> Head:
+    """The next head that is not an interim one (1xx).
+
+    Raises: as `read_response` does.
+    """
     for _ in range(_MOST_INTERIM):
-        version, status, fields = _parse_head(reader.head())
-        if status >= 200:
-            break
-        if status == 101:
+        head = _parse_head(reader.head())
+        if head.status >= 200:
+            return head
+        if head.status == 101:
             raise MalformedReply("it switched to a protocol that nobody asked for")
-    else:
-        raise MalformedReply("it has too many interim replies")
-    body, framed = _body(reader, status, fields)
-    keep = fields.get(b"connection", b"" if version == b"1" else b"close").lower()
-    reusable = framed and b"close" not in keep and not reader.buffer
-    return Response(status, fields, body, reusable=reusable)
+    raise MalformedReply("it has too many interim replies")
 
 
-class _Reader:
-    """A socket and what was read from it too early, under one deadline."""
+class Reader:
+    """A socket and what was read from it too early; under one deadline, or with `patience` seconds for each wait."""
 
-    __slots__ = ("buffer", "deadline", "sock", "started")
+    __slots__ = ("buffer", "deadline", "patience", "sock", "started")
 
     def __init__(self, sock: socket.socket, deadline: float | None) -> None:
         self.sock = sock
         self.deadline = deadline
+        self.patience: float | None = None
         self.buffer = bytearray()
         self.started = False
 
     def wait(self) -> None:
         """Give the next read what is left of the time."""
-        if self.deadline is not None:
+        if self.patience is not None:
+            self.sock.settimeout(self.patience)
+        elif self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
@@ -139,6 +177,17 @@ class _Reader:
                 at += got
         return whole
 
+    def into(self, view: memoryview) -> int:
+        """Some bytes, straight into their place; 0 when the connection has ended."""
+        if not self.buffer:
+            self.wait()
+            return self.sock.recv_into(view)
+        got = min(len(view), len(self.buffer))
+        with memoryview(self.buffer) as early:
+            view[:got] = early[:got]
+        del self.buffer[:got]
+        return got
+
     def rest(self) -> bytes:
         """Everything until the connection ends."""
         parts = [bytes(self.buffer)]
@@ -150,19 +199,26 @@ class _Reader:
             return b"".join(parts)
 
 
-def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
+def _parse_head(head: bytes) -> Head:
     line, *lines = head.split(b"\r\n")
     found = _STATUS_LINE.fullmatch(line)
     if found is None:
         raise MalformedReply("its first line is no HTTP/1.1 status line")
     if len(lines) > _MOST_FIELDS:
         raise MalformedReply(f"its head has over {_MOST_FIELDS} fields")
-    fields: dict[bytes, bytes] = {}
+    pairs = []
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not _FIELD_NAME.fullmatch(name):
             raise MalformedReply("its head has a line that is no field")
-        name, value = name.lower(), value.strip(b" \t")
+        pairs.append((name, value.strip(b" \t")))
+    return Head(found[1], int(found[2]), (found[3] or b"").strip(), pairs)
+
+
+def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        name = name.lower()
         if name in fields:
             if name == b"content-length":
                 # RFC 9112 section 6.3: equal values count once, different ones cannot be recovered from.
@@ -171,42 +227,54 @@ def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
                 continue
             value = fields[name] + b", " + value
         fields[name] = value
-    return found[1], int(found[2]), fields
+    return fields
 
 
-def _body(reader: _Reader, status: int, fields: dict[bytes, bytes]) -> tuple[bytes | bytearray, bool]:
-    """The body, and whether its end was told by framing rather than by the connection's end (RFC 9112 section 6.3)."""
-    if status in (204, 304):
-        return b"", True
+def _length(status: int, fields: dict[bytes, bytes]) -> int:
+    if status < 200 or status in (204, 304):
+        return 0
     coding = fields.get(b"transfer-encoding")
     length = fields.get(b"content-length")
     if coding is not None:
         if coding.lower() != b"chunked":
             raise MalformedReply("it has a transfer coding other than chunked")
-        # Both fields at once may be an attempt to smuggle: read it as chunked, and do not trust the connection again.
-        return _chunked(reader), length is None
+        return CHUNKED
     if length is None:
-        return reader.rest(), False
+        return UNTIL_THE_END
     if not length.isdigit() or len(length) > 18:
         raise MalformedReply("its length is no number")
-    return reader.exactly(int(length)), True
+    return int(length)
 
 
-def _chunked(reader: _Reader) -> bytes:
+def _body(reader: Reader, head: Head) -> bytes | bytearray:
+    if head.length == CHUNKED:
+        return _chunked(reader)
+    return reader.rest() if head.length == UNTIL_THE_END else reader.exactly(head.length)
+
+
+def _chunked(reader: Reader) -> bytes:
     parts: list[bytes | bytearray] = []
-    while True:
-        found = _CHUNK_LINE.fullmatch(reader.until(b"\r\n", _MOST_HEAD, "chunk line"))
-        if found is None:
-            raise MalformedReply("it has a broken chunk")
-        size = int(found[1], 16)
-        if size == 0:
-            break
+    while size := chunk_size(reader):
         parts.append(reader.exactly(size))
-        if reader.exactly(2) != b"\r\n":
-            raise MalformedReply("it has a broken chunk")
+        end_chunk(reader)
+    return b"".join(parts)
+
+
+def chunk_size(reader: Reader) -> int:
+    """The length of the chunk that begins here; behind the last one, 0, the trailers are read as well."""
+    found = _CHUNK_LINE.fullmatch(reader.until(b"\r\n", _MOST_HEAD, "chunk line"))
+    if found is None:
+        raise MalformedReply("it has a broken chunk")
+    size = int(found[1], 16)
     trailers = 0
-    while reader.until(b"\r\n", _MOST_HEAD, "trailer"):
+    while not size and reader.until(b"\r\n", _MOST_HEAD, "trailer"):
         trailers += 1
         if trailers > _MOST_FIELDS:
             raise MalformedReply("it has too many trailers")
-    return b"".join(parts)
+    return size
+
+
+def end_chunk(reader: Reader) -> None:
+    """Read the line end behind a chunk."""
+    if reader.exactly(2) != b"\r\n":
+        raise MalformedReply("it has a broken chunk")

@@ -1,4 +1,4 @@
-"""How are a lab's services called from the command line? `labgate methods`, `labgate call`.
+"""How are a lab's services called from the command line? `labgate methods`, `labgate call`, `labgate request`.
 
 Exit codes: 0 done, 1 the call failed, 2 it was written wrongly, 3 the gate cannot be reached, 4 the gate does not let
 this caller, 130 interrupted.
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from labgate._client import Client
     from labgate._method import Method
+    from labgate._response import RawResponse
 
 _MOST_COLUMNS = 8
 _WIDEST_CELL = 40
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TypeError, ValueError) as error:
         _complain(str(error))
         return 2
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        return 2
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -78,6 +82,8 @@ def _run(given: argparse.Namespace) -> int:
         except GateUnreachable as error:
             _complain(f"{error.message}: this is the list of last time")
         _print_methods(lab, given.pattern, for_people=for_people)
+    elif given.command == "request":
+        _request(lab, given, for_people=for_people)
     else:
         _print_result(_call(lab, given.method, given.arguments), sys.stdout, for_people=for_people)
     sys.stdout.flush()
@@ -109,7 +115,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="an argument; NAME:=JSON for one that is no text",
     )
-    for command in (methods, call):
+    request = commands.add_parser("request", help="send a plain HTTP request to a service")
+    request.add_argument("service", help="its name; `-` for a path of the gate itself")
+    request.add_argument("path", help="the path below the service's mount, a query with it or not")
+    request.add_argument("-X", dest="verb", metavar="VERB", help="the HTTP verb (default: GET, with -d POST)")
+    request.add_argument("-d", dest="data", metavar="TEXT", help="the body; @FILE sends a file, @- the input")
+    request.add_argument("-H", dest="headers", metavar="'K: V'", action="append", help="a header field")
+    request.add_argument(
+        "-o", dest="output", metavar="FILE", help="write the body there (default: the output)"
+    )
+    for command in (methods, call, request):
         command.add_argument("--url", metavar="URL", help="the gate's address (default: LABGATE_URL)")
         command.add_argument("--datastack", metavar="D", help="adds the services of this datastack")
         command.add_argument(
@@ -133,6 +148,59 @@ def _call(lab: Client, name: str, arguments: list[str]) -> Any:
     if method.open:
         return function(**given)
     return function(**method.named_for(given))
+
+
+def _request(lab: Client, given: argparse.Namespace, *, for_people: bool) -> None:
+    from contextlib import ExitStack
+
+    from labgate._request import Asking
+
+    verb = given.verb or ("GET" if given.data is None else "POST")
+    session: Any = lab._session  # noqa: SLF001
+    name = "" if given.service == "-" else given.service
+    headers = dict(_field(text) for text in given.headers or ())
+    asking = Asking((session, name), verb, given.path, query=None, headers=headers)
+    with ExitStack() as opened:
+        data: Any = given.data
+        if data == "@-":
+            data = sys.stdin.buffer
+        elif data is not None and data.startswith("@"):
+            data = opened.enter_context(open(data[1:], "rb"))
+        elif data is not None:
+            data = data.encode("utf-8", "surrogateescape")
+        asking.carry(data)
+        response = opened.enter_context(asking.open(raise_for_status=True))
+        if given.output is not None:
+            _write(response, given.output)
+        elif for_people:
+            _show(response)
+        else:
+            for piece in response:
+                sys.stdout.buffer.write(piece)
+
+
+def _write(response: RawResponse, path: str) -> None:
+    from labgate._partfile import PartFile
+
+    with PartFile(path, "") as part:
+        part.restart(None)
+        for piece in response:
+            part.write(piece)
+        part.finish()
+
+
+def _show(response: RawResponse) -> None:
+    text = response.text()
+    if "\0" in text:
+        raise ValueError("the reply is no text: write it to a file with -o FILE")
+    print(printable(text, len(text), lines=True))
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is no header: write 'Name: value'")
+    return name.strip(), value.strip()
 
 
 def _argument(text: str, method: Method) -> tuple[str, Any]:

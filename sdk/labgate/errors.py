@@ -3,11 +3,12 @@
     Error                        everything below; fields code, message, data, service, method, request_id, ...
     ├── GateError                the gate itself could not answer; one class per code of the gate's own table
     │   ├── ParseFault, InvalidRequest, NotFound, InvalidParams, InternalFault
+    │   │   └── NoSuchAddress    (a NotFound) nothing is served at this path of the gate
     │   ├── Unauthenticated, Forbidden, RateLimited, DeadlineExceeded, Unavailable
     │   ├── Unreachable          the gate could not reach the service
     │   │   └── GateUnreachable  this program could not reach the gate
     │   └── UpstreamBroken, TooLarge, Unrepresentable, LoopDetected, NeedsDatastack,
-    │       UnsupportedMediaType, MethodNotAllowed, UnknownDatastack
+    │       UnsupportedMediaType, MethodNotAllowed, UnknownDatastack, BadRequest
     ├── RemoteError              the service answered with an error of its own
     │   └── RemoteNotFound, RemoteInvalidParams   (these are NotFound and InvalidParams, too)
     ├── BadReply                 what came back is not an answer of a gate
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadReply",
+    "BadRequest",
     "BatchNotSent",
     "DeadlineExceeded",
     "Error",
@@ -37,6 +39,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingExtra",
     "NeedsDatastack",
+    "NoSuchAddress",
     "NotFound",
     "ParseFault",
     "RateLimited",
@@ -289,6 +292,18 @@ class UnknownDatastack(GateError):
     code = -32014
 
 
+class NoSuchAddress(NotFound):
+    """Nothing is served at this path of the gate."""
+
+    code = -32015
+
+
+class BadRequest(GateError):
+    """The gate could not read the request as HTTP."""
+
+    code = -32016
+
+
 class RemoteError(Error):
     """The service answered with an error of its own; `code`, `message` and `data` are as it sent them."""
 
@@ -344,5 +359,7 @@ BY_CODE: dict[int, type[GateError]] = {
         UnsupportedMediaType,
         MethodNotAllowed,
         UnknownDatastack,
+        NoSuchAddress,
+        BadRequest,
     )
 }

@@ -31,8 +31,8 @@ class ScriptedError(Exception):
 class Gate:
     """What the server answers, and what it has been asked.
 
-    `methods` are descriptions by name, `answers` the functions behind them, which get the params; `requests` are
-    (verb, target, headers, body) of everything that came.
+    `methods` are descriptions by name, `answers` the functions behind them, which get the params; `service` answers
+    what comes below `/files`; `requests` are (verb, target, headers, body) of everything that came.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class Gate:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.token: str | None = TOKEN
         self.document: bytes | None = None
+        self.service: Callable[[Handler], None] | None = None
         self.url = ""
 
     def add(self, name: str, answer: Callable[[Any], Any] | Any = None, **described: Any) -> None:
@@ -103,7 +104,18 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing: tests ask the gate's record."""
 
+    def do_PUT(self) -> None:
+        """Let the mounted service answer; a body that it leaves unread ends the connection."""
+        gate = self._noted(b"")
+        if self._admitted() and gate.service is not None:
+            gate.service(self)
+
+    do_HEAD = do_DELETE = do_OPTIONS = do_PATCH = do_PUT  # noqa: N815 - http.server's own names
+
     def do_GET(self) -> None:
+        if "/files" in self.path:
+            self.do_PUT()
+            return
         gate = self._noted(b"")
         if not self._admitted():
             return
@@ -113,6 +125,9 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(200, gate.openrpc(), "application/json", ETag=f'"{gate.version}"')
 
     def do_POST(self) -> None:
+        if "/files" in self.path:
+            self.do_PUT()
+            return
         body = self.rfile.read(int(self.headers["Content-Length"]))
         gate = self._noted(body)
         if not self._admitted():
@@ -124,6 +139,31 @@ class Handler(BaseHTTPRequestHandler):
         else:
             status, answer = gate.outcome(call)
         self._answer(status, answer)
+
+    def body(self) -> bytes:
+        """The request's body; it joins the gate's record."""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            found = b""
+            while size := int(self.rfile.readline(), 16):
+                found += self.rfile.read(size)
+                assert self.rfile.readline() == b"\r\n"
+            assert self.rfile.readline() == b"\r\n"
+        else:
+            found = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        verb, target, headers, _ = self.server.gate.requests[-1]
+        self.server.gate.requests[-1] = (verb, target, headers, found)
+        return found
+
+    def reply(self, status: int, body: bytes = b"", *fields: tuple[str, str]) -> None:
+        """The mounted service's answer."""
+        self.send_response(status)
+        for name, value in fields:
+            self.send_header(name, value)
+        if "Content-Length" not in dict(fields):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def _noted(self, body: bytes) -> Gate:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -255,6 +295,20 @@ def gate() -> Iterator[Gate]:
         yield made
 
 
+@pytest.fixture
+def files(gate: Gate) -> Gate:
+    """The gate with a second service, `files`, mounted at `/files`: it says what it was sent."""
+
+    def says(asked: Handler) -> None:
+        sent = asked.body()
+        asked.reply(200, f"{asked.command} {asked.path} {len(sent)}".encode(), ("Content-Type", "text/plain"))
+
+    gate.add("files.get_tile", None)
+    gate.about = {"namespaces": {"files": {"mount": "/files"}}}
+    gate.service = says
+    return gate
+
+
 Script = Callable[[socket.socket], None]
 
 
@@ -324,3 +378,19 @@ def http(body: bytes, status: str = "200 OK", *fields: str, kind: str = "applica
 def result(value: Any) -> bytes:
     """A JSON-RPC answer's bytes."""
     return json.dumps({"jsonrpc": "2.0", "id": 1, "result": value}).encode()
+
+
+def mounted(connection: Any) -> None:
+    """Answer the list of methods, of a gate that has a service mounted at `/files`, then end the connection."""
+    read_request(connection)
+    about = {"namespaces": {"files": {"mount": "/files"}}}
+    listed = {"openrpc": "1.3.2", "methods": [], "x-labgate": about}
+    connection.sendall(http(json.dumps(listed).encode(), "200 OK", "Connection: close"))
+
+
+def head_of(connection: Any) -> bytes:
+    """A request's head, and what came with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _some(connection)
+    return data

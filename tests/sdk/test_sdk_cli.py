@@ -140,6 +140,51 @@ def test_the_exit_code_tells_a_gate_that_is_away_from_one_that_refuses(gate: Gat
         assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
 
 
+def test_a_raw_request_writes_the_body_as_it_is(files: Gate, tmp_path: Path) -> None:
+    files.service = lambda asked: asked.reply(200, asked.body() or b"\x00\xff", ("X-A", "b"))
+    (tmp_path / "in").write_bytes(b"\x00in a file")
+    for arguments, verb, body in (
+        (["files", "/x?a=b"], "GET", b"\x00\xff"),
+        (["-", "/files/x?a=b"], "GET", b"\x00\xff"),
+        (["files", "/x?a=b", "-d", "text"], "POST", b"text"),
+        (["files", "/x?a=b", "-X", "put", "-d", f"@{tmp_path / 'in'}"], "PUT", b"\x00in a file"),
+        (["files", "/x?a=b", "-d", "@-"], "POST", b"piped"),
+    ):
+        command = [*COMMAND, "request", *arguments, "--url", files.url, "-H", "X-Own: a: b"]
+        ended = subprocess.run(command, check=False, capture_output=True, input=b"piped")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, body, b"")
+        assert files.requests[-1][:2] == (verb, "/files/x?a=b")
+        assert files.requests[-1][2]["x-own"] == "a: b"
+    assert run("request", "files", "/x", "-o", str(tmp_path / "out"), url=files.url).stdout == ""
+    assert (tmp_path / "out").read_bytes() == b"\x00\xff"
+
+
+def test_a_raw_reply_does_not_steer_the_terminal(files: Gate) -> None:
+    files.service = lambda asked: asked.reply(200, b"plain \x1b[31mtext")
+    assert on_a_terminal("request", "files", "/x", url=files.url) == "plain  [31mtext\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["jobs", "/x"], 1, "not mounted"),
+        (["files", "x"], 2, "Begin it with `/`"),
+        (["files", "/x", "-H", "nonsense"], 2, "Name: value"),
+        (["files", "/x", "-d", "@no/such/file"], 2, "no/such/file"),
+        (["files", "/x", "-o", "no/such/file"], 2, "no/such/file"),
+        (["files", "/forbidden"], 4, "403"),
+    ],
+)
+def test_a_raw_request_that_fails_is_one_line(
+    files: Gate, arguments: list[str], code: int, words: str
+) -> None:
+    files.service = lambda asked: asked.reply(403 if "forbidden" in asked.path else 200)
+    ended = run("request", *arguments, url=files.url)
+    assert (ended.returncode, ended.stdout) == (code, "")
+    (line,) = ended.stderr.splitlines()
+    assert words in line
+
+
 def test_an_interrupt_ends_the_command_without_a_traceback(gate: Gate) -> None:
     def kill(_: Any) -> None:
         os.kill(process.pid, signal.SIGINT)

@@ -6,9 +6,11 @@ import collections
 import dataclasses
 import datetime
 import enum
+import io
 import json
 import math
 import pathlib
+import socket
 import subprocess
 import sys
 import uuid
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 import labgate
 from labgate._codec import Encoder, decode_json, decode_msgpack, to_json_text
 from labgate.errors import BadReply
-from tests.sdk.conftest import Gate
+from tests.sdk.conftest import Gate, http, read_request, scripted
 
 # A dict that is the very form of bytes or of an array is read as them: these are not "plain" ones.
 NAMES = st.text(st.characters(codec="utf-8")).filter(lambda name: name not in ("$binary", "$ndarray", "nd"))
@@ -247,6 +249,64 @@ def test_arrays_go_and_come_as_msgpack_and_everything_else_as_json(gate: Gate) -
         if verb == "POST"
     ]
     assert kinds == [("json", True), ("msgpack", True), ("json", False)]
+
+
+def numpy_file(array: np.ndarray[Any, Any]) -> bytes:
+    """The array as numpy saves it."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def answered_as_npy(body: bytes) -> Any:
+    """The result of a call whose whole reply is this."""
+    method = {"name": "s.a", "params": [], "x-labgate": {"result": "array"}}
+
+    def answers(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(http(json.dumps({"openrpc": "1.3.2", "methods": [method]}).encode()))
+        read_request(connection)
+        connection.sendall(http(body, kind="application/x-npy"))
+
+    with scripted(answers) as url:
+        return labgate.connect(url).s.a()
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_a_numpy_file_as_the_whole_reply_is_the_array(array: np.ndarray[Any, Any]) -> None:
+    found = answered_as_npy(numpy_file(array))
+    assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    assert found.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x93NUMPY",
+        numpy_file(np.eye(2))[1:],
+        numpy_file(np.eye(2)).replace(b"'descr'", b"'decsr'"),
+        numpy_file(np.eye(2)).replace(b"(2, 2)", b"(5-1,)"),
+        numpy_file(np.eye(2))[:-1],
+        numpy_file(np.eye(2)) + b"x",
+        numpy_file(np.array([{}], dtype=object)),
+        numpy_file(np.eye(2)).replace(b"(2, 2)", b"(9**9"),
+    ],
+)
+def test_what_is_no_numpy_file_or_holds_objects_is_a_bad_reply(body: bytes) -> None:
+    with pytest.raises(BadReply):
+        answered_as_npy(body)
+
+
+def test_a_tables_rows_stay_the_plain_values_that_they_are(gate: Gate) -> None:
+    rows = [{"uid": "J1", "state": None}, {"uid": "J2", "n": 2**70}]
+    gate.add("jobs.rows", rows, **{"x-labgate": {"result": "table"}})
+    gate.add("jobs.raw", b"\x00\xff", **{"x-labgate": {"result": "bytes"}})
+    gate.add("jobs.nested", [[1, 2], [3, 4]], **{"x-labgate": {"result": "array"}})
+    lab = labgate.connect(gate.url)
+    assert lab.jobs.rows() == rows
+    assert lab.jobs.raw() == b"\x00\xff"
+    assert lab.jobs.nested() == [[1, 2], [3, 4]]
 
 
 def test_without_msgpack_arrays_go_as_json_and_without_numpy_they_are_a_clear_error(

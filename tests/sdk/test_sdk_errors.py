@@ -29,6 +29,8 @@ CONTRACT = {
     -32012: "UnsupportedMediaType",
     -32013: "MethodNotAllowed",
     -32014: "UnknownDatastack",
+    -32015: "NoSuchAddress",
+    -32016: "BadRequest",
 }
 ALL = [kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), errors.Error)]
 

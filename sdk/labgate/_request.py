@@ -1,0 +1,212 @@
+"""How does a program speak plain HTTP with a service behind the gate, in the gate's identity?"""
+
+from __future__ import annotations
+
+import time
+
+from labgate._delivery import Request
+from labgate._flow import begin
+from labgate._outcome import rejection_of, warn_of_stale
+from labgate._outgoing import Outgoing
+from labgate._response import RawResponse
+from labgate._session import checked_fields
+from labgate._target import place, session_of, with_query
+from labgate._wire import Response
+from labgate.errors import Error, SetupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from labgate._client import Client, Namespace
+    from labgate._outgoing import Data
+    from labgate._session import Session
+    from labgate._target import Query
+
+# What the request's framing, and the gate's identity, are told by.
+_OWN_FIELDS = frozenset(
+    (
+        *("host", "connection", "transfer-encoding", "te", "trailer", "expect", "upgrade"),
+        *("labgate-token", "labgate-timeout"),
+    )
+)
+_VERB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "PROPFIND", "SEARCH"))
+_MOST_OF_A_REFUSAL = 64 * 1024
+_CALLERS_LINE = 4  # warn_of_stale, Asking.open, request, the caller
+
+
+def request(
+    target: Client | Namespace,
+    method: str = "POST",
+    url: str = "",
+    *,
+    query: Query | None = None,
+    data: Data | None = None,
+    json: Any = ...,
+    headers: Mapping[str, str] | None = None,
+    timeout: float | None = ...,  # type: ignore[assignment]
+    raise_for_status: bool = True,
+) -> RawResponse:
+    """One plain HTTP request to a mounted service, by the gate's address and in this client's identity.
+
+    The body of the reply is read as it is asked for, so that it may be larger than memory:
+
+        with labgate.request(lab.files, "GET", "/tiles/7", query={"level": 2}) as response:
+            print(response.headers["Content-Type"])
+            tile = response.read()
+
+        with labgate.request(lab.cryosparc, url="/download_file", json={"path": "/file.txt"}) as response:
+            shutil.copyfileobj(response, file)
+
+    Redirects are not followed. What did not leave is sent again, as is what may be carried out twice (by its verb) and
+    whose body can be had twice; once a reply has begun, nothing is.
+
+    Args:
+        target: the service's namespace, `lab.files`; or the client, for a path of the gate itself.
+        method: the HTTP verb.
+        url: the path below the service's mount, as it is to be sent, with a query or not.
+        query: names and values; lists repeat their name, None is left out.
+        data: the body: bytes, an array's memory, a binary file (from where it stands to its end), or an iterable of
+            bytes, which travels in chunks unless `headers` has its Content-Length.
+        json: a value that is sent as JSON instead; arrays, dates and the like as in calls.
+        headers: further fields. With an `Authorization` of the caller's own, which is then the service's, the gate's
+            token travels as `Labgate-Token`.
+        timeout: seconds until the reply begins; a body of several pieces begins them anew with each piece. Behind that
+            each wait for more of the reply may take as long. None waits for ever; default: the client's.
+        raise_for_status: False gives replies with a status of 400 or more as they are.
+
+    Raises:
+        Error: the gate or the service refuses, of the class that says why (`http_status`, `data`, `retry_after`); or
+            no reply came.
+        SetupError, TypeError: the request cannot be made.
+    """
+    asking = Asking(target, method, url, query=query, headers=headers, timeout=timeout)
+    asking.carry(data, json)
+    return asking.open(raise_for_status=raise_for_status)
+
+
+class Asking:
+    """A raw request that is being put together.
+
+    Attributes:
+        session: whose it is.
+        path: path and query at the gate.
+        words: the request in a few words, for error texts.
+    """
+
+    def __init__(
+        self,
+        target: Client | Namespace | tuple[Session, str],
+        verb: str,
+        url: str,
+        *,
+        query: Query | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None = ...,  # type: ignore[assignment]
+    ) -> None:
+        self.session, name = target if isinstance(target, tuple) else session_of(target)
+        self.verb = verb.upper()
+        if not self.verb or not _VERB.issuperset(self.verb) or self.verb == "CONNECT":
+            raise SetupError(f"{verb[:40]!r} is no HTTP verb for a service")
+        self.path = with_query(place(self.session, name, url), query)
+        self.words = f"{self.verb} {self.path.partition('?')[0]}"
+        own: dict[str, Any] = {"timeout": timeout}
+        options = self.session.options
+        self._options = options if own["timeout"] is ... else options.replaced(own)
+        self._method = f"{name}.http" if name else None
+        self._given = checked_fields(headers or {}, _OWN_FIELDS)
+        self._lower = {field.lower(): value for field, value in self._given.items()}
+        self._body = Outgoing(None)
+
+    def carry(
+        self, data: Data | None, json: Any = ..., *, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Give the request a body."""
+        if json is not ...:
+            if data is not None:
+                raise TypeError("a request has one body: data or json")
+            data, content_type = self.session.encode_json(json), "application/json"
+        said = self._lower.get("content-length", "")
+        if said and not (said.isascii() and said.isdigit() and len(said) < 19):
+            raise SetupError("the Content-Length is no number")
+        self._body = Outgoing(data, int(said) if said else None)
+        if said and self._body.length != int(said):
+            raise SetupError(f"the body has {self._body.length} bytes, and its Content-Length says {said}")
+        if data is not None and "content-type" not in self._lower:
+            self._given["Content-Type"] = content_type
+
+    def resumable(self) -> bool:
+        """Whether it asks for a file, which can be had in parts (RFC 9110 section 14)."""
+        plain = self.verb == "GET" and self._body.length == 0
+        return plain and not self._lower.keys() & {"range", "if-range"}
+
+    @property
+    def length(self) -> int | None:
+        """The length of the body, None where it is not known before."""
+        return self._body.length
+
+    def open(
+        self,
+        *,
+        raise_for_status: bool,
+        also: Mapping[str, str] | None = None,
+        sent: Callable[[int], object] | None = None,
+        level: int = _CALLERS_LINE,
+    ) -> RawResponse:
+        """The reply, its body unread; see `request`.
+
+        Args:
+            raise_for_status: a status of 400 or more is an error.
+            also: fields of this attempt alone.
+            sent: is told how many bytes of the body have left.
+            level: how far the user's own line is.
+        """
+        link, gate = self.session.link, str(self.session.link.address)
+        asked = Request(
+            self._head(also or {}),
+            b"",
+            method=self._method,
+            repeatable=self.verb in _IDEMPOTENT,
+            timeout=self._options.timeout,
+            retries=self._options.retries,
+        )
+        started = time.perf_counter()
+        flow = begin(link.pool, asked, self._body, gate, sent)
+        told = Response(flow.head.status, flow.head.fields, b"", reusable=False)
+        link.note(told, started)
+        response = RawResponse(flow, link.pool, asked, verb=self.verb, gate=gate)
+        if response.status >= 400 and raise_for_status:
+            raise self._rejection(response, told)
+        if b"cache-status" in told.fields:
+            warn_of_stale(told, self.words, link.warned, level)
+        return response
+
+    def _rejection(self, response: RawResponse, told: Response) -> Exception:
+        with response:
+            try:
+                told.body = response.read(_MOST_OF_A_REFUSAL)
+            except Error:
+                pass  # the status says enough
+        return rejection_of(told, self._method, self.words, repeatable=self.verb in _IDEMPOTENT)
+
+    def _head(self, also: Mapping[str, str]) -> bytes:
+        link, lower = self.session.link, self._lower
+        kept = {name: value for name, value in self._options.headers.items() if name.lower() not in lower}
+        own = {"User-Agent": "labgate-python", "Accept": "*/*", "Accept-Encoding": "identity"}
+        fields = {name: value for name, value in own.items() if name.lower() not in lower}
+        if "cache-control" not in lower and (freshness := self._options.freshness()):
+            fields["Cache-Control"] = freshness
+        fields.update({**kept, **self._given, **also})
+        length = self._body.length
+        if length is None:
+            fields["Transfer-Encoding"] = "chunked"
+        elif (length or self.verb in ("POST", "PUT", "PATCH")) and "content-length" not in lower:
+            fields["Content-Length"] = str(length)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
+        return b"%b%b%b" % (
+            link.opening(self.verb, self.path),
+            link.credential(aside="authorization" in lower),
+            lines,
+        )

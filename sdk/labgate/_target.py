@@ -1,0 +1,93 @@
+"""Which path and query does a raw request name, and of which service?"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from labgate._client import Client, Namespace
+from labgate._codec import simpler
+from labgate._session import Session
+from labgate.errors import NotFound, SetupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    Query = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+_NOT_IN_A_TARGET = re.compile(r"[^!-~]+")
+
+
+def session_of(target: object) -> tuple[Session, str]:
+    """The session behind a client or a namespace, and the namespace's name, empty for a client.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(target, (Client, Namespace)):
+        raise TypeError(
+            f"a client or a namespace makes the request, like lab.files, not {type(target).__name__}"
+        )
+    session = target._session  # noqa: SLF001
+    if not isinstance(session, Session):
+        raise TypeError("a batch takes calls, not raw requests: use the client it was made of")
+    return session, target._space.prefix  # noqa: SLF001
+
+
+def place(session: Session, name: str, url: str) -> str:
+    """The path at the gate of a service's `url`; without a name it is the gate's own path.
+
+    Raises:
+        NotFound: the service has no mount.
+        SetupError: `url` is no path.
+    """
+    if "#" in url:
+        raise SetupError(
+            "a `#` begins a fragment, which no request carries", hint="For the character, write %23."
+        )
+    if url and url[0] not in "/?":
+        raise SetupError(
+            f"the url {url[:80]!r} is not a path below the service",
+            hint="Begin it with `/`; requests go to the gate only, never to another address.",
+        )
+    mount = session.link.mount(name) if name else ""
+    if mount is None:
+        raise NotFound(
+            f"the service {name!r} is not mounted at this gate: it has methods, but no paths",
+            method=f"{name}.http",
+            hint="Ask the lab's engineer for a `mount:`; labgate.request(lab, url=...) takes a whole path.",
+        )
+    path = f"{mount}{url}"
+    # What HTTP cannot carry is escaped; everything else goes out as it was written.
+    return _NOT_IN_A_TARGET.sub(lambda found: quote(found[0]), path if path.startswith("/") else f"/{path}")
+
+
+def with_query(path: str, query: Query | None) -> str:
+    """The path with a query behind it: lists repeat their name, None is left out, a space is %20."""
+    given: Any = query or ()
+    pairs: Iterable[tuple[str, Any]] = given.items() if hasattr(given, "items") else given
+    text = "&".join(
+        f"{quote(str(name), safe='')}={quote(_said(value), safe='')}"
+        for name, many in pairs
+        for value in _each(many)
+        if value is not None
+    )
+    return f"{path}{'&' if '?' in path else '?'}{text}" if text else path
+
+
+def _each(value: Any) -> Iterable[Any]:
+    if hasattr(value, "tolist"):
+        value = value.tolist()  # numpy's arrays and scalars
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+
+
+def _said(value: Any) -> str | bytes:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, bytes)):
+        return value
+    if type(value) in (int, float):
+        return repr(value)
+    return _said(simpler(value))
