@@ -9,23 +9,29 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
+from secrets import token_hex
 from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar
-from msgspec import to_builtins
 
 from gateway import assembly
 from gateway.core.catalog import Catalog
+from gateway.core.forwarded import Proxies
+from gateway.core.mounts import Mounts
 from gateway.core.ports import Dialect, Route
 from gateway.core.service import Service
+from gateway.core.switches import Switches
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
-from gateway.discovery import Discovery, Health
+from gateway.discovery import Discovery
+from gateway.doors.cookies import CookieOwners
+from gateway.doors.entrance import Entrance
 from gateway.doors.health import HealthDoor, ReadyDoor
-from gateway.doors.lists import ListDoor
-from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor
-from gateway.doors.plain import PlainDoor
+from gateway.doors.lists import openapi_list, openrpc_list
+from gateway.doors.mount import MountDoor, MountLimits, Upstreams, places_of
+from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, SwitchesDoor
+from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.flights import Flights
@@ -33,6 +39,7 @@ from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.status import Status
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.metrics import Metrics
 from gateway.tiers.generations import LocalGenerations
@@ -44,6 +51,7 @@ log = logging.getLogger("labgate")
 
 VERSION = metadata.version("labgate-gateway")
 _READ = ("GET", "HEAD")
+_CALL = ("POST", "QUERY")
 LOOK = 0.25
 """Seconds from one look for withdrawn credentials to the next."""
 
@@ -61,13 +69,20 @@ class Gate:
         self.tier = MemoryTier(settings.cache.memory)
         self.generations = LocalGenerations()
         self.flights = Flights()
-        self.metrics = Metrics(access_log(settings.telemetry.access_log, sys.stderr.buffer), self.wall)
+        self.switches = Switches()
+        style = settings.telemetry.access_log
+        self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
+        self.service_addresses: dict[str, tuple[str, int]] = {}
+        # Unlike any other gate's in front of or behind this one (RFC 9110 section 7.6.3).
+        self.pseudonym = b"labgate-%b" % token_hex(6).encode()
+        self.cookies = CookieOwners()
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
         services = assembly.services(self.settings)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
+        self.services = services
         self.upstreams = {service.qualified: self._upstream(service) for service in services}
         self.identities = await self._stack.enter_async_context(
             Identities.open(
@@ -79,12 +94,12 @@ class Gate:
                 now=self.wall(),
             )
         )
-        jsonrpc = JsonRpcDialect()
+        jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
             "jsonrpc": jsonrpc,
-            "openapi": OpenApiDialect(),
-            "listed": ListedDialect(jsonrpc),
+            "openapi": openapi,
+            "listed": ListedDialect(jsonrpc, openapi),
         }
         self.discovery = Discovery(
             services,
@@ -102,16 +117,48 @@ class Gate:
             self.flights,
             wall=self.wall,
             monotonic=self.monotonic,
+            switches=self.switches,
         )
-        self._gauges()
+        self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
+        self._publish()
         await self._stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self._stack.callback(watch.cancel)
-        self.address = await self._listen(
-            self._public(), self.settings.listen.host, self.settings.listen.port
+        self.entrance = Entrance(
+            self.identities,
+            anonymous=self.settings.identity.anonymous,
+            hosts=self.settings.hosts,
+            draining=lambda: self.draining,
+            wall=self.wall,
+            challenge=www_authenticate,
         )
+        listen = self.settings.listen
+        self.address = await self._listen(self._public(), listen.host, listen.port, self._mount_door())
         operator = self.settings.operator.listen
         self.operator_address = await self._listen(self._operator(), operator.host, operator.port)
+        for name, address in assembly.listeners(self.settings).items():
+            door = self._mount_door(next(one for one in self.services if one.qualified == name))
+            self.service_addresses[name] = await self._listen({}, address.host, address.port, door)
+
+    def _mount_door(self, own: Service | None = None) -> MountDoor:
+        """The door to what is mounted, or to the one service of a port of its own."""
+        limits = self.settings.limits
+        public = self.settings.public_url
+        places = {one.qualified: places_of(one, own_port=own is not None) for one in self.services}
+        return MountDoor(
+            self.relay,
+            self.entrance,
+            self.metrics,
+            Upstreams(self.upstreams, places),
+            Mounts(self.services),
+            proxies=Proxies(self.settings.trusted_proxies),
+            pseudonym=self.pseudonym,
+            public_origin=public.origin.encode() if public is not None and own is None else None,
+            limits=MountLimits(limits.body, limits.batch, limits.depth),
+            cookies=self.cookies,
+            wall=self.wall,
+            own=own,
+        )
 
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)
@@ -132,50 +179,49 @@ class Gate:
         """A revoked token ends the epoch: what was decided under the old one no longer holds anywhere."""
         while True:
             await asyncio.sleep(LOOK)
+            for server in self.servers:
+                server.lane.on = self.switches.lanes
+            if not self.switches.lanes:
+                self._forget_lanes()
             if self.identities.changed(self.wall()):
                 self.generations.advance()
+                self._forget_lanes()
                 log.info("a credential was withdrawn: the epoch is now %d", self.generations.epoch)
+
+    def _forget_lanes(self) -> None:
+        for server in self.servers:
+            server.lane.clear()
 
     # doors
 
     def _public(self) -> dict[str, list[Place]]:
-        limits = self.settings.limits
-        rpc = RpcDoor(
-            self.relay,
-            RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth),
-            self.metrics,
-            wall=self.wall,
-            monotonic=self.monotonic,
-        )
-        calls = Place("rpc", rpc, ("POST", "QUERY"))
-        plain = PlainDoor(self.relay, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        limits, public_url = self.settings.limits, self.settings.public_url
+        most = RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
+        rpc = RpcDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        below = Place("rpc", BelowRpc(rpc, plain), _CALL)
         return {
-            "/rpc": [calls],
-            "/rpc/": [calls, Place("plain", plain, _READ)],
-            "/openrpc.json": [Place("lists", ListDoor(), _READ)],
+            "/rpc": [Place("rpc", rpc, _CALL)],
+            "/rpc/": [below, Place("plain", plain, _READ)],
+            "/openrpc.json": [Place("lists", openrpc_list(), _READ)],
+            "/openapi.json": [Place("lists", openapi_list(public_url.text if public_url else None), _READ)],
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
         }
 
     def _operator(self) -> dict[str, list[Place]]:
+        switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
         return self._public() | {
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
+            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
         }
 
-    async def _listen(self, places: Mapping[str, list[Place]], host: str, port: int) -> tuple[str, int]:
-        reception = Reception(
-            places,
-            self.relay,
-            self.identities,
-            self.metrics,
-            anonymous=self.settings.identity.anonymous,
-            hosts=self.settings.hosts,
-            draining=lambda: self.draining,
-            wall=self.wall,
-            challenge=www_authenticate,
-        )
+    async def _listen(
+        self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
+    ) -> tuple[str, int]:
+        reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
         limits = self.settings.limits
         server = Server(
             reception.receive,
@@ -186,6 +232,7 @@ class Gate:
                 connections=limits.connections,
             ),
             clock=self.wall,
+            host=mounts,
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)
@@ -196,16 +243,13 @@ class Gate:
 
     # numbers
 
-    def _gauges(self) -> None:
-        read = self.metrics.gauge
-        read("cache_bytes", "Bytes that entries take in memory.", lambda: float(self.tier.bytes))
-        read("cache_entries", "Entries in memory.", lambda: float(len(self.tier)))
-        read("flights", "Trips to upstreams under way.", lambda: float(len(self.flights)))
-        read(
-            "connections",
-            "Connections of callers.",
-            lambda: float(sum(one.connections for one in self.servers)),
-        )
+    def _publish(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
+        gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
+        gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
+        gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self.parts.publish(self.metrics)
 
     def status(self) -> dict[str, Any]:
         """What the operator sees: no secret is any part of it."""
@@ -213,8 +257,9 @@ class Gate:
             "version": VERSION,
             "uptime_seconds": round(self.wall() - self.started),
             "draining": self.draining,
+            "switches": self.switches.shown(self.upstreams),
             "catalog": {"version": self.relay.catalog.version, "warnings": self.relay.catalog.warnings},
-            "services": {name: self._health(one) for name, one in self.discovery.health().items()},
+            "services": self.parts.services(self.wall(), self.monotonic()),
             "cache": {
                 "bytes": self.tier.bytes,
                 "entries": len(self.tier),
@@ -222,15 +267,9 @@ class Gate:
                 "calls": self.metrics.outcomes(),
             },
             "flights": len(self.flights),
-            "connections": sum(server.connections for server in self.servers),
+            "connections": self.parts.connections,
+            "heads": self.parts.heads(),
         }
-
-    def _health(self, health: Health) -> dict[str, Any]:
-        def ago(moment: float | None) -> float | None:
-            return None if moment is None else round(self.monotonic() - moment, 1)
-
-        told: dict[str, Any] = to_builtins(health)
-        return told | {"since": ago(health.since), "asked": ago(health.asked)}
 
     # the end
 

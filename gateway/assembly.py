@@ -6,11 +6,16 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway import settings as config
 from gateway.core.claims import Issuer
-from gateway.core.method import CacheRule, Param
+from gateway.core.cors import Cors
+from gateway.core.method import IN_PATH, CacheRule, HttpBinding, Param, Place
 from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
+from gateway.settings.addresses import Address
+from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
 
@@ -33,6 +38,14 @@ def _services(settings: config.Settings) -> Iterator[Service]:
             yield _service(name, datastack, one, settings.limits)
 
 
+def listeners(settings: config.Settings) -> dict[str, Address]:
+    """The services with a port of their own, by qualified name."""
+    found = {name: one.listen for name, one in settings.services.items()}
+    for datastack, section in settings.datastacks.items():
+        found |= {f"{datastack}/{name}": one.listen for name, one in section.services.items()}
+    return {name: address for name, address in found.items() if address is not None}
+
+
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
     return Service(
         name=name,
@@ -41,6 +54,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         urls=tuple(url.text for url in one.url),
         rpc_path=one.rpc_path,
         describe_path=one.describe,
+        names=one.names,
         headers=_headers(one),
         timeout=one.timeout,
         describe_timeout=one.describe_timeout,
@@ -52,6 +66,24 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         max_methods=limits.methods,
         rules={glob: _rule(rule) for glob, rule in one.methods.items()},
         summary=one.summary or "",
+        mount=one.mount,
+        has_port=one.listen is not None,
+        cors=None if one.cors is None else _cors(one.cors),
+        idle=one.idle,
+        encoded_slash=one.encoded_slash,
+        underscores=one.underscores,
+        keep_host=one.keep_host,
+    )
+
+
+def _cors(one: CorsSettings) -> Cors:
+    return Cors(
+        frozenset(origin.lower() for origin in one.origins),
+        one.methods,
+        one.headers,
+        one.expose,
+        one.credentials,
+        int(one.max_age),
     )
 
 
@@ -65,6 +97,8 @@ def _headers(one: ServiceSettings) -> dict[str, str]:
 
 
 def _rule(rule: MethodRule) -> Rule:
+    params = None if rule.params is None else tuple(_param(one) for one in rule.params)
+    http = None if rule.http is None else _http(rule.http)
     return Rule(
         safe=rule.safe,
         idempotent=rule.idempotent,
@@ -72,10 +106,25 @@ def _rule(rule: MethodRule) -> Rule:
         invalidates=rule.invalidates,
         deprecated=rule.deprecated,
         summary=rule.summary,
-        params=None if rule.params is None else tuple(_param(one) for one in rule.params),
+        params=params if http is None else _with_places(http, params or ()),
         result=rule.result,
         item=rule.item,
+        http=http,
     )
+
+
+def _http(request: str) -> HttpBinding:
+    verb, _, path = request.partition(" ")
+    places = tuple(Place(name, "path", name, "comma") for name in IN_PATH.findall(path))
+    return HttpBinding(verb, path, places)
+
+
+def _with_places(http: HttpBinding, params: tuple[Param, ...]) -> tuple[Param, ...]:
+    """The parameters of the path, which are always required, before those written beside it."""
+    written = {param.name: param for param in params}
+    in_path = {place.param: written.get(place.param, Param(place.param)) for place in http.places}
+    others = (param for param in params if param.name not in in_path)
+    return (*(replace(param, required=True) for param in in_path.values()), *others)
 
 
 def _cache_rule(rule: config.CacheRule) -> CacheRule:

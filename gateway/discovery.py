@@ -36,6 +36,7 @@ _JITTER: Final = 0.1
 # Listings of more methods are made in a thread: ten thousand take a tenth of a second.
 _LARGE: Final = 500
 
+_PLAIN: Final = "listed"
 _MISTAKE: Final = "the gate could not use its description; the gate's log tells more"
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Health(Struct, frozen=True):
     why: str | None
     dialect: str
     convention: str
+    version: str
     methods: int
     left_out: int
     since: float | None
@@ -84,6 +86,8 @@ class _Watch:
         self.upstream = upstream
         self.dialects = dialects
         self.listing = list_of(Offer(service, down=True, why="it has not answered yet"))
+        self.shown = self.listing
+        self.withheld: str | None = None
         self.failures = 0
         self.asked: float | None = None
         self.since: float | None = None
@@ -96,6 +100,12 @@ class _Watch:
     @property
     def offer(self) -> Offer:
         return self.listing.offer
+
+    def show(self) -> None:
+        """Choose what the catalog holds: the listing, its methods marked as down where the service is withheld."""
+        self.shown = self.listing
+        if self.withheld is not None:
+            self.shown = list_of(replace(self.offer, down=True, why=self.withheld), self.listing)
 
     def nudge(self, reason: str, every: float, now: float) -> bool:
         """Wake early, unless this reason did so less than `every` seconds ago."""
@@ -216,6 +226,17 @@ class Discovery:
         watch = self._watches.get(service)
         return watch is not None and not watch.offer.down and watch.nudge("suspect", SUSPECT_EVERY, now)
 
+    def withhold(self, service: str, why: str | None) -> None:
+        """Mark every method of a service (by its qualified name) as down, whatever it answers; None ends that.
+
+        It is asked as before, so that its health is known when it comes back. Raises `LookupError`.
+        """
+        watch = self._watches[service]
+        if watch.withheld != why:
+            watch.withheld = why
+            watch.show()
+            self._publish()
+
     def health(self) -> Mapping[str, Health]:
         """The state of every service, by qualified name."""
         return {name: _health(watch) for name, watch in sorted(self._watches.items())}
@@ -261,7 +282,11 @@ class Discovery:
         """The description, and the kind of the dialect that understood the service."""
         service, known = watch.service, watch.offer.dialect
         faults: list[Fault] = []
-        for dialect in sorted(watch.dialects, key=lambda one: one.kind != known):
+        dialects = sorted(watch.dialects, key=lambda one: one.kind != known or one.kind == _PLAIN)
+        if known not in ("", _PLAIN):
+            # What described itself once has not become a plain service because it does not answer as it did.
+            dialects = [one for one in dialects if one.kind != _PLAIN or len(dialects) == 1]
+        for dialect in dialects:
             deadline = self._monotonic() + service.describe_timeout
             try:
                 async with asyncio.timeout(service.describe_timeout * _PATIENCE):
@@ -284,6 +309,7 @@ class Discovery:
 
     def _settle(self, watch: _Watch, listing: Listing) -> Change:
         before, watch.listing = watch.listing, listing
+        watch.show()
         change = changes(before, listing)
         if watch.since is None or before.offer.down != listing.offer.down:
             watch.since = watch.asked
@@ -306,7 +332,7 @@ class Discovery:
     # --- all services ------------------------------------------------------------------------------------
 
     def _catalog(self) -> Catalog:
-        return Catalog((watch.listing for watch in self._watches.values()), release=self._release)
+        return Catalog((watch.shown for watch in self._watches.values()), release=self._release)
 
     def _publish(self) -> None:
         self._current = self._catalog()
@@ -320,14 +346,23 @@ class Discovery:
 def _candidates(service: Service, dialects: Mapping[str, Dialect]) -> Sequence[Dialect]:
     if service.dialect != "auto":
         return [dialects[service.dialect]]
-    # Whatever is asked in it, `listed` answers with what the operator wrote down.
-    return [dialect for kind, dialect in dialects.items() if kind != "listed"]
+    # Whatever is asked in it, `listed` answers with what the operator wrote down: so it comes last, and only where
+    # there is something to reach without a description.
+    plain = service.mount is not None or service.has_port
+    return [dialect for kind, dialect in dialects.items() if kind != _PLAIN or plain]
 
 
 async def _listing(offer: Offer, previous: Listing) -> Listing:
     if offer.description is not None and len(offer.description.methods) > _LARGE:
-        return await asyncio.to_thread(list_of, offer, previous)
+        return await asyncio.to_thread(_large_listing, offer, previous)
     return list_of(offer, previous)
+
+
+def _large_listing(offer: Offer, previous: Listing) -> Listing:
+    """The listing, with its operations written already: nobody who asks for them should wait so long."""
+    listing = list_of(offer, previous)
+    _ = listing.operations
+    return listing
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:
@@ -356,6 +391,7 @@ def _health(watch: _Watch) -> Health:
         why=offer.why,
         dialect=offer.dialect,
         convention=offer.description.convention if offer.description else "",
+        version=offer.description.version if offer.description else "",
         methods=len(watch.listing.items),
         left_out=watch.listing.left_out,
         since=watch.since,

@@ -7,7 +7,7 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -17,11 +17,14 @@ from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, 
 from gateway.core.freshness import entry_of, judge, rule_of
 from gateway.core.keys import key as key_of
 from gateway.core.method import Method
+from gateway.core.naming import shown
+from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
 from gateway.core.ports import Generations, Route, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
-from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
+from gateway.core.switches import SWITCHED_OFF, Switches
+from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights
 
 log = logging.getLogger("labgate.relay")
@@ -40,11 +43,13 @@ class Relay:
         *,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
+        switches: Switches | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
         self.policies = policies
         self.catalog = Catalog()
         self.routes: Mapping[str, Route] = {}
+        self.switches = switches or Switches()
         self._watcher = watcher
         self._tier = tier
         self._generations = generations
@@ -56,6 +61,11 @@ class Relay:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
         self.catalog, self.routes = catalog, routes
 
+    @property
+    def epoch(self) -> int:
+        """What decisions that are kept elsewhere must still agree with."""
+        return self._generations.epoch
+
     # find
 
     def find(self, name: str, datastack: str | None, principal: Principal) -> Method:
@@ -65,10 +75,28 @@ class Relay:
     # admit
 
     def admit(self, call: Call) -> None:
-        """Refuse what the caller may not call; a hit passes here as a miss does."""
-        if not self.policies.access(call.principal).allows(call.method.qualified):
+        """Refuse what the caller may not call, or nobody at present; a hit passes here as a miss does."""
+        self.permit(call.principal, call.method)
+
+    def permit(self, principal: Principal, method: Method) -> None:
+        """Refuse a method that the principal may not call, or nobody at present."""
+        if not self.policies.access(principal).allows(method.qualified):
             raise Forbidden(
-                f"{call.principal.subject!r} may not call {call.method.name!r}: no policy allows it. "
+                f"{principal.subject!r} may not call {method.name!r}: no policy allows it. "
+                "Ask the lab's engineer for a group or scope that does."
+            )
+        self.permit_service(method.service)
+
+    def permit_service(self, service: str) -> None:
+        """Refuse what is for a service that takes no calls at present."""
+        if service in self.switches.cordons:
+            raise self.switches.refusal(service)
+
+    def permit_path(self, principal: Principal, verb: str, path: Steps) -> None:
+        """Refuse a path below the mounts that the principal may not ask with this verb."""
+        if not self.policies.access(principal).allows_path(verb, path):
+            raise Forbidden(
+                f"{principal.subject!r} may not {verb} {shown(text_of(path))}: no policy allows this path. "
                 "Ask the lab's engineer for a group or scope that does."
             )
 
@@ -76,6 +104,8 @@ class Relay:
 
     def judge(self, call: Call, now: float) -> Verdict:
         """What the cache can do for this call at `now` (seconds since 1970)."""
+        if not self.switches.cache:
+            return SWITCHED_OFF
         rule = rule_of(call.method)
         if isinstance(rule, Pass):
             return rule
@@ -100,6 +130,24 @@ class Relay:
                 self._refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return None
+
+    # what a door carries through by itself, byte by byte
+
+    def ended(self, methods: Iterable[Method]) -> None:
+        """A request through a mount has ended, however it did: what it may have changed holds no longer."""
+        for method in set(methods):
+            self._generations.bump(method.purges)
+
+    def suspect(self, service: str) -> None:
+        """A request through a mount did not reach the service."""
+        self._watcher.suspect(service, self._monotonic())
+
+    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes) -> bool:
+        """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
+        if not self.switches.cache:
+            return False
+        entry = entry_of(verdict, "http", body, self._wall(), head)
+        return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
 
     # fly
 
@@ -169,6 +217,8 @@ class Relay:
     # store
 
     def _store(self, verdict: Miss | Stale, reply: Reply) -> bool:
+        if not self.switches.cache:  # switched off while the trip went on
+            return False
         entry = entry_of(verdict, reply.kind, reply.body.data, self._wall())
         return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
 

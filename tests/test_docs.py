@@ -61,19 +61,19 @@ def ran(command: list[str], environ: dict[str, str], **how) -> str:
 
 
 @named([page for page in PAGES if blocks(page, "python")])
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, demo):
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, demo, tmp_path):
     text = "\n".join(blocks(page, "python")).replace("http://127.0.0.1:8700", demo["LABGATE_URL"])
-    assert ran([sys.executable, "-c", text], demo)
+    assert ran([sys.executable, "-c", text], demo, cwd=tmp_path)
 
 
 @named([page for page in PAGES if blocks(page, "sh")])
-def test_the_shell_lines_of_a_page_run(page, demo):
+def test_the_shell_lines_of_a_page_run(page, demo, tmp_path):
     for text in blocks(page, "sh"):
         for command in DEV.findall(text):
             assert f"  {command} " in ran(["sh", str(ROOT / "dev"), "help"], demo)
         if not DEV.search(text):
             here = text.replace("http://127.0.0.1:8700", demo["LABGATE_URL"])
-            assert '"error"' not in ran(["sh", "-ec", here], demo)
+            assert '"error"' not in ran(["sh", "-ec", here], demo, cwd=tmp_path)
 
 
 @named([page for page in PAGES if blocks(page, "yaml")])

@@ -140,6 +140,8 @@ def test_an_installation_is_made_once_and_again_when_what_it_depends_on_changed(
     for name, script in (("python", python), ("labgated", 'echo "labgated $*"')):
         (venv / "bin" / name).write_text(f"#!{SHELL}\n{script}\n")
         (venv / "bin" / name).chmod(0o755)
+    for name in ("curl", "nginx", "node"):
+        program(clone, name, "")
     log = clone.parent / "python.log"
 
     def installed(*arguments: str) -> list[str]:
@@ -164,6 +166,21 @@ def test_an_installation_is_made_once_and_again_when_what_it_depends_on_changed(
     with (clone / "sdk/pyproject.toml").open("a") as file:
         file.write("\n# changed\n")
     assert installed("demo") == runtime
+
+
+def test_what_the_tests_need_of_the_system_is_installed_by_the_names_of_its_packages(clone: Path) -> None:
+    venv = clone / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    (venv / "bin/python").write_text(f"#!{SHELL}\n")
+    (venv / "bin/python").chmod(0o755)
+    program(clone, "apt-get", 'echo "apt-get $*" >>"$HOME/apt.log"')
+    program(clone, "env", 'while [ "${1#*=}" != "$1" ]; do shift; done; "$@"')
+    program(clone, "id", "echo 0")
+    program(clone, "curl", "")
+    dev(clone, "test")
+    wanted = ["nodejs"] if Path("/usr/sbin/nginx").exists() else ["nginx-light", "nodejs"]
+    assert (clone.parent / "apt.log").read_text().split()[-len(wanted) :] == wanted
 
 
 def test_ci_runs_what_developers_run() -> None:

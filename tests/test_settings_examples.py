@@ -80,10 +80,13 @@ def test_the_demos_gate_has_local_tokens_one_service_and_one_group() -> None:
     settings = served("demo.yaml")
     assert resources.demo_config() == CONFIG / "demo.yaml"
     assert (str(settings.listen), str(settings.operator.listen)) == ("127.0.0.1:8700", "127.0.0.1:8701")
-    assert list(settings.services) == ["jobs", "files"]
+    assert {name: one.mount for name, one in settings.services.items()} == {
+        "jobs": "/jobs",
+        "files": "/files",
+    }
     assert settings.services["jobs"].url[0].text == ENVIRON["LABGATE_DEMO_JOBS"]
     assert [(policy.to, policy.allow, policy.operate) for policy in settings.policies] == [
-        (("group:demo",), ("*",), True)
+        (("group:demo",), ("*", "/**"), True)
     ]
 
 

@@ -8,5 +8,9 @@ COMMANDS: dict[str, str] = {
     "serve": "run the gate",
     "check": "report every problem of a settings file at once",
     "token": "create, list and revoke tokens",
+    "status": "show how a running gate and its services fare",
+    "switch": "switch the cache or the lanes of a running gate on or off",
+    "cordon": "take a service out of service, at a running gate",
+    "uncordon": "take a service back into service",
 }
 """Name and one line of help, in the order of `labgated --help`."""

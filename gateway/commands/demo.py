@@ -37,14 +37,18 @@ Paste this into Python:
 
 import labgate
 lab = labgate.connect("{address}", token="{token}")
-job = lab.jobs.make_job("count_particles", "P1", title="My first job")
-lab.jobs.enqueue_job("P1", job); print(lab.jobs.wait_job("P1", job))
-print(lab.jobs.get_job_result("P1", job)["total"], "particles")
+job = lab.jobs.make_job("count_particles", "P1"); lab.jobs.enqueue_job("P1", job)  # JSON-RPC
+print(lab.jobs.wait_job("P1", job), lab.jobs.get_job_result("P1", job)["total"], "particles")
+print(lab.files.get_image("I1")["title"], len(lab.files.get_thumbnail("I1")), "bytes of PNG")  # REST
 
 Or this into a shell:
 
 curl -s {address}/rpc -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \
 -d '{{"jsonrpc": "2.0", "id": 1, "method": "jobs.list_projects"}}'
+
+The services' own clients reach them as they are, below /jobs and /files:
+
+curl -s -H "Authorization: Bearer {token}" "{address}/files/images?limit=2"
 
 Ctrl-C ends it.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.core.reply import Reply
-from gateway.core.verdict import Hit, Miss, Pass, Stale
+from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
 
 NAME = "labgate"
 
@@ -24,7 +24,9 @@ def cache_status(reply: Reply, now: float) -> str:
     if isinstance(verdict, Hit):
         return f"{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}"
     if isinstance(verdict, Stale):
-        return f'{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}; detail="{verdict.why}, refreshing"'
+        # Through a mount a stale reply serves only when there is no other.
+        doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
+        return f'{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}; detail="{verdict.why}, {doing}"'
     default = "miss" if isinstance(verdict, Miss) else "bypass"
     parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
     if reply.stored:
@@ -40,8 +42,13 @@ _RANKS = {Hit: 0, Stale: 1, Miss: 2, Pass: 3}
 
 
 def outcome(reply: Reply) -> str:
-    """The verdict in one word, for logs and metrics: `hit`, `stale`, `miss` or `pass`."""
-    return _OUTCOMES[type(reply.verdict)]
+    """The reply's verdict in one word."""
+    return in_a_word(reply.verdict)
+
+
+def in_a_word(verdict: Verdict) -> str:
+    """The verdict for logs and metrics: `hit`, `stale`, `miss` or `pass`."""
+    return _OUTCOMES[type(verdict)]
 
 
 def worst(replies: Iterable[Reply]) -> Reply | None:
@@ -56,4 +63,6 @@ def _rank(reply: Reply) -> int:
 def age(reply: Reply, now: float) -> int | None:
     """Seconds since the entry that answered was stored (RFC 9111 section 5.1), None if none did."""
     verdict = reply.verdict
-    return max(0, int(now - verdict.entry.stored)) if isinstance(verdict, Hit | Stale) else None
+    if not isinstance(verdict, Hit | Stale):
+        return None
+    return max(0, int(now - verdict.entry.stored)) + verdict.entry.aged

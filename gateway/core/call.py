@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from gateway.core.method import Method
@@ -12,6 +14,19 @@ class Params(Struct, frozen=True, gc=False):
     """The parameters of a JSON-RPC call: the exact bytes of the JSON array or object, None if there were none."""
 
     raw: bytes | None
+
+
+class Http(Struct, frozen=True, gc=False):
+    """The HTTP request of a call that came through a mount.
+
+    `target` is path and query below the service's address, as the caller wrote them. `chooses` are the fields by which an
+    upstream chooses among representations; `body` is the request's, None where there is none.
+    """
+
+    verb: str
+    target: bytes
+    chooses: tuple[bytes, ...]
+    body: bytes | None = None
 
 
 class Demand(Struct, frozen=True, gc=False):
@@ -27,12 +42,26 @@ class Demand(Struct, frozen=True, gc=False):
 
 NO_DEMAND = Demand()
 
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE).search
+
+
+def demand_of(cache_control: str | None) -> Demand:
+    """What a request's Cache-Control field asks for: `no-cache`, `no-store`, `max-age`."""
+    if cache_control is None:
+        return NO_DEMAND
+    said = cache_control.lower()
+    if "no-cache" in said or "no-store" in said:
+        return Demand(max_age=-1.0)
+    found = _MAX_AGE(said)
+    return Demand(max_age=float(found[1])) if found else NO_DEMAND
+
 
 class Call(Struct, frozen=True):
     """One call.
 
     `id` is the request id that replies, faults and log lines carry. `deadline` is on the monotonic clock, in
-    seconds, like the event loop's time. `notification` = nobody waits for the answer.
+    seconds, like the event loop's time. `notification` = nobody waits for the answer. `http` is the request of a call
+    that came through a mount, and which has no other parameters.
     """
 
     id: str
@@ -42,3 +71,4 @@ class Call(Struct, frozen=True):
     deadline: float
     demand: Demand = NO_DEMAND
     notification: bool = False
+    http: Http | None = None

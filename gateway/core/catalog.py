@@ -9,12 +9,12 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
-from gateway.core import openrpc
+from gateway.core import openapi_list, openrpc
 from gateway.core.faults import Fault, NeedsDatastack, UnknownDatastack, UnknownMethod, UpstreamUnreachable
 from gateway.core.listing import Item, Listing, Offer, list_of
 from gateway.core.method import Method
 from gateway.core.naming import MAX_NAME, alike, is_fit, shown
-from gateway.core.openrpc import Document
+from gateway.core.openrpc import Document, Rendered
 from gateway.core.policy import Access
 
 VIEWS: Final = 256
@@ -29,13 +29,19 @@ class View:
     """
 
     def __init__(
-        self, access: Access, datastack: str | None, items: tuple[Item, ...], document: Document
+        self,
+        access: Access,
+        datastack: str | None,
+        items: tuple[Item, ...],
+        document: Document,
+        listings: Mapping[str, Listing],
     ) -> None:
         self.access = access
         self.datastack = datastack
         self.methods: tuple[Method, ...] = tuple([item.method for item in items])
         self.version = document.version()
         self._document = document
+        self._listings = listings
 
     @property
     def release(self) -> str:
@@ -67,6 +73,23 @@ class View:
     def openrpc(self) -> bytes:
         """The list as an OpenRPC document, put together anew from written pieces."""
         return self._document.text(self.version)
+
+    def openapi(self, server: str) -> bytes:
+        """The list as an OpenAPI document, put together likewise; `server` is where `/rpc` is.
+
+        The first one of a catalog writes the pieces, which takes a while where there are thousands.
+        """
+        names: dict[str, list[str]] = {}
+        for method in self.methods:
+            names.setdefault(method.namespace, []).append(method.name)
+        paths: list[bytes] = []
+        schemas: dict[str, Rendered] = {}
+        for namespace, called in names.items():
+            operations = self._listings[namespace].operations
+            paths += [operations.paths[name].text for name in called]
+            schemas |= {name: operations.schemas[name] for name in operations.reached(called)}
+        about = {"catalog": self.version, **self._document.about}
+        return openapi_list.document(self.release, about, server, paths, schemas)
 
 
 class Catalog:
@@ -100,7 +123,7 @@ class Catalog:
             digest.update(b"".join([schema.digest for schema in listing.schemas.values()]))
         return digest.hexdigest()[: openrpc.VERSION_DIGITS]
 
-    @property
+    @cached_property
     def datastacks(self) -> tuple[str, ...]:
         """The names of all datastacks, sorted."""
         return tuple(sorted(self._local))
@@ -215,7 +238,8 @@ class Catalog:
                     schemas[f"{namespace}.{name}"] = listing.schemas[name]
         about = self._about(access, datastack, namespaces)
         pieces = tuple([item.rendered for item in items])
-        return View(access, datastack, tuple(items), Document(self.release, about, pieces, schemas))
+        document = Document(self.release, about, pieces, schemas)
+        return View(access, datastack, tuple(items), document, listings)
 
     def _about(self, access: Access, datastack: str | None, namespaces: Mapping[str, Any]) -> dict[str, Any]:
         about: dict[str, Any] = {}
@@ -262,6 +286,7 @@ def _about_namespace(listing: Listing) -> dict[str, Any]:
         "summary": offer.service.summary or (description.summary if description else ""),
         "dialect": offer.dialect or (offer.service.dialect if offer.service.dialect != "auto" else ""),
         "version": description.version if description else "",
+        "mount": offer.service.mount,
         "down": offer.down,
     }
     return {name: value for name, value in said.items() if value}

@@ -139,11 +139,11 @@ class TooLarge(Fault):
 
 
 class Unavailable(Fault):
-    """The gate is going down, or has more work than it may take on."""
+    """The gate is going down or has more work than it may take on, or an operator took the service out of service."""
 
     code = -32008
     status = 503
-    summary = "The gate is draining, or takes no more calls for the moment."
+    summary = "The gate is draining, or it or the service takes no more calls for the moment."
 
 
 class Unrepresentable(Fault):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.call import Demand
 from gateway.core.method import CacheRule, Method
-from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
 
 COALESCE = CacheRule(fresh=0)
 """The rule of safe methods that have none: equal calls share a trip, nothing is stored."""
@@ -62,19 +62,29 @@ def kept(rule: CacheRule, kind: str, size: int) -> float | Pass:
     return rule.fresh if rule.fresh > 0 else Pass("no rule keeps it")
 
 
-def entry_of(miss: Miss | Stale, kind: str, body: bytes, now: float) -> Entry | Pass:
-    """The entry that a reply makes, or why none; `now` is when its trip ended."""
+def entry_of(
+    miss: Miss | Stale, kind: str, body: bytes, now: float, head: HttpHead | None = None
+) -> Entry | Pass:
+    """The entry that a reply makes, or why none; `now` is when its trip ended, `head` that of an HTTP reply."""
     fresh = kept(miss.rule, kind, len(body))
     if isinstance(fresh, Pass):
         return fresh
-    stale = miss.rule.stale if kind == "result" else 0.0
+    stale = 0.0 if kind == "error" else miss.rule.stale
     return Entry(
         key=miss.key,
-        kind="result" if kind == "result" else "error",
+        kind="http" if head else "result" if kind == "result" else "error",
         body=body,
         stored=now,
         fresh_until=now + fresh,
         stale_until=now + fresh + stale,
         epoch=miss.epoch,
         generations=miss.generations,
+        head=head,
+        aged=0 if head is None else _age_of(head),
     )
+
+
+def _age_of(head: HttpHead) -> int:
+    """What the Age field says (RFC 9111 section 5.1), 0 if it says nothing that can be read."""
+    said = next((value for name, value in head.fields if name.lower() == b"age"), b"")
+    return int(said) if said.isdigit() and len(said) < 11 else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 
-from gateway.core.call import Call
+from gateway.core.call import Call, Http
 from gateway.core.method import CacheRule
 from gateway.core.scanner import canonical_spaces, sorted_members
 
@@ -22,7 +22,8 @@ def key(call: Call, rule: CacheRule) -> bytes:
     """
     method, principal = call.method, call.principal
     who = EVERYONE if rule.share == "everyone" else _person(principal.issuer, principal.subject)
-    return _target(method.service, method.binding.target) + who + parameters(call.ask.raw, rule)
+    what = parameters(call.ask.raw, rule) if call.http is None else request(call.http)
+    return _target(method.service, method.binding.target) + who + what
 
 
 def framed(kind: bytes, part: bytes) -> bytes:
@@ -42,6 +43,15 @@ def _target(service: str, method: str) -> bytes:
 @lru_cache(65536)
 def _person(issuer: str, subject: str) -> bytes:
     return framed(b"p", framed(b"i", issuer.encode()) + framed(b"u", subject.encode()))
+
+
+def request(ask: Http) -> bytes:
+    """The part of a key that a request through a mount makes: its verb, target, choosing fields and body."""
+    parts = [framed(b"h", ask.verb.encode()), framed(b"t", ask.target)]
+    parts += [framed(b"f", value) for value in ask.chooses]
+    if ask.body is not None:
+        parts.append(framed(b"b", blake2b(ask.body, digest_size=32).digest() + b"%d" % len(ask.body)))
+    return b"".join(parts)
 
 
 def parameters(raw: bytes | None, rule: CacheRule) -> bytes:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, get_args
 
 from msgspec import Struct
 
-from gateway.core import openrpc
-from gateway.core.method import Method, Param, RpcBinding, Structure
+from gateway.core import openapi_list, openrpc
+from gateway.core.bindings import Bindings
+from gateway.core.method import (
+    IDEMPOTENT_VERBS,
+    SAFE_VERBS,
+    HttpBinding,
+    Method,
+    Param,
+    RpcBinding,
+    Structure,
+)
 from gateway.core.naming import is_fit, is_introspection
 from gateway.core.openrpc import Rendered
 from gateway.core.service import Described, Description, Rule, Service
 
 _STRUCTURES: Final = frozenset(get_args(Structure))
 _NO_RULE = Rule()
+UNDESCRIBED: Final = "http"
+"""The name, within its service, of the method that is whatever no document describes."""
+_VERBS: Final = 64
 _what_is_described = attrgetter(*Described.__dataclass_fields__)
 _what_is_said_besides = attrgetter("convention", "address", "version", "summary", "schemas", "left_out")
 
@@ -79,6 +91,59 @@ class Listing:
             name: openrpc.render(schema, self.service.name)
             for name, schema in sorted(description.schemas.items())
         }
+
+    @cached_property
+    def operations(self) -> openapi_list.Operations:
+        """The methods and schemas as the OpenAPI document has them, written when somebody asks for it."""
+        description = self.offer.description
+        return openapi_list.operations(
+            self.service.name,
+            self.service.datastack,
+            ((item.method, item.down) for item in self.items.values()),
+            description.schemas if description is not None else {},
+        )
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """The methods by verb and path, for requests that come through the service's mount."""
+        description = self.offer.description
+        base = description.address if description is not None else ""
+        return Bindings((item.method for item in self.items.values()), base)
+
+    @cached_property
+    def rpc_steps(self) -> tuple[bytes, ...] | None:
+        """The steps of the path where JSON-RPC calls go, None for a service that takes none."""
+        description = self.offer.description
+        path = description.rpc_path if description is not None else self.service.rpc_path
+        if path is None:
+            return None
+        *inner, last = path.encode("ascii", "replace").split(b"/")[1:] or [b""]
+        return (*filter(None, inner), last)
+
+    @cached_property
+    def by_rpc_name(self) -> Mapping[str, Method]:
+        """The JSON-RPC methods by the upstream's own names."""
+        methods = (item.method for item in self.items.values())
+        return {one.binding.method: one for one in methods if isinstance(one.binding, RpcBinding)}
+
+    def undescribed(self, verb: str, *, safe: bool) -> Method:
+        """What a request through the mount is that no document describes: `service.http`, by the rules for `http`."""
+        known = self._undescribed.get((verb, safe))
+        if known is None:
+            rule = _Rules(self.service.rules).of(UNDESCRIBED)
+            described = Described(
+                UNDESCRIBED, safe=safe and rule.safe is not False, binding=HttpBinding(verb, "/**")
+            )
+            # An operator's word makes no write safe: it would be meant for every path.
+            rule = replace(rule, safe=described.safe)
+            known = _method(f"{self.service.name}.{UNDESCRIBED}", self.service, described, rule)
+            if len(self._undescribed) < _VERBS:
+                self._undescribed[verb, safe] = known
+        return known
+
+    @cached_property
+    def _undescribed(self) -> dict[tuple[str, bool], Method]:
+        return {}
 
 
 class Change(Struct, frozen=True):
@@ -143,9 +208,28 @@ def _all_described(offer: Offer) -> Iterable[Described]:
     described = offer.description.methods
     if offer.service.dialect != "listed":
         return described
+    service, rules = offer.service, offer.service.rules.items()
     names = {one.name for one in described}
-    written = (name for name in offer.service.rules if "*" not in name and name not in names)
-    return (*described, *(Described(name) for name in written))
+    about = service.rules.get(UNDESCRIBED)
+    if about is not None and about.http is None and (service.mount is not None or service.has_port):
+        names.add(UNDESCRIBED)  # it is a rule for what comes through the mount, and no method to call
+    return (
+        *described,
+        *(_written(name, rule) for name, rule in rules if "*" not in name and name not in names),
+    )
+
+
+def _written(name: str, rule: Rule) -> Described:
+    if rule.http is None:
+        return Described(name)
+    verb = rule.http.verb
+    return Described(
+        name,
+        structure="by-name",
+        safe=verb in SAFE_VERBS,
+        idempotent=verb in IDEMPOTENT_VERBS,
+        binding=rule.http,
+    )
 
 
 def _item(name: str, offer: Offer, described: Described, rule: Rule, known: Item | None) -> Item:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 Share = Literal["nobody", "everyone"]
 Structure = Literal["either", "by-name", "by-position"]
 Arrays = Literal["lists", "ndarray"]
+Names = Literal["operation_id", "summary"]
 
 
 class CacheRule(Struct, frozen=True):
@@ -56,13 +58,14 @@ class Place(Struct, frozen=True):
     """Where one parameter goes in an HTTP request.
 
     `param` is the parameter's advertised name, `name` the upstream's own. A `member` is one of a JSON object or form
-    that is the body; `body` is the whole body. `many` says how an array is written in a path, query or header.
+    that is the body; `body` is the whole body. `many` says how an array is written in a path, query or header; `json`
+    says that any value is written there as JSON.
     """
 
     param: str
     where: Literal["path", "query", "header", "member", "body"]
     name: str
-    many: Literal["repeat", "comma", "space", "pipe"] = "repeat"
+    many: Literal["repeat", "comma", "space", "pipe", "json"] = "repeat"
 
 
 class HttpBinding(Struct, frozen=True):
@@ -84,6 +87,12 @@ class HttpBinding(Struct, frozen=True):
 
 
 Binding = RpcBinding | HttpBinding
+
+IN_PATH: Final = re.compile(r"\{([^{}]+)\}")
+"""A parameter within the path of an HTTP binding."""
+
+SAFE_VERBS: Final = frozenset(("GET", "HEAD", "OPTIONS", "QUERY"))
+IDEMPOTENT_VERBS: Final = SAFE_VERBS | {"PUT", "DELETE"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,9 +93,9 @@ def method_object(method: Method, *, down: bool) -> Rendered:
         document["deprecated"] = True
     if method.docs and method.docs.startswith(("https://", "http://")):
         document["externalDocs"] = {"url": method.docs}
-    extension = _extension(method, down)
-    if extension:
-        document["x-labgate"] = extension
+    about = extension(method, down)
+    if about:
+        document["x-labgate"] = about
     return render(document, namespace)
 
 
@@ -110,7 +110,8 @@ def _descriptor(param: Param) -> dict[str, Any]:
     return {"name": param.name, "required": param.required, "schema": param.schema}
 
 
-def _extension(method: Method, down: bool) -> dict[str, Any]:
+def extension(method: Method, down: bool) -> dict[str, Any]:
+    """What `x-labgate` says of a method."""
     said: dict[str, Any] = {}
     if method.safe:
         said["safe"] = True
@@ -137,15 +138,14 @@ def render(value: Any, namespace: str) -> Rendered:
     text = json_text(value)
     schemas: tuple[str, ...] = ()
     if b"$" in text and _REFERENCE in text:
-        schemas = tuple(sorted({_schema_name(token) for token in _referred(text)}))
+        schemas = tuple(sorted({schema_name(orjson.loads(b'"' + token + b'"')) for token in _referred(text)}))
         text = text.replace(_REFERENCE, _REFERENCE + namespace.encode() + b".")
     return Rendered(text, sha256(text).digest(), schemas)
 
 
-def _schema_name(token: bytes) -> str:
+def schema_name(token: str) -> str:
     """The name that the first step of a JSON Pointer in a URI fragment stands for (RFC 6901, section 6)."""
-    step: str = orjson.loads(b'"' + token + b'"')
-    return unquote(step).replace("~1", "/").replace("~0", "~")
+    return unquote(token).replace("~1", "/").replace("~0", "~")
 
 
 def reachable(used: Iterable[str], schemas: Mapping[str, Rendered]) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from gateway.core.paths import Steps, path_glob
 from gateway.core.principal import Principal
 
 MEMO = 65536
@@ -18,7 +19,8 @@ class Policy(Struct, frozen=True):
 
     `to` is any of `subject:S`, `group:G`, `scope:S`, `authenticated`, `anonymous`. `allow` is method globs: `*`
     alone is every method; else `*` stands for any characters but `/`, so that `chunkedgraph.*` is the global
-    service of that name and `minnie65/chunkedgraph.*` that datastack's.
+    service of that name and `minnie65/chunkedgraph.*` that datastack's. Path globs (`GET /files/**`) speak of mounted
+    paths and of nothing else.
     """
 
     to: tuple[str, ...]
@@ -78,6 +80,8 @@ class Access:
         self.operate = any(policy.operate for policy in chosen)
         globs = [glob for policy in chosen for glob in policy.allow if not is_path(glob)]
         self._everything = "*" in globs
+        self._paths = tuple(path_glob(glob) for policy in chosen for glob in policy.allow if is_path(glob))
+        self._every_path = "/**" in (glob for policy in chosen for glob in policy.allow)
         self._match = re.compile("|".join(map(pattern, globs)) or r"(?!)").fullmatch
         self._decided: dict[str, bool] = {}
 
@@ -92,6 +96,10 @@ class Access:
                 self._decided.clear()
             self._decided[qualified] = decided
         return decided
+
+    def allows_path(self, verb: str, path: Steps) -> bool:
+        """Whether a request of this verb may be made below the mounts, for the path of these steps."""
+        return self._every_path or any(glob.matches(verb, path) for glob in self._paths)
 
 
 class Policies:

@@ -7,6 +7,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.core.call import Call
+from gateway.core.faults import Fault
+from gateway.core.heads import AnswerHead
 from gateway.core.method import Method
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply
@@ -44,6 +46,99 @@ class Upstream(Protocol):
         surely alive. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
         `Unavailable` (too many waiting).
         """
+
+
+class Receiver(Protocol):
+    """Who takes an upstream's answer part by part, as it comes. Nothing may be raised."""
+
+    def interim(self, status: int) -> None:
+        """A 1xx answer came before the final one."""
+
+    def head(self, head: AnswerHead) -> None:
+        """The final answer begins; a 101 ends the exchange, and `tunnel` follows instead of a body."""
+
+    def piece(self, data: bytes) -> None:
+        """Some of the body."""
+
+    def end(self) -> None:
+        """The answer is complete."""
+
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """The whole answer at once: nothing of it was given before, and nothing follows."""
+
+    def tunnel(self, data: bytes) -> None:
+        """Bytes of the protocol that was switched to."""
+
+    def failed(self, failure: Exception) -> None:
+        """The answer never ends."""
+
+    def fed(self) -> None:
+        """All that has come so far was given: whoever gathers for one write, writes now."""
+
+    def pause(self) -> None:
+        """The upstream does not take what is sent: write no more for now."""
+
+    def resume(self) -> None:
+        """The upstream takes again."""
+
+
+class Line(Protocol):
+    """One connection to an upstream, for whoever carries a request through by itself."""
+
+    def start(
+        self, head: bytes, receiver: Receiver, *, whole: bool, bodiless: bool, upgrades: bool = False
+    ) -> None:
+        """Send a request's head, and with it the body if it is `whole`; its answer goes to the receiver."""
+
+    def write(self, data: bytes) -> None:
+        """Send some of the body, framed."""
+
+    def finish(self) -> None:
+        """The request is whole."""
+
+    def leave(self) -> None:
+        """Give up: the receiver hears no more, and the connection ends."""
+
+    def pause_reading(self) -> None:
+        """Take no more of the answer for now."""
+
+    def resume_reading(self) -> None:
+        """Take more of the answer."""
+
+
+class Lease(Protocol):
+    """A turn at a service and a connection to it, for one request; to be given back by `release`."""
+
+    @property
+    def connection(self) -> Line:
+        """The connection."""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it has carried other requests: the upstream may be closing it at this very moment."""
+
+    def head(self, verb: str, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
+        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host."""
+
+    def release(self) -> None:
+        """The exchange is over, however it ended."""
+
+
+class Carrier(Protocol):
+    """One service's replicas, for whoever carries a request through by itself."""
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The names of the fields, in lower case, that the service sends values of its own for."""
+
+    def at_hand(self) -> Lease | None:
+        """A connection that carried others before, if there is one and a turn, without waiting."""
+
+    async def lease(self, deadline: float) -> Lease:
+        """A new connection. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+
+    def fault(self, failure: Exception, *, safe: bool) -> Fault:
+        """What is said to a caller whose request failed so."""
 
 
 class Dialect(Protocol):
@@ -132,6 +227,7 @@ class Visit(Struct):
     peer: str
     status: int = 0
     subject: str | None = None
+    service: str | None = None
     method: str | None = None
     entries: int = 0
     fault: str | None = None
@@ -148,3 +244,13 @@ class Observer(Protocol):
 
     def visited(self, visit: Visit) -> None:
         """One HTTP request has been answered."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether visits are written down, and not only counted."""
+
+    def counted(self, door: str, status: int) -> None:
+        """Count one HTTP request that nobody wants to have written down."""
+
+    def moved(self, service: str, received: int, sent: int) -> None:
+        """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.method import Arrays, Binding, CacheRule, Param
+from gateway.core.cors import Cors
+from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What the operator knows of methods and the upstream does not say; None = nothing said."""
+    """What the operator knows of methods and the upstream does not say; None = nothing said.
+
+    `http` is how one method is carried out whose service describes nothing.
+    """
 
     safe: bool | None = None
     idempotent: bool | None = None
@@ -22,6 +26,7 @@ class Rule:
     params: tuple[Param, ...] | None = None
     result: str | None = None
     item: bool | None = None
+    http: HttpBinding | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,11 @@ class Service:
     `timeout` (of a call), `describe_timeout` and `refresh` (between discoveries) are seconds; `headers` are
     sent with every request to it and hold its secrets, so they stay out of every repr. `rules` map method
     globs to what is known of them; later ones win over earlier ones.
+
+    `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
+    on a port of its own. `idle` is for how many seconds
+    a stream may be silent. `keep_host` sends callers' Host; `underscores` and `encoded_slash` let through what is else
+    left out or refused.
     """
 
     name: str
@@ -39,6 +49,7 @@ class Service:
     datastack: str | None = None
     rpc_path: str | None = None
     describe_path: str | None = None
+    names: Names = "operation_id"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 300.0
     describe_timeout: float = 10.0
@@ -50,6 +61,13 @@ class Service:
     max_methods: int = 50_000
     rules: Mapping[str, Rule] = field(default_factory=dict)
     summary: str = ""
+    mount: str | None = None
+    has_port: bool = False
+    cors: Cors | None = None
+    idle: float = 300.0
+    encoded_slash: bool = False
+    underscores: bool = False
+    keep_host: bool = False
 
     @property
     def qualified(self) -> str:
@@ -83,7 +101,7 @@ class Description:
     """What an upstream says of itself.
 
     `convention` is the one by which it answered (`rpc.discover`, `system.describe`, …) and `address` where its
-    calls go (for JSON-RPC: the path). `left_out` counts the names that could not be taken, with an example.
+    calls go (for JSON-RPC: the path). `rpc_path` is where JSON-RPC calls go, None for what takes none. `left_out` counts the names that could not be taken, with an example.
     """
 
     methods: tuple[Described, ...]
@@ -91,5 +109,6 @@ class Description:
     address: str
     version: str = ""
     summary: str = ""
+    rpc_path: str | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0

@@ -9,6 +9,14 @@ from msgspec import Struct
 from gateway.core.method import CacheRule
 
 
+class HttpHead(Struct, frozen=True, gc=False):
+    """The head of a stored HTTP reply, as the upstream sent it."""
+
+    status: int
+    reason: bytes
+    fields: tuple[tuple[bytes, bytes], ...]
+
+
 class Entry(Struct, frozen=True, gc=False):
     """A stored reply.
 
@@ -17,18 +25,27 @@ class Entry(Struct, frozen=True, gc=False):
     """
 
     key: bytes
-    kind: Literal["result", "error"]
+    kind: Literal["result", "error", "http"]
     body: bytes
     stored: float
     fresh_until: float
     stale_until: float
     epoch: int
     generations: tuple[int, ...]
+    head: HttpHead | None = None
+    aged: int = 0
+    """How old the reply was when it came, by its own Age field, in seconds."""
 
     @property
     def size(self) -> int:
         """What the entry takes in memory, in bytes, about."""
-        return len(self.key) + len(self.body) + OVERHEAD
+        fields = () if self.head is None else self.head.fields
+        return (
+            len(self.key)
+            + len(self.body)
+            + OVERHEAD
+            + sum(len(name) + len(value) + 150 for name, value in fields)
+        )
 
 
 OVERHEAD = 320

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.call import Call
 from gateway.core.faults import UnknownMethod
+from gateway.core.method import HttpBinding
 from gateway.core.ports import Dialect, Upstream
 from gateway.core.reply import Reply
 from gateway.core.service import Description, Service
@@ -12,23 +13,27 @@ from gateway.core.service import Description, Service
 class ListedDialect:
     """The dialect `listed`: the methods are those that the operator's rules name, and none is asked for.
 
-    Calls are carried out as the dialect `jsonrpc` does, at the service's `rpc_path`.
+    Calls are carried out as the dialect `jsonrpc` does, at the service's `rpc_path`; those of a method whose rule says
+    `http`, as the dialect `openapi` does, below the service's address.
     """
 
     kind = "listed"
 
-    def __init__(self, jsonrpc: Dialect) -> None:
+    def __init__(self, jsonrpc: Dialect, openapi: Dialect) -> None:
         self._jsonrpc = jsonrpc
+        self._openapi = openapi
 
     async def describe(self, service: Service, upstream: Upstream, deadline: float) -> Description:  # noqa: ARG002 - a port
         """Nothing of the upstream's own, and no question to it."""
-        return Description(methods=(), convention=self.kind, address=service.rpc_path or "")
+        return Description(methods=(), convention=self.kind, address="", rpc_path=service.rpc_path)
 
     async def perform(self, call: Call, service: Service, address: str, upstream: Upstream) -> Reply:
-        """Carry one call out. Raises UnknownMethod for a service without `rpc_path`, which takes no such calls."""
+        """Carry one call out. Raises UnknownMethod for JSON-RPC to a service without `rpc_path`, which takes none."""
+        if isinstance(call.method.binding, HttpBinding):
+            return await self._openapi.perform(call, service, address, upstream)
         if service.rpc_path is None:
             raise UnknownMethod(
                 f"The service {service.qualified!r} has no `rpc_path` in the gate's configuration, so its methods "
                 "cannot be called."
             )
-        return await self._jsonrpc.perform(call, service, address, upstream)
+        return await self._jsonrpc.perform(call, service, service.rpc_path, upstream)

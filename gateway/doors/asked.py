@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from gateway.core.call import NO_DEMAND, Demand
+from gateway.core.call import Demand, demand_of
 from gateway.core.catalog import View
 from gateway.core.faults import BadRequest
 from gateway.core.ports import Visit
@@ -21,7 +22,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 # Unique without asking the system for chance each time; it is no secret.
 _PROCESS = token_hex(8)
 _numbers = count(1)
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE).search
 
 
 @dataclass(slots=True)
@@ -42,13 +42,31 @@ class Asked:
 
 def request_id(request: web.BaseRequest) -> str:
     """The caller's own request id where it is one, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID(given) else f"{_PROCESS}{next(_numbers):08x}"
+    return id_of(request.headers.get("X-Request-Id"))
+
+
+def id_of(given: str | None) -> str:
+    """The request id that a caller gave (`X-Request-Id`) where it is one, else a new one."""
+    return given_id(given) or new_id()
+
+
+def given_id(given: str | None) -> str | None:
+    """The request id that a caller gave, None where it is none."""
+    return given if given and _REQUEST_ID(given) else None
+
+
+def new_id() -> str:
+    """A request id of the gate's own."""
+    return f"{_PROCESS}{next(_numbers):08x}"
 
 
 def patience(request: web.BaseRequest) -> float:
     """For how many seconds the caller waits (`Labgate-Timeout`), infinity if they do not say."""
-    given = request.headers.get("Labgate-Timeout")
+    return patience_of(request.headers.get("Labgate-Timeout"))
+
+
+def patience_of(given: str | None) -> float:
+    """The seconds that `Labgate-Timeout` says, infinity if it is not there. Raises `BadRequest`."""
     if given is None:
         return math.inf
     try:
@@ -62,20 +80,29 @@ def patience(request: web.BaseRequest) -> float:
 
 def demand(request: web.BaseRequest) -> Demand:
     """What the caller asks of freshness (RFC 9111 section 5.2.1): `no-cache`, `max-age`."""
-    given = request.headers.get("Cache-Control")
-    if given is None:
-        return NO_DEMAND
-    if "no-cache" in given.lower() or "no-store" in given.lower():
-        return Demand(max_age=-1.0)
-    found = _MAX_AGE(given)
-    return Demand(max_age=float(found[1])) if found else NO_DEMAND
+    return demand_of(request.headers.get("Cache-Control"))
 
 
-def datastack(request: web.BaseRequest, path: str) -> str | None:
-    """The datastack that the address names: `?datastack=D`, or `/rpc/D` where that is no plain URL of a method."""
+def below_rpc(request: web.BaseRequest) -> str:
+    """What stands below `/rpc/`: the name of a datastack or of a method; empty at any other address."""
+    path = request.rel_url.raw_path
+    return unquote(path.removeprefix("/rpc/")) if path.startswith("/rpc/") else ""
+
+
+def is_plain(request: web.BaseRequest, datastacks: Collection[str]) -> bool:
+    """Whether the address is the plain URL of a method; what has a body is for the datastack of that name, if there is one."""
+    name = below_rpc(request)
+    return bool(name) and (request.method in ("GET", "HEAD") or ("." in name and name not in datastacks))
+
+
+def datastack(request: web.BaseRequest, datastacks: Collection[str]) -> str | None:
+    """The datastack that the address names: `?datastack=D`, or `/rpc/D` where that is no plain URL of a method.
+
+    `datastacks` are those there are.
+    """
     named = [value for value in request.rel_url.query.getall("datastack", ()) if value]
-    if path.startswith("/rpc/") and request.method not in ("GET", "HEAD"):
-        named.append(unquote(path.removeprefix("/rpc/")))
+    if (name := below_rpc(request)) and not is_plain(request, datastacks):
+        named.append(name)
     if len(set(named)) > 1:
         raise BadRequest("The request names two datastacks; name one.")
     return named[0] if named else None

@@ -1,4 +1,4 @@
-"""In which forms can a bare result be had: JSON as it is, a table as CSV, bytes, an array as a numpy file?"""
+"""In which forms can a bare result be had: JSON as it is, a table as CSV or Arrow, bytes, an array as a numpy file?"""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from msgspec import Struct
 
 from gateway.core.arrays import NotSayable, from_json, unbase64
 from gateway.core.faults import Unrepresentable
+from gateway.doors.arrow import as_arrow
+
+LARGE = 1 << 20
+"""Bytes of a result beyond which another form of it is made beside the event loop."""
 
 
 class Form(Struct, frozen=True):
-    """One form: its content type, and what makes it of a result in JSON. `write` raises `Unrepresentable`."""
+    """One form: its content type, and what makes it of a result in JSON. `write` raises `Unrepresentable`.
+
+    `heavy` = even a small result takes long enough to be made beside the event loop.
+    """
 
     content_type: bytes
     write: Callable[[bytes], bytes]
+    heavy: bool = False
 
 
 class _Token(str):
@@ -112,6 +120,7 @@ def _same(raw: bytes) -> bytes:
 FORMS = {
     "json": Form(b"application/json", _same),
     "csv": Form(b"text/csv; charset=utf-8", as_csv),
+    "arrow": Form(b"application/vnd.apache.arrow.stream", as_arrow, heavy=True),
     "bytes": Form(b"application/octet-stream", as_bytes),
     "npy": Form(b"application/x-npy", as_npy),
 }

@@ -1,17 +1,25 @@
-"""What do those who run the gate see and do? `/-/metrics`, `/-/status`, `/-/refresh`, on their own listener."""
+"""What do those who run the gate see and do, on a listener of their own?"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
 
 import msgspec
 import orjson
 
-from gateway.core.faults import BadRequest
+from gateway.core.faults import BadRequest, UnsupportedMediaType
 from gateway.core.listing import Change
+from gateway.core.switches import Switches, wish_of
 from gateway.doors.asked import Asked
 from gateway.wire.answer import Answer
+from gateway.wire.body import read_body
+
+_LARGEST: Final = 1 << 20
+"""Bytes of a request that changes switches."""
+
+log = logging.getLogger("labgate.operator")
 
 
 class MetricsDoor:
@@ -51,6 +59,46 @@ class RefreshDoor:
         except LookupError as error:
             raise BadRequest(f"No service is called {service!r}; /-/status lists those there are.") from error
         return _json(msgspec.to_builtins(changes))
+
+
+class SwitchesDoor:
+    """What operators switch while the gate runs: GET shows how it stands, POST changes what its body names."""
+
+    def __init__(
+        self,
+        switches: Switches,
+        services: Collection[str],
+        withhold: Callable[[str, str | None], None],
+        wall: Callable[[], float],
+    ) -> None:
+        """`services` are qualified names; `withhold` marks a service's methods as down, and says why, or ends that."""
+        self._switches = switches
+        self._services = services
+        self._withhold = withhold
+        self._wall = wall
+
+    async def answer(self, asked: Asked) -> Answer:
+        """How everything stands, after the change if there is one."""
+        if asked.request.method == "POST":
+            await self._change(asked)
+        return _json(self._switches.shown(self._services))
+
+    async def _change(self, asked: Asked) -> None:
+        # A page can have a browser send other types without asking the gate first.
+        if asked.request.content_type != "application/json":
+            raise UnsupportedMediaType("Switches are changed by `Content-Type: application/json`.")
+        body = await read_body(asked.request, _LARGEST)
+        try:
+            said = orjson.loads(body)
+        except ValueError as error:
+            raise BadRequest(f"The body is no JSON: {error}.") from error
+        wish = wish_of(said, self._services)
+        done = self._switches.change(wish, asked.principal.subject, self._wall())
+        for service in wish.cordon:
+            self._withhold(service, self._switches.why(service))
+        for one in done:
+            who = (asked.principal.subject, asked.principal.issuer)
+            log.warning("%s, by %r of %r", one, *who, extra={"request_id": asked.id})
 
 
 def _json(value: object) -> Answer:

@@ -1,41 +1,76 @@
-"""How is a safe method called by a plain URL? `GET /rpc/service.method?k=v&format=json`, for curl, R, or a link."""
+"""How is a method called by a plain URL? `GET /rpc/service.method?k=v&format=json`, for curl, R, or a link.
+
+What may change something is called by POST, its arguments a JSON object; so are arguments that a query cannot hold.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from gateway.core.cache_status import outcome
 from gateway.core.call import Call, Params
-from gateway.core.faults import Fault, InvalidParams, MethodNotAllowed
+from gateway.core.faults import (
+    Fault,
+    InvalidParams,
+    MethodNotAllowed,
+    ParseFault,
+    UnsupportedMediaType,
+)
 from gateway.core.method import Method
+from gateway.core.naming import shown
+from gateway.core.openapi_list import RESERVED
 from gateway.core.ports import Observer
+from gateway.core.query_form import QueryForm, kinds_of, query_form
 from gateway.core.reply import Reply, error_code
-from gateway.core.scanner import MalformedJson, check
+from gateway.core.scanner import MalformedJson, check, decoded, members, opener
 from gateway.core.verdict import Hit, Stale
-from gateway.doors.asked import Asked, demand, patience
+from gateway.doors.asked import Asked, below_rpc, demand, patience
+from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
-from gateway.doors.forms import FORMS, Form
+from gateway.doors.forms import FORMS, LARGE, Form
 from gateway.doors.refusal import error_bytes, extra_fields
+from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
-
-RESERVED = frozenset({"format", "datastack"})
-"""Query names that are the gate's own, whatever a method's parameters are called."""
+from gateway.wire.body import read_body
 
 _ERROR_STATUS = {-32600: 400, -32602: 400, -32601: 404}
 """The status of an upstream's error by its code; any other is 500."""
 
 
+class BelowRpc:
+    """What a body is sent to below `/rpc/`: a datastack, for JSON-RPC, or else a method, with its arguments."""
+
+    def __init__(self, rpc: RpcDoor, plain: PlainDoor) -> None:
+        self._rpc = rpc
+        self._plain = plain
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer of the door that the address means; only a datastack that there is came so far."""
+        if asked.datastack == below_rpc(asked.request):
+            return await self._rpc.answer(asked)
+        asked.visit.door = "plain"
+        return await self._plain.answer(asked)
+
+
 class PlainDoor:
-    """Calls safe methods by GET: arguments are the query, the answer is the bare result."""
+    """Calls one method: arguments are the query or the body, the answer is the bare result."""
 
     def __init__(
-        self, relay: Relay, observer: Observer, *, wall: Callable[[], float], monotonic: Callable[[], float]
+        self,
+        relay: Relay,
+        limits: RpcLimits,
+        observer: Observer,
+        *,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         """`wall` tells seconds since 1970, `monotonic` those of the event loop."""
         self._relay = relay
+        self._limits = limits
         self._observer = observer
         self._wall = wall
         self._monotonic = monotonic
@@ -46,10 +81,10 @@ class PlainDoor:
         method: Method | None = None
         try:
             form = _form(asked)
-            method = self._relay.find(_name(asked), asked.datastack, asked.principal)
+            method = self._relay.find(below_rpc(asked.request), asked.datastack, asked.principal)
             asked.visit.method = method.qualified
-            reply = await self._relay.answer(self._call(method, asked))
-            answer = self._written(reply, form, asked)
+            reply = await self._relay.answer(await self._call(method, asked))
+            answer = await self._written(reply, form, asked)
         except Fault as fault:
             ended, answer = fault.name, _told(fault, method, asked)
             asked.visit.fault = fault.name
@@ -59,23 +94,52 @@ class PlainDoor:
             self._observer.called(method, ended, self._monotonic() - started)
         return answer
 
-    def _call(self, method: Method, asked: Asked) -> Call:
-        if not method.safe:
+    async def _call(self, method: Method, asked: Asked) -> Call:
+        deadline = self._monotonic() + patience(asked.request)
+        if not method.safe and asked.request.method != "POST":
             raise MethodNotAllowed(
-                f"{method.name} may change something, so it is no plain URL: call it by POST /rpc.",
+                f"{method.name} may change something: call it by POST, its arguments a JSON object.",
                 allow="POST",
             )
+        query = list(asked.request.rel_url.query.items())
+        if _reads(asked):
+            raw = arguments(method, query)
+        else:
+            raw = await self._body(method, asked, query)
         timeout = self._relay.routes[method.service].service.timeout
         return Call(
             id=asked.id,
             principal=asked.principal,
             method=method,
-            ask=Params(arguments(method, list(asked.request.rel_url.query.items()))),
-            deadline=self._monotonic() + min(patience(asked.request), timeout),
+            ask=Params(raw),
+            deadline=min(deadline, self._monotonic() + timeout),
             demand=demand(asked.request),
         )
 
-    def _written(self, reply: Reply, form: Form, asked: Asked) -> Answer:
+    async def _body(self, method: Method, asked: Asked, query: list[tuple[str, str]]) -> bytes | None:
+        """The params in the body, as they were written."""
+        stray = next((name for name, _ in query if name not in RESERVED), None)
+        if stray is not None:
+            raise InvalidParams(f"{shown(stray)} stands in the query: here the body holds all arguments.")
+        headers = asked.request.headers
+        kind = headers.get("Content-Type")
+        if kind is not None and of_body(kind, headers.get("Content-Encoding")) is not JSON:
+            raise UnsupportedMediaType("Send the arguments as `Content-Type: application/json`.")
+        body = await read_body(asked.request, self._limits.body)
+        if kind is None:
+            # A page of another origin can send an empty body without asking first, but no credential of ours.
+            if not body and ("Authorization" in headers or "Labgate-Token" in headers):
+                return None
+            raise UnsupportedMediaType("Send the arguments as `Content-Type: application/json`.")
+        try:
+            check(body, self._limits.depth)
+            if opener(body) not in (b"{", b"["):
+                raise InvalidParams("The body must be an object of the arguments.")
+            return _as_taken(method, body)
+        except MalformedJson as problem:
+            raise ParseFault(f"The body is no JSON: {problem}.") from problem
+
+    async def _written(self, reply: Reply, form: Form, asked: Asked) -> Answer:
         now = self._wall()
         asked.visit.cache = outcome(reply)
         fields = of_reply(reply, now)
@@ -83,7 +147,13 @@ class PlainDoor:
             status = _ERROR_STATUS.get(error_code(reply.body.data), 500)
             kind = (b"Content-Type", b"application/json")
             return Answer(status, None, (kind, (b"Cache-Control", b"no-store"), *fields), reply.body.data)
-        body = form.write(reply.body.data)
+        if form.heavy or len(reply.body.data) > LARGE:
+            body = await asyncio.to_thread(form.write, reply.body.data)
+        else:
+            body = form.write(reply.body.data)
+        if not _reads(asked):
+            kind = (b"Content-Type", form.content_type)
+            return Answer(200, None, (kind, (b"Cache-Control", b"no-store"), *fields), body)
         tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
         fields += (
             (b"ETag", tag.encode()),
@@ -101,43 +171,76 @@ def arguments(method: Method, query: list[tuple[str, str]]) -> bytes | None:
     Texts become what the method's description says they are: numbers keep their digits, and what is described as a
     text stays one. Where nothing is said, a value that is JSON is taken as that. Raises `InvalidParams`.
     """
-    types = {param.name: _types(param.schema.get("type")) for param in method.params or ()}
+    schemas = {param.name: param.schema for param in method.params or ()}
     found: dict[str, list[bytes]] = {}
     for name, text in query:
-        if name in RESERVED:
-            continue
-        found.setdefault(name, []).append(_value(name, text, types.get(name, frozenset())))
-    members = [
-        json.dumps(name).encode()
-        + b":"
-        + (values[0] if len(values) == 1 else b"[" + b",".join(values) + b"]")
+        if name not in RESERVED:
+            found.setdefault(name, []).append(_value(name, text, schemas.get(name, {})))
+    if not found:
+        return None
+    given = {
+        name: values[0] if len(values) == 1 else b"[" + b",".join(values) + b"]"
         for name, values in found.items()
-    ]
-    return b"{" + b",".join(members) + b"}" if members else None
+    }
+    if _wants_positions(method):
+        return _by_position(method, given)
+    return b"{" + b",".join(json.dumps(name).encode() + b":" + raw for name, raw in given.items()) + b"}"
 
 
-def _types(declared: object) -> frozenset[str]:
-    named = declared if isinstance(declared, list) else [declared]
-    return frozenset(name for name in named if isinstance(name, str))
+_MUST_BE_TOKENS = frozenset({"integer", "number", "boolean"})
 
 
-def _value(name: str, text: str, types: frozenset[str]) -> bytes:
-    raw = text.encode("utf-8", "surrogatepass")
-    if types == {"string"} or not text:
+def _value(name: str, text: str, schema: Mapping[str, object]) -> bytes:
+    form: QueryForm = query_form(schema)
+    if form == "text" or not text:
         return json.dumps(text).encode()
+    raw = text.encode("utf-8", "surrogatepass")
     try:
         check(raw)
     except MalformedJson:
-        if types and types <= {"integer", "number", "boolean"}:
-            raise InvalidParams(f"{name}={text[:80]!r}: {' or '.join(sorted(types))} is expected.") from None
-        return json.dumps(text).encode()
-    if raw.startswith(b'"') or ("string" in types and raw[:1] not in b"[{"):
+        kinds = kinds_of(schema)
+        if kinds and kinds <= _MUST_BE_TOKENS:
+            raise InvalidParams(f"{name}={text[:80]!r}: {' or '.join(sorted(kinds))} is expected.") from None
         return json.dumps(text).encode()
     return raw
 
 
-def _name(asked: Asked) -> str:
-    return asked.request.rel_url.path.removeprefix("/rpc/")
+def _as_taken(method: Method, body: bytes) -> bytes:
+    """The params in the body: an object stays one unless the service tells its arguments apart by position."""
+    if opener(body) != b"{" or not _wants_positions(method):
+        return body
+    given: dict[str, bytes] = {}
+    for spelling, start, end in members(body):
+        name = decoded(spelling)
+        if name in given:
+            raise InvalidParams(f"The argument {shown(name)} is given twice.")
+        given[name] = body[start:end]
+    return _by_position(method, given) if given else body
+
+
+def _wants_positions(method: Method) -> bool:
+    return method.structure == "by-position" and method.params is not None
+
+
+def _by_position(method: Method, given: Mapping[str, bytes]) -> bytes:
+    names = [param.name for param in method.params or ()]
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        raise InvalidParams(
+            f"{method.name} takes {', '.join(names) or 'no arguments'}, and no {shown(unknown)}."
+        )
+    last = max(map(names.index, given))
+    absent = next((name for name in names[:last] if name not in given), None)
+    if absent is not None:
+        raise InvalidParams(
+            f"{absent} is missing: it comes before {names[last]}, and only positions tell them apart."
+        )
+    return b"[" + b",".join(given[name] for name in names[: last + 1]) + b"]"
+
+
+def _reads(asked: Asked) -> bool:
+    """Whether the arguments are in the query, and the answer is one that the caller may keep."""
+    return asked.request.method in ("GET", "HEAD")
 
 
 def _form(asked: Asked) -> Form:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -16,22 +16,20 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.core.credentials import credential
 from gateway.core.faults import (
-    BadRequest,
     Fault,
     Forbidden,
     InternalFault,
     MethodNotAllowed,
     NoSuchAddress,
     Unauthenticated,
-    Unavailable,
 )
-from gateway.core.ports import Identity, Observer, Visit
-from gateway.core.principal import ANONYMOUS, Principal
+from gateway.core.forwarded import check_loop
+from gateway.core.ports import Observer, Visit
 from gateway.core.reply import Fields
-from gateway.doors.asked import Asked, datastack, request_id
+from gateway.doors.asked import Asked, datastack, is_plain, request_id
 from gateway.doors.encodings import JSON, of_answer
+from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
@@ -63,28 +61,19 @@ class Reception:
         self,
         places: Mapping[str, Sequence[Place]],
         relay: Relay,
-        identity: Identity,
+        entrance: Entrance,
         observer: Observer,
-        *,
-        anonymous: bool,
-        hosts: Collection[str],
-        draining: Callable[[], bool],
-        wall: Callable[[], float],
-        challenge: Callable[[Unauthenticated], str],
+        pseudonym: bytes,
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
-        `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+        `pseudonym` is the gate's own in Via fields.
         """
         self._places = places
         self._relay = relay
-        self._identity = identity
+        self._entrance = entrance
         self._observer = observer
-        self._anonymous = anonymous
-        self._hosts = frozenset(host.lower() for host in hosts)
-        self._draining = draining
-        self._wall = wall
-        self._challenge = challenge
+        self._pseudonym = pseudonym
 
     async def receive(self, request: web.BaseRequest) -> Answer:
         """The answer to any request."""
@@ -114,31 +103,23 @@ class Reception:
     async def _admitted(self, asked: Asked, path: str) -> Answer:
         """The host, the door and the caller; then the door itself."""
         request = asked.request
-        self._check_host(request.host)
+        self._entrance.check_host(request.host)
         place = self._place(path, request.method)
         asked.visit.door = place.name
         if place.open:
             return await place.door.answer(asked)
-        if self._draining():
-            raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
-        asked.principal = await self._identify(request.raw_headers)
+        self._entrance.check_open()
+        check_loop(request.raw_headers, self._pseudonym)
+        asked.principal = await self._entrance.identify(request.raw_headers)
         asked.visit.subject = asked.principal.subject
         access = self._relay.policies.access(asked.principal)
         if place.operators and not access.operate:
             raise _OperatorsOnly(
                 f"{asked.principal.subject!r} is no operator: no policy says `operate: true`."
             )
-        asked.datastack = datastack(request, path)
+        asked.datastack = datastack(request, self._relay.catalog.datastacks)
         asked.view = self._relay.catalog.view(access, asked.datastack)
         return await place.door.answer(asked)
-
-    def _check_host(self, host: str) -> None:
-        if (
-            self._hosts
-            and host.rpartition(":")[0].lower() not in self._hosts
-            and host.lower() not in self._hosts
-        ):
-            raise _Misdirected("This host is not served here; add it to `hosts`.")
 
     def _place(self, path: str, verb: str) -> Place:
         """The place at a path that takes the verb."""
@@ -157,26 +138,14 @@ class Reception:
     def _addresses(self) -> str:
         return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
 
-    async def _identify(self, fields: Fields) -> Principal:
-        """The caller. A credential that fails is refused, never taken for none."""
-        given = credential(fields)
-        if given is None:
-            if self._anonymous:
-                return ANONYMOUS
-            raise Unauthenticated(
-                "A token is needed: send `Authorization: Bearer TOKEN`. "
-                "Whoever runs the gate makes one with `labgated token create`.",
-                missing=True,
-            )
-        now = self._wall()
-        return self._identity.known(given, now) or await self._identity.identify(given, now)
-
     def _refused(self, fault: Fault, asked: Asked) -> Answer:
         asked.visit.fault = fault.name
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += ((b"WWW-Authenticate", self._challenge(fault).encode()),)
-        reading = asked.request.method in ("GET", "HEAD")
+            fields += self._entrance.challenge(fault)
+        reading = asked.request.method in ("GET", "HEAD") or is_plain(
+            asked.request, self._relay.catalog.datastacks
+        )
         writing = of_answer(asked.request.headers.get("Accept"), JSON)
         return refused(fault, asked.id, fields, reading=reading, writing=writing)
 
@@ -195,13 +164,3 @@ class _OperatorsOnly(Forbidden):
     @property
     def name(self) -> str:
         return "Forbidden"
-
-
-class _Misdirected(BadRequest):
-    """The Host is none of this listener's (RFC 9110 section 15.5.20)."""
-
-    status = 421
-
-    @property
-    def name(self) -> str:
-        return "BadRequest"

@@ -199,10 +199,23 @@ def host_name(value: Any) -> str:
     return written
 
 
+def network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An IP address, or a network in CIDR notation."""
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(text(value))
+    except ValueError:
+        raise refusal(
+            f"{shown(value)} is no IP address or network", "write 127.0.0.1, or a network like 10.0.0.0/8"
+        ) from None
+
+
 _SHOWN = PlainSerializer(str, return_type=str, when_used="json")
 
 Listen = Annotated[Address, PlainValidator(address), _SHOWN]
 UpstreamUrl = Annotated[Url, PlainValidator(upstream_url), _SHOWN]
 Origin = Annotated[Url, PlainValidator(origin), _SHOWN]
 KeySource = Annotated[Url | Path, PlainValidator(key_source), _SHOWN]
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network), _SHOWN]
 HostName = Annotated[str, PlainValidator(host_name)]

@@ -1,12 +1,13 @@
 """What can be set: the whole schema of a settings file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from gateway.settings.addresses import Address, HostName, KeySource, Listen, Origin, is_loopback
+from gateway.settings.addresses import Address, HostName, KeySource, Listen, Network, Origin, is_loopback
+from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.sections import Section
 from gateway.settings.services import Service, ServiceName
@@ -205,6 +206,7 @@ class Settings(Section):
     operator: Operator = Field(default=Operator(), validate_default=True)
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(several)] = ()
     public_url: Origin | None = None
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(several)] = ()
     state_dir: FilePath = Field(default="~/.local/state/labgate", validate_default=True)
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
@@ -232,6 +234,27 @@ class Settings(Section):
             raise refusal(
                 "callers and operators on the same port", "give the operator's door another port", ("listen",)
             )
+        return value
+
+    @field_validator("services")
+    @classmethod
+    def _each_place_has_one_service(
+        cls, value: Mapping[str, Service], info: ValidationInfo
+    ) -> Mapping[str, Service]:
+        _check_places([((name,), one) for name, one in value.items()], info)
+        return value
+
+    @field_validator("datastacks")
+    @classmethod
+    def _each_place_has_one_local_service(
+        cls, value: Mapping[str, Datastack], info: ValidationInfo
+    ) -> Mapping[str, Datastack]:
+        found = [
+            ((datastack, "services", name), one)
+            for datastack, section in value.items()
+            for name, one in section.services.items()
+        ]
+        _check_places(found, info, [((name,), one) for name, one in info.data.get("services", {}).items()])
         return value
 
     @field_validator("datastacks")
@@ -264,3 +287,19 @@ def _refuse_open_door(listen: Address, info: ValidationInfo, at: tuple[str, ...]
     if listen.is_loopback or info.data.get("behind_proxy", True):
         return
     raise refusal("can be reached from other machines, without TLS", _BEHIND_PROXY_FIX, at)
+
+
+_Found = Sequence[tuple[tuple[str, ...], Service]]
+
+
+def _check_places(found: _Found, info: ValidationInfo, before: _Found | None = None) -> None:
+    """Refuse a mount or an address that `found` has twice, or that one of `before` or the gate itself has."""
+    for where, one in found:
+        if one.listen is not None:
+            _refuse_open_door(one.listen, info, (*where, "listen"))
+    own = (
+        (info.data.get("listen"), "the gate"),
+        (getattr(info.data.get("operator"), "listen", None), "the operator's door"),
+    )
+    taken = {address: owner for address, owner in own if address is not None}
+    check_places([*(before or []), *found], taken)

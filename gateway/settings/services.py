@@ -3,10 +3,20 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
-from gateway.settings.addresses import UpstreamUrl
+from gateway.settings.addresses import Listen, UpstreamUrl, origin
+from gateway.settings.mounts import MountPath
 from gateway.settings.problems import Where
 from gateway.settings.sections import Section
 from gateway.settings.values import (
@@ -28,6 +38,8 @@ from gateway.settings.values import (
 
 _SERVICE = re.compile(r"[a-z][a-z0-9_]*")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HTTP_REQUEST = re.compile(r"(?P<verb>GET|HEAD|QUERY|OPTIONS|PUT|POST|PATCH|DELETE) (?P<path>/[!-~]*)")
+_IN_PATH = re.compile(r"\{([^{}/]+)\}")
 _FRAMING = frozenset(
     [
         *("connection", "content-length", "content-type", "expect", "keep-alive"),
@@ -82,14 +94,47 @@ def _parameter(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _verb(verb: str) -> str | None:
+    return None if _FIELD_NAME.fullmatch(verb) and verb == verb.upper() else "is no verb in capitals"
+
+
+def _cors_field(name: str) -> str | None:
+    return None if _FIELD_NAME.fullmatch(name) else "is no name of a header field"
+
+
+def _page_origin(value: Any) -> str:
+    return "*" if value == "*" else origin(value).origin
+
+
+def _http_request(written: str) -> str | None:
+    """What is wrong with a verb and a path; each `{name}` of it is a parameter."""
+    found = _HTTP_REQUEST.fullmatch(written)
+    if found is None or set("?#\\") & set(found["path"]):
+        return "is no verb and path"
+    names = _IN_PATH.findall(found["path"])
+    if len(set(names)) < len(names):
+        return "names a parameter twice"
+    literal = _IN_PATH.sub("x", found["path"])
+    if any(unquote(step) in (".", "..") for step in literal.split("/")):
+        return "has a step `.` or `..`"
+    return "has braces that enclose no name" if set("{}") & set(literal) else None
+
+
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
+CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
+PageOrigin = Annotated[str, PlainValidator(_page_origin)]
 ServiceName = Annotated[str, AfterValidator(_service_name)]
 MethodGlob = Annotated[str, AfterValidator(_method_glob)]
 ResultKind = Literal["array", "table", "bytes", "volume", "source", "tables"]
 RpcPath = Annotated[str, each(_rpc_path, "write the path of the JSON-RPC endpoint, like /api"), HIDDEN]
 DocumentPath = Annotated[
     str, each(_rpc_path, "write the path of the OpenAPI document, like /openapi.json"), HIDDEN
+]
+
+
+HttpRequest = Annotated[
+    str, each(_http_request, "write a verb and a path, like GET /tiles/{level}/{x}"), HIDDEN
 ]
 
 
@@ -122,7 +167,8 @@ class Parameter(Section):
 class MethodRule(Section):
     """What the operator knows of the methods that a glob matches; None where nothing is said.
 
-    `result` is the kind of the result where it is more than JSON; `item` marks the method behind `service[…]`.
+    `result` is the kind of the result where it is more than JSON; `item` marks the method behind `service[…]`. `http` is
+    the request that carries a method out: the verb and the path below the service's address.
     """
 
     safe: Flag | None = None
@@ -134,6 +180,7 @@ class MethodRule(Section):
     params: tuple[Annotated[Parameter, BeforeValidator(_parameter)], ...] | None = None
     result: Annotated[ResultKind, Word] | None = None
     item: Flag | None = None
+    http: HttpRequest | None = None
 
     @model_validator(mode="after")
     def _what_changes_something_is_not_safe(self) -> "MethodRule":
@@ -145,12 +192,44 @@ class MethodRule(Section):
         return self
 
 
+class Cors(Section):
+    """Which pages of other origins may read what the service answers (the Fetch standard, section 3.2).
+
+    `origins` are origins, or `*` for any; `headers` and `methods` what their requests may hold, `expose` what scripts
+    may read of the answer. With `credentials` they may send what the browser keeps for the gate; `max_age` is how many
+    seconds a browser remembers the answer to its preflight.
+    """
+
+    origins: Annotated[tuple[PageOrigin, ...], BeforeValidator(several), Field(min_length=1)]
+    methods: Annotated[
+        tuple[Annotated[str, each(_verb, "write GET, POST, …")], ...], BeforeValidator(several)
+    ] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    headers: Annotated[tuple[CorsField, ...], BeforeValidator(several)] = ("*",)
+    expose: Annotated[tuple[CorsField, ...], BeforeValidator(several)] = ()
+    credentials: Flag = False
+    max_age: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _credentials_are_for_named_origins(self) -> "Cors":
+        if self.credentials and "*" in self.origins:
+            raise refusal(
+                "any page could act with the credentials of whoever looks at it",
+                "name the origins",
+                ("origins",),
+            )
+        return self
+
+
 class Service(Section):
     """A named upstream.
 
     `url` holds one address or several replicas, in order. `timeout` (of a call), `describe_timeout` (of one question
     of discovery) and `refresh` (from one discovery to the next) are seconds. `concurrency` is the number of calls on
-    their way at once; None takes `limits.upstream_concurrency`. `arrays` says how arrays are sent to it. The keys of `methods` are globs over the upstream's own names, without the service's.
+    their way at once; None takes `limits.upstream_concurrency`. `arrays` says how arrays are sent to it. The keys of `methods` are globs over the upstream's own names, without the service's. `names` says what the operations of an OpenAPI document are called by.
+
+    `mount` is the path below which callers reach the service as it is; `listen` a port of its own that carries nothing
+    else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
+    paths, `underscores` request fields with `_` in their name; `keep_host` sends the caller's Host instead of the upstream's.
     """
 
     dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed"], Word] = "auto"
@@ -158,12 +237,20 @@ class Service(Section):
     summary: Text | None = None
     rpc_path: RpcPath | None = None
     describe: DocumentPath | None = None
+    names: Annotated[Literal["operation_id", "summary"], Word] = "operation_id"
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0
     refresh: Timeout = 300.0
     arrays: Annotated[Literal["lists", "ndarray"], Word] = "lists"
     concurrency: Count | None = None
+    mount: MountPath | None = None
+    listen: Listen | None = None
+    cors: Cors | None = None
+    idle: Timeout = 300.0
+    encoded_slash: Flag = False
+    underscores: Flag = False
+    keep_host: Flag = False
     methods: Mapping[MethodGlob, MethodRule] = Field(default_factory=dict)
 
     @field_validator("url")
@@ -193,8 +280,8 @@ class Service(Section):
     def _one_method_is_not_a_glob(cls, value: Mapping[str, MethodRule]) -> Mapping[str, MethodRule]:
         item: str | None = None
         for name, rule in value.items():
-            key: Where = (name, "item" if rule.item else "params")
-            if "*" in name and (rule.item or rule.params is not None):
+            key: Where = (name, "item" if rule.item else "http" if rule.http else "params")
+            if "*" in name and (rule.item or rule.http or rule.params is not None):
                 raise refusal(
                     "describes one method, but stands under a glob", "write it under the method's name", key
                 )
@@ -202,3 +289,14 @@ class Service(Section):
                 raise refusal(f"`{item}` is the service's `item` already", "mark one method", key)
             item = name if rule.item else item
         return value
+
+    @model_validator(mode="after")
+    def _requests_are_for_what_describes_nothing(self) -> "Service":
+        name = next((name for name, rule in self.methods.items() if rule.http), None)
+        if name is not None and self.dialect != "listed":
+            raise refusal(
+                "only methods of the dialect `listed` are bound here",
+                "write `dialect: listed`, or remove `http`",
+                ("methods", name, "http"),
+            )
+        return self

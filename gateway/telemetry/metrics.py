@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, generate_latest
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -16,24 +18,38 @@ from gateway.core.ports import Visit
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the buckets of call durations, in seconds."""
 
+Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
+"""Reads a number that others keep: its value for each combination of labels."""
+
+
+class _Kept(Struct, frozen=True):
+    """A number that others keep."""
+
+    family: type[GaugeMetricFamily] | type[CounterMetricFamily]
+    text: str
+    labels: tuple[str, ...]
+    read: Read
+
 
 class Metrics(Collector):
     """Counts calls and requests in plain numbers; they become Prometheus's text only when somebody asks.
 
-    Labels are bounded: method names are those of the catalog, never what a caller sent.
+    Labels are bounded: services and methods are those of the configuration and the catalog, never what a caller sent.
     """
 
-    def __init__(self, log: Callable[[Visit, float], None], wall: Callable[[], float]) -> None:
-        """`log` writes the access log, `wall` tells seconds since 1970."""
+    def __init__(self, log: Callable[[Visit, float], None] | None, wall: Callable[[], float]) -> None:
+        """`log` writes the access log, None = there is none; `wall` tells seconds since 1970."""
         self._log = log
         self._wall = wall
         self._calls: Counter[tuple[str, str, str]] = Counter()
         self._durations: dict[str, list[int]] = {}
         self._seconds: Counter[str] = Counter()
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self._moved: Counter[tuple[str, str]] = Counter()
+        self._kept: dict[str, _Kept] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+        ProcessCollector(registry=self._registry)
 
     def called(self, method: Method, outcome: str, seconds: float) -> None:
         """Count one call."""
@@ -48,11 +64,30 @@ class Metrics(Collector):
     def visited(self, visit: Visit) -> None:
         """Count and write down one HTTP request."""
         self._requests[visit.door, visit.status] += 1
-        self._log(visit, self._wall())
+        if self._log is not None:
+            self._log(visit, self._wall())
 
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Publish a number that is read when somebody asks; `name` without the `labgate_` before it."""
-        self._gauges[name] = (text, read)
+    @property
+    def writes(self) -> bool:
+        """Whether there is an access log."""
+        return self._log is not None
+
+    def counted(self, door: str, status: int) -> None:
+        """Count one HTTP request."""
+        self._requests[door, status] += 1
+
+    def moved(self, service: str, received: int, sent: int) -> None:
+        """Count the bytes that went through a mount."""
+        self._moved[service, "received"] += received
+        self._moved[service, "sent"] += sent
+
+    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that go up and down; `name` without the `labgate_` before it."""
+        self._kept[name] = _Kept(GaugeMetricFamily, text, labels, read)
+
+    def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that only grow; `name` without the `labgate_` before it and the `_total` after it."""
+        self._kept[name] = _Kept(CounterMetricFamily, text, labels, read)
 
     def outcomes(self) -> Mapping[str, int]:
         """How many calls ended how, over all methods."""
@@ -81,8 +116,19 @@ class Metrics(Collector):
         for service, buckets in sorted(self._durations.items()):
             durations.add_metric((service,), list(_cumulated(buckets)), self._seconds[service])
         yield durations
-        for name, (text, read) in self._gauges.items():
-            yield GaugeMetricFamily(f"labgate_{name}", text, value=read())
+        moved = CounterMetricFamily(
+            "labgate_mount_bytes",
+            "Bytes of bodies that mounts received from callers and sent to them.",
+            labels=("service", "direction"),
+        )
+        for place, count in sorted(self._moved.items()):
+            moved.add_metric(place, count)
+        yield moved
+        for name, kept in self._kept.items():
+            family = kept.family(f"labgate_{name}", kept.text, labels=kept.labels)
+            for values, number in kept.read():
+                family.add_metric(values, number)
+            yield family
 
     def text(self) -> bytes:
         """Prometheus's text format, version 0.0.4."""

@@ -91,6 +91,11 @@ class HttpUpstream:
         return self._turns.waiting
 
     @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The names of the fields, in lower case, that the service sends values of its own for."""
+        return frozenset(self._replicas[0].replaced)
+
+    @property
     def connections(self) -> int:
         """Connections that there are now."""
         return sum(len(replica.pool) for replica in self._replicas)
@@ -132,7 +137,59 @@ class HttpUpstream:
                 self._turns.give()
         except _Failure as failure:
             self.failures += 1
-            raise self._fault(failure, request) from failure
+            raise self._fault(failure, safe=request.repeatable, max_reply=request.max_reply) from failure
+
+    # for whoever carries a request through by itself, part by part
+
+    def at_hand(self) -> Lease | None:
+        """A connection that carried others before, if there is one and a turn, without waiting."""
+        for replica in self._in_order():
+            connection = replica.pool.idle()
+            if connection is None:
+                continue
+            if self._turns.take_now():
+                return Lease(self._turns, replica, connection, pooled=True)
+            replica.pool.give_back(connection)
+            return None
+        return None
+
+    async def lease(self, deadline: float) -> Lease:
+        """A new connection, when it is this caller's turn.
+
+        Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then.
+        """
+        try:
+            taken = await self._turns.take(deadline)
+            replica, connection = await self._fresh(deadline, taken=taken)
+        except (NotConnectedError, ExpiredError) as failure:
+            raise self.fault(failure, safe=True) from failure
+        return Lease(self._turns, replica, connection, pooled=False)
+
+    async def _fresh(self, deadline: float, *, taken: bool) -> tuple[_Replica, Connection]:
+        """A new connection to the first replica that takes one; the turn is given back if there is none."""
+        if not taken:
+            raise ExpiredError(sent=False)
+        try:
+            return await self._connected(deadline)
+        except BaseException:
+            self._turns.give()
+            raise
+
+    async def _connected(self, deadline: float) -> tuple[_Replica, Connection]:
+        replicas = self._in_order()
+        last: NotConnectedError | None = None
+        for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
+            try:
+                return replica, await replica.pool.fresh(deadline, share=left)
+            except NotConnectedError as failure:
+                replica.rest()
+                last = failure
+        raise last or NotConnectedError("it has no address")
+
+    def fault(self, failure: Exception, *, safe: bool) -> Fault:
+        """What is said to a caller whose request failed so; of what is not `safe` nobody knows whether it happened."""
+        self.failures += 1
+        return self._fault(failure, safe=safe, max_reply=0)
 
     async def close(self) -> None:
         """End every connection, and with them the exchanges that are under way."""
@@ -158,9 +215,9 @@ class HttpUpstream:
         now = asyncio.get_running_loop().time()
         return sorted(replicas[first:] + replicas[:first], key=lambda replica: replica.rests_until > now)
 
-    def _fault(self, failure: Exception, request: _Request) -> Fault:
+    def _fault(self, failure: Exception, *, safe: bool, max_reply: int) -> Fault:
         service = f"The service {self._name!r}"
-        doubt = {} if request.repeatable else {"maybe_executed": True}
+        doubt = {} if safe else {"maybe_executed": True}
         match failure:
             case NotConnectedError():
                 return UpstreamUnreachable(f"{service} could not be reached: {failure}.")
@@ -173,11 +230,38 @@ class HttpUpstream:
             case ExpiredError():
                 return DeadlineExceeded(f"{service} did not answer within the call's time.", **doubt)
             case AnswerTooLargeError():
-                return TooLarge(
-                    f"The answer of {self._name!r} is larger than {request.max_reply} bytes.", **doubt
-                )
+                return TooLarge(f"The answer of {self._name!r} is larger than {max_reply} bytes.", **doubt)
             case _:
                 return UpstreamBroken(f"{service} broke HTTP: {failure}.", **doubt)
+
+
+class Lease:
+    """A turn at a service and a connection to one of its replicas, for one request; to be given back by `release`."""
+
+    __slots__ = ("_replica", "_turns", "connection", "pooled")
+
+    def __init__(self, turns: Turns, replica: _Replica, connection: Connection, *, pooled: bool) -> None:
+        self._turns = turns
+        self._replica = replica
+        self.connection = connection
+        self.pooled = pooled
+        """Whether it has carried other requests: the upstream may be closing it at this very moment."""
+
+    def head(self, verb: str, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
+        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
+
+        The service's own fields are added.
+        """
+        replica = self._replica
+        path = replica.base + rest or b"/"
+        return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
+            verb.encode(), path, query, host or replica.host, lines, replica.lines,
+        )  # fmt: skip
+
+    def release(self) -> None:
+        """The exchange is over, however it ended."""
+        self._replica.pool.give_back(self.connection)
+        self._turns.give()
 
 
 class _Replica:
@@ -192,9 +276,10 @@ class _Replica:
             basic = b"Basic " + base64.b64encode(origin.userinfo.encode())
             fields = (*fields, (b"Authorization", basic))
             names.add(b"authorization")
-        self._replaced = names
-        self._lines = field_lines(fields)
-        self._host = origin.host_field
+        self.replaced = names
+        self.lines = field_lines(fields)
+        self.host = origin.host_field
+        self.base = origin.path.encode("ascii")
 
     async def send(self, request: _Request, *, share: int) -> Answer:
         """Send the request, if it may be repeated over a pooled connection and once more when that had died."""
@@ -211,8 +296,12 @@ class _Replica:
         try:
             return await self._over(await self.pool.fresh(request.deadline, share=share), request)
         except (NotConnectedError, ConnectionLostError):
-            self.rests_until = asyncio.get_running_loop().time() + REST_SECONDS
+            self.rest()
             raise
+
+    def rest(self) -> None:
+        """It failed: ask the others first, for a while."""
+        self.rests_until = asyncio.get_running_loop().time() + REST_SECONDS
 
     async def _over(self, connection: Connection, request: _Request) -> Answer:
         body = request.body
@@ -231,13 +320,13 @@ class _Replica:
 
     def _head(self, request: _Request, body: bytes | None) -> bytes:
         fields = request.fields
-        if self._replaced:
-            fields = tuple(field for field in fields if field[0].lower() not in self._replaced)
+        if self.replaced:
+            fields = tuple(field for field in fields if field[0].lower() not in self.replaced)
         return request_head(
             request.verb,
             self.pool.origin.path + request.path or "/",
-            self._host,
+            self.host,
             fields,
-            more=self._lines,
+            more=self.lines,
             length=None if body is None else len(body),
         )

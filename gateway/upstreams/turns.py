@@ -20,6 +20,13 @@ class Turns:
         self._room = room
         self._queue: deque[asyncio.Future[bool]] = deque()
 
+    def take_now(self) -> bool:
+        """A turn without waiting, if there is one; whether there was. It must be given back."""
+        if self.taken >= self._limit:
+            return False
+        self.taken += 1
+        return True
+
     async def take(self, deadline: float) -> bool:
         """Wait for a turn, at most until `deadline` (the loop's time); whether there was one. It must be given back.
 

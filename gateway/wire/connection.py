@@ -6,10 +6,13 @@ import asyncio
 from typing import Final, cast
 
 from aiohttp.web import BaseRequest, RequestHandler
+from msgspec.structs import replace
 
 from gateway.core.faults import BadRequest
 from gateway.wire.framing import Chunks, Length
-from gateway.wire.head import CHUNKED, Head, examine, find_end
+from gateway.wire.guest import Guest
+from gateway.wire.head import CHUNKED, END, Head, examine, fields_of, find_end, usual_line
+from gateway.wire.lane import Seen
 from gateway.wire.phase import Phase
 from gateway.wire.refusal import Refusal
 from gateway.wire.sender import Sender
@@ -34,6 +37,7 @@ class Connection(asyncio.Protocol):
         "_fault",
         "_framing",
         "_full",
+        "_guest",
         "_held",
         "_invited",
         "_last",
@@ -41,10 +45,12 @@ class Connection(asyncio.Protocol):
         "_open",
         "_paused_behind",
         "_paused_held",
+        "_peer",
         "_phase",
         "_real",
         "_received",
         "_request",
+        "_scheduled",
         "_since",
         "head",
         "out",
@@ -60,6 +66,8 @@ class Connection(asyncio.Protocol):
         self.shared = shared
         self._limits = shared.limits
         self._behind: RequestHandler | None = None
+        self._guest: Guest | None = None
+        self._peer: str | None = None
         self._phase = Phase.IDLE
         self._full = False
 
@@ -71,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the caller sends no more
         self._last = False  # no request after the present one
         self._invited = False
+        self._scheduled = False  # what is held will be taken in a moment
         self._fault: BadRequest | None = None
 
         self._since = 0.0  # when the present phase began, or the body last moved on after a pause
@@ -101,7 +110,10 @@ class Connection(asyncio.Protocol):
         """Bytes are here."""
         phase = self._phase
         if phase is Phase.IDLE or phase is Phase.HEAD:
-            self._take_head(data)
+            if self._scheduled:
+                self._held += data
+            else:
+                self._take_head(data)
         elif phase is Phase.BODY:
             self._take_body(data)
         elif phase is Phase.ANSWER:
@@ -130,20 +142,35 @@ class Connection(asyncio.Protocol):
         if not shared.connections:
             shared.emptied.set()
         self.out.close()
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            guest.gone()
         if self._behind is not None:
             self._behind.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """The real transport holds enough for a caller who does not read."""
         self.out.pause()
+        if self._guest is not None:
+            self._guest.pause_writing()
         if self._behind is not None:
             self._behind.pause_writing()
 
     def resume_writing(self) -> None:
         """The real transport has sent most of what it held."""
         self.out.resume()
+        if self._guest is not None:
+            self._guest.resume_writing()
         if self._behind is not None:
             self._behind.resume_writing()
+
+    @property
+    def peer(self) -> str:
+        """The address that the caller comes from."""
+        if self._peer is None:
+            name = self._real.get_extra_info("peername")
+            self._peer = name[0] if isinstance(name, tuple) else ""
+        return self._peer
 
     # ---- bytes in
 
@@ -161,13 +188,17 @@ class Connection(asyncio.Protocol):
                 data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are ignored
             if not data:
                 return
-            end = find_end(data, 0, self._limits)
+            end = data.find(END) + len(END)
+            if not len(END) <= end <= self._limits.header_bytes:
+                end = find_end(data, 0, self._limits)
             if end == 0:
                 self._held += data
                 self._enter(Phase.HEAD)
                 return
         if isinstance(end, Refusal):
             self.refuse(end)
+            return
+        if self.shared.host is not None and self._serve_known(data, end):
             return
         head = examine(data[:end], self._limits)
         if isinstance(head, Refusal):
@@ -177,10 +208,46 @@ class Connection(asyncio.Protocol):
         else:
             self._hand_on(head, data, end)
 
+    def _serve_known(self, data: bytes, end: int) -> bool:
+        """Let a guest answer a request whose header lines came before; False where the whole head has to be read."""
+        shared = self.shared
+        at = data.find(b" HTTP/1.", 0, end)
+        seen = shared.lane.get(data[at:end])
+        if seen is None or at > self._limits.line_bytes or self._full or shared.host is None:
+            return False
+        line = data[:at]
+        head = self.head = seen.bodiless if line.startswith(b"HEAD ") else seen.head
+        guest = shared.host.again(self, line, seen)
+        if guest is None:
+            usual = usual_line(line)
+            if usual is None or not shared.host.takes(usual[1]):
+                return False
+            guest = shared.host.guest(self, usual[0].decode("ascii"), usual[1], seen)
+            if guest is None:
+                return False
+        self._serve(guest, head, data, end)
+        return True
+
     def _hand_on(self, head: Head, data: bytes, end: int) -> None:
-        """Give aiohttp the request whose head is `data[:end]`, with what is here of its body."""
-        self.shared.counters.requests += 1
+        """Give the request whose head is `data[:end]`, with what is here of its body, to a guest or to aiohttp."""
         self.head = head
+        host = self.shared.host
+        if host is not None:
+            verb, target, _ = data[: data.index(b"\r\n")].split(b" ")
+            if host.takes(target):
+                fields = fields_of(data[:end])
+                if fields is None:
+                    self.refuse(Refusal.MALFORMED)
+                    return
+                usual = head if verb != b"HEAD" else replace(head, bodiless=False)
+                seen = Seen(usual, replace(usual, bodiless=True), fields)
+                guest = host.guest(self, verb.decode("ascii"), target, seen)
+                if guest is not None:
+                    if target.startswith(b"/"):
+                        self.shared.lane.put(data[data.index(b" HTTP/1.") : end], seen)
+                    self._serve(guest, head, data, end)
+                    return
+        self.shared.counters.requests += 1
         self._open = True
         self._invited = not head.expects or end < len(data)
         if head.upgrade:
@@ -206,6 +273,33 @@ class Connection(asyncio.Protocol):
                 self._pass(data[:end])
                 self._hold(data[end:])
 
+    def _serve(self, guest: Guest, head: Head, data: bytes, end: int) -> None:
+        """Let a guest answer the request whose head is `data[:end]`, with what is here of its body."""
+        self.shared.counters.requests += 1
+        self._open = True
+        self._invited = not head.expects or end < len(data)
+        self._guest = guest
+        if not head.length and end == len(data):
+            self._phase = Phase.ANSWER
+            guest.start(whole=True)
+            return
+        rest = data[end:]
+        if head.length == CHUNKED or head.length > len(rest):
+            bare = guest.wants_bare
+            self._framing = Chunks(bare=bare) if head.length == CHUNKED else Length(head.length)
+            self._enter(Phase.BODY)
+            guest.start(whole=False)
+            if rest:
+                self.data_received(rest)
+            return
+        self._phase = Phase.ANSWER
+        body, rest = rest[: head.length], rest[head.length :]
+        if rest:
+            self._hold(rest)
+        if body:
+            guest.body(body)
+        guest.start(whole=True)
+
     def _take_body(self, data: bytes) -> None:
         self._received += len(data)
         self._invited = True  # who sends the body does not wait for leave to send it
@@ -223,8 +317,13 @@ class Connection(asyncio.Protocol):
             self._hold(rest)
         if not self._open:
             self._next()
+        elif self._guest is not None:
+            self._guest.body_end()
 
     def _pass(self, data: bytes) -> None:
+        if self._guest is not None:
+            self._guest.body(data)
+            return
         if self._behind is None:
             self._behind = self.shared.behind()
             self._behind.connection_made(CallerTransport(self, self._real))
@@ -253,6 +352,8 @@ class Connection(asyncio.Protocol):
             self._finish()
             return
         self._fault = BadRequest(text)
+        if self._guest is not None:
+            self._guest.broken(self._fault)
         if self._request is not None:
             self._request.content.set_exception(self._fault)
 
@@ -290,19 +391,48 @@ class Connection(asyncio.Protocol):
         if self.out.closed:
             return
         request, self._request = self._request, None
+        guest, self._guest = self._guest, None
         self._open = False
-        if not stay and self._phase is Phase.ANSWER and not self._held:
+        if guest is not None and stay and self._phase is Phase.ANSWER and not self._held and self.may_stay():
+            self._phase = Phase.IDLE
+            self._since = self.shared.loop.time()
+            return
+        if guest is None and not stay and self._phase is Phase.ANSWER and not self._held:
             return  # aiohttp will close: after that, and not in the middle of its own work
         if not stay or self._last or self.shared.draining:
             self._finish()
             if request is not None:
                 request.content.feed_eof()  # so that aiohttp does not wait for the rest of the body
         elif self._phase is Phase.ANSWER:
-            self._next()
+            self._next(soon=guest is not None)
 
-    def _next(self) -> None:
+    def tunnel(self) -> None:
+        """The protocol is another one from here on: every byte goes to the guest as it is."""
+        self._last = True
+        self._phase = Phase.TUNNEL
+        self._since = self.shared.loop.time()
+        held = bytes(self._held)
+        self._held.clear()
+        self._paused_held = False
+        self._resume()
+        if held:
+            self._pass(held)
+
+    def _next(self, *, soon: bool = False) -> None:
         self._enter(Phase.IDLE)
         if not self._held:
+            return
+        if soon:
+            # A guest may answer before it is asked for more: each of many requests would lie on the one before.
+            self._scheduled = True
+            self.shared.loop.call_soon(self._take_held)
+            return
+        self._take_held()
+
+    def _take_held(self) -> None:
+        """Go on with what came behind the last request."""
+        self._scheduled = False
+        if self._phase is not Phase.IDLE or not self._held:
             return
         data = bytes(self._held)
         self._held.clear()
@@ -370,6 +500,8 @@ class Connection(asyncio.Protocol):
         phase = self._phase
         if phase is Phase.LOST:
             return
+        if self._guest is not None:
+            self._guest.check(now)
         if self.out.stuck(now, limits.write_seconds):
             self.shared.counters.stuck += 1
             self.abort()

@@ -75,13 +75,15 @@ class Length:
 class Chunks:
     """A body in chunks, which is rewritten in the plainest form: no extensions, no trailers.
 
-    So the parser behind cannot read it in another way than this one, whatever a caller sends.
+    So the parser behind cannot read it in another way than this one, whatever a caller sends. `bare` = the body's
+    own bytes are wanted, without any frame.
     """
 
-    __slots__ = ("_held", "_left", "_state", "_trailers", "done")
+    __slots__ = ("_bare", "_held", "_left", "_state", "_trailers", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare: bool = False) -> None:
         self.done = False
+        self._bare = bare
         self._state: _State = "size"
         self._left = 0
         self._held = b""
@@ -124,14 +126,14 @@ class Chunks:
             raise BadRequest(_BROKEN[self._state])
         if self._state == "seal":
             self._state = "size"
-            return b"\r\n"
+            return b"" if self._bare else b"\r\n"
         if self._state == "size":
             self._left = int(match[1], 16)
             self._state = "data" if self._left else "trailer"
-            return b"%x\r\n" % self._left if self._left else b""
+            return b"%x\r\n" % self._left if self._left and not self._bare else b""
         if not line:
             self.done = True
-            return b"0\r\n\r\n"
+            return b"" if self._bare else b"0\r\n\r\n"
         self._trailers += 1
         if self._trailers > _TRAILERS or match[1].lower() in _NO_TRAILERS:
             raise BadRequest("The body ends with a field that no trailer may be, or with too many of them.")

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.core.reply import Fields
 from gateway.wire.limits import Limits
 from gateway.wire.refusal import Refusal
 
@@ -46,6 +47,8 @@ class Head(Struct, frozen=True, gc=False):
     upgrade: bool = False
     bodiless: bool = False
     """The answer has no body, whatever it says: the verb is HEAD."""
+    keep_alive: bool = True
+    """Whether the caller wants the connection to carry another request (RFC 9112 section 9.3)."""
 
 
 def find_end(data: bytes | bytearray, searched: int, limits: Limits) -> int | Refusal:
@@ -108,7 +111,40 @@ def examine(head: bytes, limits: Limits) -> Head | Refusal:
         expects=expectation is not None and length != 0,
         upgrade=minor == 1 and _upgrades(fields),
         bodiless=verb == b"HEAD",
+        keep_alive=_keeps_alive(fields.get(b"connection", b""), minor),
     )
+
+
+_LINE = re.compile(rb"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)\r$")
+
+
+_ORIGIN_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~\x80-\xff]*)").fullmatch
+
+
+def usual_line(line: bytes) -> tuple[bytes, bytes] | None:
+    """Verb and target of a request line without its version, where its target is a path and the verb not CONNECT."""
+    found = _ORIGIN_LINE(line)
+    if found is None or line.startswith(b"CONNECT "):
+        return None
+    return found[1], found[2]
+
+
+def fields_of(head: bytes) -> Fields | None:
+    """The fields of a head that `examine` let pass, as they were sent but for the spaces around their values.
+
+    None if a byte is not one that RFC 9110 section 5.5 allows.
+    """
+    fields = _LINE.findall(head, head.index(b"\r\n") + 2)
+    if len(fields) != head.count(b"\r\n") - 2:
+        return None
+    if b" \r\n" in head or b"\t\r\n" in head:
+        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+    return tuple(fields)
+
+
+def _keeps_alive(connection: bytes, minor: int) -> bool:
+    options = {option.strip(b" \t") for option in connection.split(b",")} if connection else ()
+    return b"close" not in options if minor else b"keep-alive" in options
 
 
 def _has_long_line(head: bytes, limit: int) -> bool:

@@ -16,10 +16,10 @@ _RESET: Final = struct.pack("ii", 1, 0)
 class Sender:
     """The writing half of one connection: back-pressure for writers, and a measure of progress."""
 
-    __slots__ = ("_loop", "_sent", "_since", "_transport", "_waiter", "_written", "closed", "paused")
+    __slots__ = ("_loop", "_sent", "_since", "_waiter", "_written", "closed", "paused", "transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
+        self.transport = transport
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
         self._written = 0
@@ -32,10 +32,10 @@ class Sender:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes, or keep them until the caller takes them. ConnectionResetError if there is no caller."""
-        if self.closed or self._transport.is_closing():
+        if self.closed or self.transport.is_closing():
             raise ConnectionResetError("The caller has gone.")
         self._written += len(data)
-        self._transport.write(data)
+        self.transport.write(data)
 
     async def drain(self) -> None:
         """Wait until the caller has taken enough. Raises ConnectionResetError if there is no caller any more."""
@@ -65,7 +65,7 @@ class Sender:
 
     def stuck(self, now: float, patience: float) -> bool:
         """Whether nothing of what is kept has left for `patience` seconds; to be asked regularly."""
-        unsent = self._transport.get_write_buffer_size()
+        unsent = self.transport.get_write_buffer_size()
         if not unsent:
             self._since = now
             return False
@@ -78,7 +78,7 @@ class Sender:
 
     def _unread(self) -> int:
         """The bytes that the kernel keeps because the caller has not acknowledged them; 0 where it does not say."""
-        sock = self._transport.get_extra_info("socket")
+        sock = self.transport.get_extra_info("socket")
         try:
             answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock is not None else bytes(4)
         except OSError:
@@ -87,11 +87,11 @@ class Sender:
 
     def reset(self) -> None:
         """End the connection so that the caller sees it broken, and not closed: what is kept is lost."""
-        sock = self._transport.get_extra_info("socket")
+        sock = self.transport.get_extra_info("socket")
         if sock is not None:
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:
                 pass  # it is closed already
         self.close()
-        self._transport.abort()
+        self.transport.abort()

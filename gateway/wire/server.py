@@ -18,6 +18,8 @@ from gateway.core.faults import Fault, InternalFault
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
+from gateway.wire.guest import Host
+from gateway.wire.lane import Lane
 from gateway.wire.limits import Limits
 from gateway.wire.refusal import fault_parts
 from gateway.wire.shared import Counters, DateLine, Shared
@@ -48,12 +50,19 @@ class Server:
     """Listeners, their connections and the one handler that all of them share."""
 
     def __init__(
-        self, handler: Handler, limits: Limits | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        handler: Handler,
+        limits: Limits | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        host: Host | None = None,
     ) -> None:
-        """`clock` gives seconds since 1970, for `Date`."""
+        """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler."""
         self.limits = limits or Limits()
         self.counters = Counters()
+        self.lane = Lane()
         self._handler = handler
+        self._host = host
         self._date = DateLine(clock)
         self._listeners: list[asyncio.AbstractServer] = []
         self._behind: AiohttpServer | None = None
@@ -100,7 +109,7 @@ class Server:
             max_field_size=limits.line_bytes,
             max_headers=limits.fields,
         )
-        shared = Shared(loop, limits, self._date, self._behind, self.counters)
+        shared = Shared(loop, limits, self._date, self._behind, self._host, self.lane, self.counters)
         shared.emptied.set()
         self._pulse = loop.call_later(limits.pulse, self._check, shared)
         return shared

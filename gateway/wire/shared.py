@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp.web import RequestHandler
 
+from gateway.wire.guest import Host
+from gateway.wire.lane import Lane
 from gateway.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ class Shared:
     date: DateLine
     behind: Callable[[], RequestHandler]
     """Makes the aiohttp handler that stands behind one connection."""
+    host: Host | None = None
+    """Says which requests are answered by a guest, and not by the handler."""
+    lane: Lane = field(default_factory=Lane)
     counters: Counters = field(default_factory=Counters)
     connections: set[Connection] = field(default_factory=set)
     draining: bool = False

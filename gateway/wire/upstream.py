@@ -1,4 +1,4 @@
-"""How does one request go to an upstream, and its answer come back?"""
+"""How does one request go to an upstream, and its answer come back: whole, or part by part?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
-from gateway.core.ports import Answer
+from gateway.core.ports import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
 
 _ONE_WRITE: Final = 64 * 1024
@@ -37,15 +37,18 @@ class Connection(asyncio.Protocol):
     """One connection to an upstream: one exchange at a time, one after the other.
 
     There is no task behind it: `exchange` waits for one future, which the parser's end, the connection's end
-    or the one timer of the exchange resolves.
+    or the one timer of the exchange resolves. `start` hands the answer's parts to a receiver instead, and whoever
+    started it watches the time.
     """
 
     def __init__(self, on_lost: Callable[[Connection], None]) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
         self._pending: asyncio.Future[None] | None = None
+        self._receiver: Receiver | None = None
+        self._sending = False
         self.idle_since = 0.0
         """When it was last given back to its pool, on the loop's clock."""
         self.ended = False
@@ -54,7 +57,12 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether it can carry another request."""
-        return self._transport is not None and not self._transport.is_closing() and self._reader.reusable
+        return (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self._reader.reusable
+            and self._receiver is None
+        )
 
     async def exchange(
         self, head: bytes, body: bytes | None, *, bodiless: bool, max_body: int, deadline: float
@@ -68,17 +76,17 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise NotConnectedError("it closed the connection")
-        if self._loop.time() >= deadline:
+        if self.loop.time() >= deadline:
             raise ExpiredError(sent=False)
         self._reader.begin(max_body=max_body, bodiless=bodiless)
-        self._pending = self._loop.create_future()
+        self._pending = self.loop.create_future()
         if body is None:
             transport.write(head)
         elif len(body) <= _ONE_WRITE:
             transport.write(head + body)
         else:
             transport.writelines((head, body))
-        timer = self._loop.call_at(deadline, self._expire)
+        timer = self.loop.call_at(deadline, self._expire)
         try:
             await self._pending
         except BaseException:
@@ -91,6 +99,89 @@ class Connection(asyncio.Protocol):
             # It answered without waiting for the whole request, the rest of which would come before the next one.
             self.drop()
         return self._reader.answer()
+
+    # part by part
+
+    def start(
+        self, head: bytes, receiver: Receiver, *, whole: bool, bodiless: bool, upgrades: bool = False
+    ) -> None:
+        """Send a request's head, and have its answer given to `receiver`.
+
+        `whole` = nothing follows it; else a body does, by `write`, and `finish` must be called at its end. Raises
+        NotConnectedError.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise NotConnectedError("it closed the connection")
+        self._reader.begin(max_body=0, bodiless=bodiless, receiver=receiver, upgrades=upgrades)
+        self._receiver = receiver
+        self._sending = not whole
+        transport.write(head)
+
+    def write(self, data: bytes) -> None:
+        """Send some of the request's body, framed, or of the protocol that was switched to."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def finish(self) -> None:
+        """The request is whole."""
+        self._sending = False
+
+    def write_eof(self) -> None:
+        """Send no more: in a tunnel only."""
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def pause_reading(self) -> None:
+        """Take no more of the answer for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take more of the answer."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def leave(self) -> None:
+        """Give up on the exchange: its receiver hears no more, and the connection ends."""
+        self._receiver = None
+        self.drop()
+
+    def _hand_over(self, receiver: Receiver, data: bytes) -> None:
+        """Give the receiver what came."""
+        if self._reader.switched:
+            receiver.tunnel(data)
+            receiver.fed()
+            return
+        try:
+            complete = self._reader.feed(data)
+        except MalformedAnswerError as failure:
+            self._receiver = None
+            self.drop()
+            receiver.failed(failure)
+            return
+        if complete and self._receiver is receiver:
+            self._receiver = None
+            if self._sending or (self._transport and self._transport.get_write_buffer_size()):
+                # The rest of the request would come before the next one.
+                self.drop()
+            at_once = self._reader.at_once
+            if at_once is not None:
+                receiver.whole(*at_once)
+            else:
+                receiver.end()
+        else:
+            receiver.fed()
+
+    def pause_writing(self) -> None:
+        """The transport holds enough for an upstream that does not read."""
+        if self._receiver is not None:
+            self._receiver.pause()
+
+    def resume_writing(self) -> None:
+        """The transport has sent most of what it held."""
+        if self._receiver is not None:
+            self._receiver.resume()
 
     def drop(self) -> None:
         """End the connection at once."""
@@ -105,6 +196,13 @@ class Connection(asyncio.Protocol):
             self._pending.set_exception(failure)
 
     def _end(self, *, orderly: bool) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            if self._reader.switched or (orderly and self._reader.end()):
+                receiver.end()
+            else:
+                receiver.failed(ConnectionLostError(begun=self._reader.begun))
+            return
         if self._pending is None or self._pending.done():
             return
         if orderly and self._reader.end():
@@ -120,6 +218,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some of the answer; bytes that nobody waits for end the connection."""
+        if self._receiver is not None:
+            self._hand_over(self._receiver, data)
+            return
         if self._pending is None or self._pending.done():
             self.drop()
             return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.core.ports import Answer
+from gateway.core.heads import AnswerHead
+from gateway.core.ports import Answer, Receiver
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
@@ -16,6 +18,13 @@ MAX_INTERIM: Final = 16
 """How many 1xx answers may come before the final one."""
 
 _START: Final = b"HTTP/1."
+
+_USUAL = re.compile(
+    rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)+)"
+).fullmatch
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})\r").search
+_WITHOUT_A_BODY: Final = (204, 304)
 
 
 class MalformedAnswerError(Exception):
@@ -30,7 +39,7 @@ class AnswerReader:
     """Reads the answers that come over one connection, one after the other.
 
     llhttp finds the parts and refuses what would let two readers see different message ends; the limits on
-    sizes and numbers, which it lacks, are here. Bodies are gathered whole.
+    sizes and numbers, which it lacks, are here. A body is gathered whole, or goes to a receiver as it comes.
     """
 
     begun: bool
@@ -43,21 +52,35 @@ class AnswerReader:
         self._spent = True
         self.begin(max_body=0, bodiless=False)
 
-    def begin(self, *, max_body: int, bodiless: bool) -> None:
-        """Expect the answer to a request; `bodiless` = that of a HEAD, which has no body whatever its fields say."""
+    def begin(
+        self, *, max_body: int, bodiless: bool, receiver: Receiver | None = None, upgrades: bool = False
+    ) -> None:
+        """Expect the answer to a request; `bodiless` = that of a HEAD, which has no body whatever its fields say.
+
+        `upgrades` = a 101 is an answer. With a `receiver` there is no limit to the body.
+        """
+        self._receiver = receiver
+        self._upgrades = upgrades
+        self._max_body = max_body
+        self._bodiless = bodiless
+        self._left = 0
+        self.at_once: tuple[AnswerHead, bytes] | None = None
+        """The answer that came in one piece: its receiver has not heard of it."""
+        self.switched = self.begun = self.complete = self.reusable = False
+        self._in_body = self._framed = False
+        if receiver is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Make ready for llhttp."""
         if self._spent:
             self._parser = HttpResponseParser(self)
             self._spent = False
-        self._max_body = max_body
-        self._bodiless = bodiless
         self._body: bytes | bytearray = b""
         self._start = b""
         self._silence = 0
         self._interim = 0
         self._failure: Exception | None = None
-        self.begun = False
-        self.complete = False
-        self.reusable = False
         self._begin_head()
 
     def _begin_head(self) -> None:
@@ -68,6 +91,7 @@ class AnswerReader:
         self._framed = False
         self._coded = False
         self._in_body = False
+        self._length: int | None = None
 
     def feed(self, data: bytes) -> bool:
         """Take what came; whether the answer is complete.
@@ -75,6 +99,12 @@ class AnswerReader:
         Raises MalformedAnswerError or AnswerTooLargeError; the connection is of no more use then. What comes
         behind a complete answer does not spoil it, but the connection: `reusable` is False.
         """
+        if self._left:
+            return self._take(data)
+        if self._receiver is not None and not self.begun:
+            if self._take_usual(data, self._receiver):
+                return self.complete
+            self._begin()
         if len(self._start) < len(_START):
             self._start += data[: len(_START) - len(self._start)]
             if not _START.startswith(self._start):
@@ -83,16 +113,80 @@ class AnswerReader:
         self._silence += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            raise MalformedAnswerError("it switches to another protocol without being asked") from None
+        except HttpParserUpgrade as upgrade:
+            return self._switch(data[upgrade.args[0] :])
         except HttpParserError:
             if not self.complete:
                 raise self._failure or MalformedAnswerError("its answer is no HTTP/1.1") from None
             self.reusable = False
+        if self._status == 101 and not self.switched:
+            raise MalformedAnswerError("it switches to no protocol that it names")
+        if self._in_body and self._receiver is not None and self._length is not None and not self.complete:
+            # The rest is counted: no parser has to look at it, and nobody copies it.
+            self._left = self._length
+            self._spent = True
         if not self.complete and self._silence > MAX_HEAD:
             # One field without end, or one chunk extension, is gathered by the parser without a word.
             raise MalformedAnswerError("the head of its answer is too long")
         return self.complete
+
+    def _take_usual(self, data: bytes, receiver: Receiver) -> bool:
+        """Read an answer of the most usual kind without llhttp; False, with nothing done, where there is any doubt.
+
+        That is a whole head in HTTP/1.1 with one length, without transfer coding, and of a status that has a body.
+        """
+        end = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 2
+        usual = _USUAL(data, 0, end) if end > 1 else None
+        if usual is None:
+            return False
+        code, reason, lines = usual.groups()
+        if b" \r\n" in lines or b"\t\r\n" in lines or lines.count(b"\n") > MAX_FIELDS:
+            return False
+        head = AnswerHead(int(code), reason or b"", None, lines)
+        if not head.traits.is_framed:
+            return False
+        length = _LENGTH(head.lower)
+        if length is None:
+            return False
+        self.begun = self._in_body = self._framed = True
+        self.reusable = head.stays()
+        size = 0 if self._bodiless or head.status in _WITHOUT_A_BODY else int(length[1])
+        self.complete = not size
+        rest = len(data) - end - 2
+        if rest == size:
+            self.complete = True
+            self.at_once = head, data[end + 2 :]
+            return True
+        receiver.head(head)
+        if size:
+            self._left = size
+            if rest:
+                self._take(data[end + 2 :])
+        elif rest:
+            self.reusable = False
+        return True
+
+    def _take(self, data: bytes) -> bool:
+        """Pass on some of a body whose length is known."""
+        if len(data) > self._left:
+            data = data[: self._left]
+            self.reusable = False
+        self._left -= len(data)
+        if self._receiver is not None:
+            self._receiver.piece(data)
+        self.complete = not self._left
+        return self.complete
+
+    def _switch(self, rest: bytes) -> bool:
+        """The protocol is another one from here on; `rest` came with the head."""
+        if not self._upgrades or self._receiver is None:
+            raise MalformedAnswerError("it switches to another protocol without being asked") from None
+        self.switched = True
+        self.reusable = False
+        self._receiver.head(AnswerHead(101, self._reason, tuple(self._fields), None))
+        if rest:
+            self._receiver.tunnel(rest)
+        return False
 
     def end(self) -> bool:
         """The connection ended; whether the answer is complete, as one of no announced length is now."""
@@ -127,7 +221,8 @@ class AnswerReader:
         if len(name) == 14 and name.lower() == b"content-length":
             self._framed = True
             # llhttp has seen to it that there is one such field, and that it is a number.
-            if not self._bodiless and int(value) > self._max_body:
+            self._length = int(value)
+            if not self._bodiless and self._length > self._max_body and self._receiver is None:
                 self._fail(AnswerTooLargeError())
         elif len(name) == 17 and name.lower() == b"transfer-encoding":
             if self._coded or value.strip(b" \t").lower() != b"chunked":
@@ -148,12 +243,19 @@ class AnswerReader:
         if self._bodiless:
             # The parser waits for the body that was announced, and cannot be told that none comes.
             self.complete = self._spent = True
+        if self._receiver is not None:
+            self._receiver.head(AnswerHead(self._status, self._reason, tuple(self._fields), None))
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""
         if self.complete:
             self._fail(MalformedAnswerError("it sends more than its answer"))
         self._silence = 0
+        if self._receiver is not None:
+            if self._length is not None:
+                self._length -= len(piece)
+            self._receiver.piece(piece)
+            return
         if not self._body:
             self._body = piece
         elif isinstance(self._body, bytearray):
@@ -168,9 +270,13 @@ class AnswerReader:
         if self._status >= 200:
             self.complete = True
             return
-        self._interim += 1
         if self._status == 101:
-            self._fail(MalformedAnswerError("it switches to another protocol without being asked"))
+            if not self._upgrades:
+                self._fail(MalformedAnswerError("it switches to another protocol without being asked"))
+            return
+        self._interim += 1
+        if self._receiver is not None:
+            self._receiver.interim(self._status)
         if self._interim > MAX_INTERIM:
             self._fail(MalformedAnswerError("it sends interim answers without end"))
         self._begin_head()

@@ -91,7 +91,9 @@ class Pool:
 
     def idle(self) -> Connection | None:
         """A connection that has carried a request before. The upstream may be closing it at this very moment."""
-        oldest_use = asyncio.get_running_loop().time() - self._idle_seconds
+        if not self._idle:
+            return None
+        oldest_use = self._idle[-1].loop.time() - self._idle_seconds
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable and connection.idle_since > oldest_use:
@@ -134,7 +136,7 @@ class Pool:
         if not connection.reusable or self._closed:
             connection.drop()
             return
-        loop = asyncio.get_running_loop()
+        loop = connection.loop
         connection.idle_since = loop.time()
         self._idle.append(connection)
         if len(self._all) > self._size:

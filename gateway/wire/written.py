@@ -57,6 +57,23 @@ def written_head(
     return b"%b%b%b%b\r\n" % (head, date, framing, connection)
 
 
+def passed_head(status: int, reason: bytes | None, fields: Fields, date: bytes) -> bytes:
+    """The head of an answer that is passed on, without the lines that frame it and the empty line at its end.
+
+    `fields` stand as they are, Content-Length too; `date` is the Date line, left out if they have one. Raises ValueError
+    for a CR, LF or NUL in them.
+    """
+    if reason is None:
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    else:
+        line = b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    head = line + b"".join([b"%b: %b\r\n" % field for field in fields])
+    lines = len(fields) + 1
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+        raise ValueError("a field or the reason phrase of an answer holds CR, LF or NUL")
+    return head if any(len(name) == 4 and name.lower() == b"date" for name, _ in fields) else head + date
+
+
 def written_refusal(refusal: Refusal, date: bytes) -> bytes:
     """The whole answer that refuses a head; `date` is the Date line. It names a request id of its own."""
     status, fields, body = refusal_parts(refusal, token_hex(8))

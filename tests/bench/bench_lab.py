@@ -118,10 +118,7 @@ def lab(methods: int = 10, *, with_nginx: bool = True) -> Iterator[Lab]:
             CONFIG.format(port=here.gate_port, operator=here.operator, upstream=here.upstream, folder=name)
         )
         python = sys.executable
-        create = ("token", "create", "--subject", "bench", "--group", "bench", "--config", str(here.config))
-        here.token = subprocess.run(
-            [python, "-m", "gateway.cli", *create], check=True, capture_output=True, text=True
-        ).stdout.strip()
+        here.token = token_of(here.config)
         upstream = (python, str(HERE / "upstream.py"), str(here.upstream), str(methods))
         serve = (python, "-m", "gateway.cli", "serve", "--config", str(here.config))
         with (
@@ -136,17 +133,32 @@ def lab(methods: int = 10, *, with_nginx: bool = True) -> Iterator[Lab]:
                 yield here
 
 
+def token_of(config: Path) -> str:
+    """A token of the group `bench` for the gate of these settings."""
+    create = ("token", "create", "--subject", "bench", "--group", "bench", "--config", str(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *create], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def nginx_binary() -> str:
+    """Where nginx is."""
+    found = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    if found is None:
+        sys.exit("nginx is needed as the yardstick: apt-get install nginx-light")
+    return found
+
+
 @contextmanager
 def nginx(here: Lab) -> Iterator[None]:
     """nginx with one worker on the server's core."""
-    if shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") is None:
-        sys.exit("nginx is needed as the yardstick: apt-get install nginx-light")
+    binary = nginx_binary()
     returned = json.dumps({"jsonrpc": "2.0", "result": {"uid": "J42", "log": "x" * 170}, "id": 1})
     config = here.folder / "nginx.conf"
     config.write_text(
         NGINX.format(folder=here.folder, upstream=here.upstream, port=here.nginx_port, returned=returned)
     )
-    binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or "nginx"
     with process(binary, "-c", str(config), "-p", str(here.folder), core=SERVER_CORE):
         for _ in range(200):
             try:

@@ -1,4 +1,4 @@
-"""`./dev bench [calls|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 def main() -> int:
     """Run what is asked for; everything without arguments."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["calls", "catalog", "sdk", []], default=[])
+    parser.add_argument("what", nargs="*", choices=["calls", "mounts", "catalog", "sdk", []], default=[])
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
     args = parser.parse_args()
-    chosen = set(args.what or ("calls", "catalog", "sdk"))
+    chosen = set(args.what or ("calls", "mounts", "catalog", "sdk"))
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
@@ -24,6 +24,10 @@ def main() -> int:
         import relay_calls
 
         relay_calls.run(args.seconds, args.runs)
+    if "mounts" in chosen:
+        import mount_passing
+
+        mount_passing.run(args.seconds, args.runs)
     if "catalog" in chosen:
         import catalog_lists
 

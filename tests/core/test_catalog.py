@@ -238,6 +238,17 @@ def test_rules_for_methods_that_do_not_exist_make_none_but_of_a_listed_service()
         assert listing.items["jobs.get"].method.safe
 
 
+@pytest.mark.parametrize("way_in", [{"mount": "/jobs"}, {"has_port": True}])
+def test_a_rule_for_what_no_document_describes_makes_no_method_of_a_listed_service(way_in) -> None:
+    rules = {"http": Rule(cache=CacheRule(fresh=60)), "get": Rule()}
+    listed = service(rules=rules, dialect="listed", **way_in)
+    listing = build([Offer(listed, described())]).listings["jobs"]
+    assert (listing.names, listing.warnings) == (("jobs.get",), ())
+    assert listing.undescribed("GET", safe=True).cache == CacheRule(fresh=60)
+    unmounted = build([Offer(service(rules=rules, dialect="listed"), described())]).listings["jobs"]
+    assert unmounted.names == ("jobs.get", "jobs.http")
+
+
 # --- parameters ------------------------------------------------------------------------------------------
 
 

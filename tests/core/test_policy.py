@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.policy import MEMO, Access, Policies, Policy, concerns
+from gateway.core.paths import steps
+from gateway.core.policy import MEMO, Access, Policies, Policy, concerns, is_path
 from gateway.core.principal import ANONYMOUS, Principal
 
 ADA = Principal("ada", "labgate", groups=("admins", "people"), scopes=("em.read",))
@@ -73,6 +74,56 @@ def test_a_glob_stands_for_methods_within_one_datastack_and_a_path_for_none(glob
     access = Access((Policy(("authenticated",), (glob,)),), (0,))
     assert [name for name in allowed if not access.allows(name)] == []
     assert [name for name in refused if access.allows(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("globs", "allowed", "refused"),
+    [
+        (["*"], [], ["GET /", "GET /jobs", "GET /*"]),
+        (["jobs.*", "*/jobs.get"], [], ["GET /jobs.get", "GET /x/jobs.get"]),
+        (["/**"], ["GET /", "DELETE /a/b/", "PROPFIND /jobs.get"], []),
+        (["GET /**"], ["GET /", "HEAD /a"], ["POST /a", "OPTIONS /"]),
+        (
+            ["GET /files/**", "PUT /files/mine/*"],
+            ["GET /files", "HEAD /files/a/b", "PUT /files/mine/a"],
+            ["PUT /files/a", "PUT /files/mine/a/b", "GET /file", "GET /x/files", "DELETE /files/mine/a"],
+        ),
+        (["/datastack/*/info"], ["GET /datastack/minnie65/info"], ["GET /datastack/info", "GET /info"]),
+        (["GET /a", "POST /b"], ["GET /a", "POST /b"], ["POST /a", "GET /b"]),
+    ],
+)
+def test_path_globs_open_mounted_paths_and_method_globs_open_none(globs, allowed, refused):
+    access = Access((Policy(("authenticated",), tuple(globs)),), (0,))
+
+    def may(asked):
+        verb, path = asked.split(" ")
+        return access.allows_path(verb, steps(path.encode()))
+
+    assert [asked for asked in allowed if not may(asked)] == []
+    assert [asked for asked in refused if may(asked)] == []
+
+
+def test_a_path_is_open_to_a_principal_of_whom_a_policy_that_opens_it_speaks():
+    policies = Policies(
+        (Policy(("group:admins",), ("/**",)), Policy(("authenticated",), ("GET /files/**", "files.*")))
+    )
+    bob, files = Principal("bob", "labgate"), (b"files", b"x")
+    assert policies.access(ADA).allows_path("DELETE", (b"",))
+    assert policies.access(bob).allows_path("GET", files)
+    assert not policies.access(bob).allows_path("DELETE", files)
+    assert not policies.access(ANONYMOUS).allows_path("GET", files)
+    assert not Policies(()).access(ADA).allows_path("GET", files)
+
+
+@pytest.mark.parametrize(
+    ("glob", "is_one"),
+    [
+        *(("/**", True), ("/", True), ("GET /a", True), ("GET /a b/*", True)),
+        *(("*", False), ("a/b.c", False), ("get /a", False), ("GET a", False), (" /a", False)),
+    ],
+)
+def test_what_begins_with_a_slash_or_with_a_verb_and_one_speaks_of_paths(glob, is_one):
+    assert is_path(glob) is is_one
 
 
 def test_what_no_policy_allows_is_refused():

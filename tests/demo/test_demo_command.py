@@ -47,6 +47,12 @@ class Demo:
         assert found
         return found[0]
 
+    def curl(self, part: str) -> list[str]:
+        """The words of the curl line that has this part."""
+        lines = re.findall(r"^curl (?:.*\\\n)*.*\n", self.text, re.MULTILINE)
+        (line,) = (line for line in lines if part in line)
+        return shlex.split(line)
+
     def end(self, number: signal.Signals) -> int:
         """Send a signal, wait until every process of the demo has ended, and return the exit status."""
         with ExitStack() as handles:
@@ -113,13 +119,12 @@ def test_the_printed_snippet_works_when_pasted(demo: Demo, tmp_path: Path) -> No
     environ = os.environ | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", demo.snippet()], capture_output=True, text=True, env=environ)
     # The six micrographs that the job manager starts with hold 8, 9, … 13 particles.
-    assert (done.stdout, done.stderr) == ("completed\n63 particles\n", "")
+    assert re.fullmatch(r"completed 63 particles\nexposure 1 \d+ bytes of PNG\n", done.stdout)
+    assert done.stderr == ""
 
 
 def test_the_printed_curl_line_lists_the_projects_and_needs_its_token(demo: Demo) -> None:
-    found = re.search(r"^curl (?:.*\\\n)*.*\n", demo.text, re.MULTILINE)
-    assert found
-    _, _, url, _, authorization, _, media_type, _, body = shlex.split(found[0])
+    _, _, url, _, authorization, _, media_type, _, body = demo.curl("/rpc ")
     fields = dict(field.split(": ", 1) for field in (authorization, media_type))
     parts = urlsplit(url)
 
@@ -134,6 +139,22 @@ def test_the_printed_curl_line_lists_the_projects_and_needs_its_token(demo: Demo
     assert [project["uid"] for project in json.loads(answer)["result"]] == ["P1"]
     del fields["Authorization"]
     assert post(fields)[0] == 401
+
+
+def test_the_printed_curl_line_reads_the_rest_service_below_its_mount_as_it_is(demo: Demo) -> None:
+    _, _, _, authorization, url = demo.curl("/files/")
+
+    def get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        parts = urlsplit(url)
+        with closing(http.client.HTTPConnection(parts.netloc, timeout=SECONDS)) as connection:
+            connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    got = get(url, dict([authorization.split(": ", 1)]))
+    assert got == get(url.replace(f"{demo.said('address')}/files", demo.said("files")), {})
+    assert [image["uid"] for image in json.loads(got[1])["items"]] == ["I1", "I2"]
+    assert get(url, {})[0] == 401
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -17,6 +17,7 @@ from gateway.core.faults import (
 from gateway.core.service import Service
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
+from gateway.dialects.openapi import OpenApiDialect
 from gateway.upstreams.replicas import HttpUpstream
 
 
@@ -210,10 +211,10 @@ async def test_an_answer_beyond_the_services_limit_is_too_large(speaker, perform
 
 async def test_a_listed_service_is_asked_nothing_and_its_calls_go_to_its_rpc_path(speaker, perform) -> None:
     server = await speaker(FINE)
-    dialect = ListedDialect(JsonRpcDialect())
+    dialect = ListedDialect(JsonRpcDialect(), OpenApiDialect())
     service = Service("jobs", "listed", (server.url,), rpc_path="/v1")
     described = await dialect.describe(service, HttpUpstream(service), 0.0)
-    assert (described.methods, described.convention, described.address) == ((), "listed", "/v1")
+    assert (described.methods, described.convention, described.rpc_path) == ((), "listed", "/v1")
     assert server.asked == []
     reply = await perform(server.url, dialect=dialect, address=described.address, rpc_path="/v1")
     assert reply.body.data == b"3"
@@ -222,4 +223,6 @@ async def test_a_listed_service_is_asked_nothing_and_its_calls_go_to_its_rpc_pat
 
 async def test_a_listed_service_without_rpc_path_takes_no_calls(perform) -> None:
     with pytest.raises(UnknownMethod, match="no `rpc_path`"):
-        await perform("http://127.0.0.1:9", dialect=ListedDialect(JsonRpcDialect()), address="")
+        await perform(
+            "http://127.0.0.1:9", dialect=ListedDialect(JsonRpcDialect(), OpenApiDialect()), address=""
+        )

@@ -178,6 +178,81 @@ def test_names_are_unique_and_do_not_depend_on_the_order_of_the_document() -> No
     }
 
 
+def called_by_summary(*summaries: Any) -> list[str]:
+    """The names of operations with these summaries, by the service's option."""
+    items = {
+        f"/p{at}": {"get": {"summary": summary, "operationId": f"op_{at}_api"}}
+        for at, summary in enumerate(summaries)
+    }
+    found = described({"openapi": "3.1.0", "paths": items}, names="summary")
+    return [method.name for method in found.methods]
+
+
+def test_cryosparc_5_names_its_operations_in_their_summaries() -> None:
+    summaries = ["login", "jobs.find_one", "jobs.get_log", "users.me"]
+    assert called_by_summary(*summaries) == summaries
+    by_default = described(paths(get={"summary": "jobs.find_one", "operationId": "find_one_jobs_get"}))
+    assert [method.name for method in by_default.methods] == ["find_one_jobs_get"]
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        None,
+        "",
+        7,
+        "Get a job",
+        "jobs.find one",
+        "a.b.c",
+        ".a",
+        "a.",
+        "1st",
+        "jobs.get-log",
+        "rpc.discover",
+        "é",
+    ],
+)
+def test_a_summary_that_is_no_dotted_identifier_leaves_the_operation_id(summary: Any) -> None:
+    assert called_by_summary(summary) == ["op_0_api"]
+
+
+def test_a_repeated_summary_leaves_the_operation_ids_and_these_verb_and_path() -> None:
+    assert called_by_summary("jobs.get", "jobs.get", "op_0_api") == ["get_p0", "op_1_api", "op_0_api"]
+
+
+def test_the_parameters_of_cryosparc_5_are_flattened_and_its_schemas_followed() -> None:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "CryoSPARC", "version": "v5.0.0"},
+        "paths": {
+            "/projects/{project_uid}/jobs": {
+                "post": {
+                    "summary": "jobs.create",
+                    "operationId": "create_projects__project_uid__jobs_post",
+                    "parameters": [
+                        {"name": "project_uid", "in": "path", "required": True, "schema": {"type": "string"}},
+                        {"name": "force", "in": "query", "required": False, "schema": {"type": "boolean"}},
+                    ],
+                    "requestBody": {
+                        "required": True,
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Create"}}},
+                    },
+                    "responses": {"201": {"description": "Created", "content": {"application/json": {}}}},
+                }
+            }
+        },
+        "components": {
+            "schemas": {
+                "Create": {"type": "object", "required": ["type"], "properties": {"type": {}, "title": {}}}
+            }
+        },
+    }
+    (method,) = described(document, names="summary").methods
+    assert method.name == "jobs.create"
+    assert method.params is not None
+    assert [param.name for param in method.params] == ["project_uid", "type", "force", "title"]
+
+
 # bodies
 
 
@@ -215,6 +290,27 @@ def test_members_are_optional_where_the_body_is() -> None:
 def test_a_path_parameter_that_nobody_describes_is_one_and_one_that_is_not_in_the_path_is_none() -> None:
     item = {"in": "path", "name": "gone"}
     assert taken({"parameters": [item]}, "/x/{here}") == [("here", "path")]
+
+
+# values in a query
+
+
+def test_a_parameter_that_is_described_as_json_is_sent_as_json() -> None:
+    item = {"in": "query", "name": "q", "content": {"application/json": {"schema": {"type": "array"}}}}
+    found = described(paths(get={"parameters": [item]}))
+    binding = found.methods[0].binding
+    assert isinstance(binding, HttpBinding)
+    assert binding.places == (Place("q", "query", "q", "json"),)
+
+
+def test_an_exploded_object_in_a_query_is_its_members() -> None:
+    properties = {"a": {"type": "integer"}, "b": {}}
+    schema = {"type": "object", "required": ["a"], "properties": properties}
+    item = {"in": "query", "name": "filter", "required": True, "schema": schema}
+    assert taken({"parameters": [item]}) == [("a", "query"), ("b", "query")]
+    assert taken({"parameters": [item | {"explode": False}]}) == [("filter", "query")]
+    assert taken({"parameters": [item | {"style": "deepObject"}]}) == [("filter", "query")]
+    assert taken({"parameters": [item | {"schema": {"type": "object"}}]}) == []
 
 
 # addresses

@@ -62,6 +62,17 @@ def test_arrays_in_a_query_are_written_as_the_document_says(many: Any, query: st
     assert made(b'{"q":1}', place, path="/x?fixed=1").target == "/x?fixed=1&q=1"
 
 
+def test_what_is_said_to_be_json_is_written_as_it_is_wherever_it_stands() -> None:
+    for value in (b'["a b", null, 1.0]', b'"5"', b"null", b'{"a":"5"}'):
+        query = made(b'{"q":%b}' % value, Place("q", "query", "q", "json")).target
+        assert unquote_to_bytes(query) == b"/x?q=" + value
+        place = Place("h", "header", "X-H", "json")
+        if value != b"null":
+            assert (b"X-H", value) in made(b'{"h":%b}' % value, place).fields
+        path = made(b'{"p":%b}' % value, Place("p", "path", "p", "json"), path="/x/{p}").target
+        assert unquote_to_bytes(path) == b"/x/" + value
+
+
 def test_a_write_of_members_has_a_body_even_without_any_and_a_read_has_none() -> None:
     member = Place("m", "member", "m")
     assert made(None, member).body == b"{}"

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import re
+import sys
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+
+
+def _helper(name: str) -> None:
+    """Make a file of helpers importable by its name: tests are imported by path, and find nothing beside them."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_helper("mounting")
+_helper("mounted_labs")
 
 CONFIG = """\
 limits: {{batch: 20, body: 1MiB}}
@@ -198,3 +215,11 @@ async def lab(gate_of, token_for):
             gate,
         )
     await runner.cleanup()
+
+
+@pytest.fixture
+async def stand(gate_of, token_for, tmp_path):
+    from mounting import Stand
+
+    async with AsyncExitStack() as ends:
+        yield Stand(gate_of, token_for, str(tmp_path / "labgate.yaml"), ends)

@@ -92,6 +92,9 @@ METHOD = Method(
         Param("count", schema={"type": "integer"}),
         Param("maybe", schema={"type": ["integer", "null"]}),
         Param("list", schema={"type": "array"}),
+        Param("nullable", schema={"type": "string", "nullable": True}),
+        Param("either", schema={"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        Param("mixed", schema={"type": ["string", "integer"]}),
     ),
 )
 
@@ -109,6 +112,12 @@ METHOD = Method(
         ([("maybe", "null")], '{"maybe":null}'),
         ([("list", "[1, 2]")], '{"list":[1, 2]}'),
         ([("list", "a"), ("list", "b")], '{"list":["a","b"]}'),
+        ([("nullable", "5")], '{"nullable":"5"}'),
+        ([("either", "5")], '{"either":"5"}'),
+        ([("mixed", "5")], '{"mixed":5}'),
+        ([("mixed", '"5"')], '{"mixed":"5"}'),
+        ([("mixed", "P5")], '{"mixed":"P5"}'),
+        ([("other", '"5"')], '{"other":"5"}'),
         ([("other", "5")], '{"other":5}'),
         ([("other", "P5")], '{"other":"P5"}'),
         ([("other", "true")], '{"other":true}'),

@@ -3,15 +3,28 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 HERE = Path(__file__).parent
+
+
+def _package(name: str) -> None:
+    """Make a folder of helpers importable by its name: tests are imported by path, and find nothing beside them."""
+    spec = importlib.util.spec_from_file_location(name, HERE / name / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_package("fidelity")
 
 RPC_PATHS = {
     "flask-jsonrpc-2": "/api",
@@ -113,3 +126,12 @@ def _start(name: str, python: Path, ends: ExitStack) -> Upstream:
     if not line.startswith("ready "):
         raise RuntimeError(f"{name} did not start: try {python} {app}")
     return Upstream(name, line.split()[1], RPC_PATHS.get(name, ""), process, REST_UPSTREAMS.get(name, ""))
+
+
+@pytest.fixture
+async def before(gate_of: Any, token_for: Any) -> AsyncIterator[Any]:
+    """`await before(talk)`: an upstream that talks so, and a gate before it; see fidelity/scripted.py."""
+    from fidelity.scripted import standing
+
+    async with standing(gate_of, token_for) as started:
+        yield started

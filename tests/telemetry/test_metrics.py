@@ -15,11 +15,14 @@ def made():
     return Metrics(lambda visit, now: lines.append((visit.id, now)), lambda: 7.0), lines
 
 
+def families(metrics):
+    return {one.name: one for one in text_string_to_metric_families(metrics.text().decode())}
+
+
 def samples(metrics):
-    families = text_string_to_metric_families(metrics.text().decode())
     return {
         (one.name, tuple(sorted(one.labels.items()))): one.value
-        for family in families
+        for family in families(metrics).values()
         for one in family.samples
     }
 
@@ -64,7 +67,55 @@ def test_each_visit_is_counted_by_door_and_status_and_written_down():
 def test_gauges_are_read_when_somebody_asks():
     metrics, _ = made()
     number = [1.0]
-    metrics.gauge("flights", "Trips.", lambda: number[0])
+    metrics.gauge("flights", "Trips.", (), lambda: [((), number[0])])
     assert samples(metrics)["labgate_flights", ()] == 1
     number[0] = 5
     assert samples(metrics)["labgate_flights", ()] == 5
+
+
+def test_what_others_count_is_published_with_its_labels_its_kind_and_its_help():
+    metrics, _ = made()
+    counts = {"jobs": 3.0, "minnie65/roots": 0.0}
+    metrics.gauge("service_up", "Is it up?", ("service",), lambda: [((name,), 1.0) for name in counts])
+    metrics.counter(
+        "failures", "How many?", ("service",), lambda: [((name,), n) for name, n in counts.items()]
+    )
+    found = families(metrics)
+    assert (found["labgate_service_up"].type, found["labgate_service_up"].documentation) == (
+        "gauge",
+        "Is it up?",
+    )
+    assert (found["labgate_failures"].type, found["labgate_failures"].documentation) == (
+        "counter",
+        "How many?",
+    )
+    told = samples(metrics)
+    assert told["labgate_service_up", (("service", "jobs"),)] == 1
+    assert told["labgate_failures_total", (("service", "jobs"),)] == 3
+    assert told["labgate_failures_total", (("service", "minnie65/roots"),)] == 0
+
+
+def test_the_bytes_of_mounts_are_counted_by_service_and_direction():
+    metrics, _ = made()
+    metrics.moved("files", 10, 0)
+    metrics.moved("files", 5, 1 << 40)
+    found = samples(metrics)
+    for direction, count in (("received", 15), ("sent", 1 << 40)):
+        labels = (("direction", direction), ("service", "files"))
+        assert found["labgate_mount_bytes_total", labels] == count
+
+
+def test_the_process_is_told_of_too():
+    found = samples(made()[0])
+    assert found["process_resident_memory_bytes", ()] > 0
+    assert found["process_cpu_seconds_total", ()] > 0
+
+
+def test_every_family_says_what_it_is_and_every_name_is_the_gates_or_the_process():
+    metrics, _ = made()
+    metrics.called(GET, "hit", 0.0)
+    metrics.visited(Visit("a", "rpc", "POST", "/rpc", "::1", status=200))
+    for name, family in families(metrics).items():
+        assert family.documentation
+        assert family.type in ("gauge", "counter", "histogram")
+        assert name.startswith(("labgate_", "process_"))

@@ -1,31 +1,24 @@
 """How do requests arrive and answers leave? HTTP/1.1 with HEAD, `If-None-Match` and, for tiles, `Range`."""
 
-import contextlib
 import hashlib
 import json
 import logging
 import re
-import socket
-import sys
-import time
 from dataclasses import replace
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from gateway.demo.files.about import NAME, VERSION
 from gateway.demo.files.document import DOCUMENT, PATHS
 from gateway.demo.files.errors import FilesError, WrongVerbError
 from gateway.demo.files.operations import TEXT, Answer, Operations, as_json
 from gateway.demo.files.router import Request, Router
+from gateway.demo.serving import LabHandler, LabServer
 
 log = logging.getLogger(__name__)
 
 DOCUMENT_PATH = "/openapi.json"
 MAX_BODY = 16 * 1024 * 1024
 
-_LINGER_SECONDS = 2.0
-_LENGTH = re.compile("[0-9]{1,18}")
 _RANGE = re.compile("bytes=([0-9]{0,18})-([0-9]{0,18})")
 _GREETING = f"{NAME} {VERSION}: REST; what there is stands at GET {DOCUMENT_PATH}\n"
 _CONTENTS = {
@@ -34,22 +27,13 @@ _CONTENTS = {
 }
 
 
-class FilesHttpServer(ThreadingHTTPServer):
-    """An HTTP server for the operations of one store; one thread for each connection."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class FilesHttpServer(LabServer):
+    """An HTTP server for the operations of one store."""
 
     def __init__(self, address: tuple[str, int], operations: Operations) -> None:
         super().__init__(address, _Handler)
         self._operations = operations
         self._router = Router(PATHS)
-
-    @property
-    def url(self) -> str:
-        """Where the server listens."""
-        host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}"
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request; every refusal is one too."""
@@ -66,11 +50,6 @@ class FilesHttpServer(ThreadingHTTPServer):
             log.exception("an operation failed")
             detail = "the service made a mistake; its log has more"
             return as_json({"detail": detail}, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print what went wrong with a connection; callers who hang up are no error."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
 
 
 def conditional(answer: Answer, if_none_match: str | None) -> Answer:
@@ -105,30 +84,24 @@ def partial(answer: Answer, wanted: str | None, if_range: str | None) -> Answer:
     return replace(answer, status=HTTPStatus.PARTIAL_CONTENT, fields=fields, body=body)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LabHandler):
     server: FilesHttpServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave in one piece
-    timeout = 300  # an idle connection is closed after so many seconds
 
     def _serve(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not _LENGTH.fullmatch(length):
+        length = self.body_length("0")
+        if length is None:
             self._refuse(HTTPStatus.LENGTH_REQUIRED)
-            return
-        if int(length) > MAX_BODY:
+        elif length > MAX_BODY:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the caller hung up half way
-            self.close_connection = True
-            return
+        elif (body := self.body(length)) is not None:
+            self._take(body)
+
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = _serve  # noqa: N815 - http.server's names
+
+    def _take(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
         media_type = self.headers.get_content_type() if "Content-Type" in self.headers else ""
         self._send(self._answered(Request(self.command, path, query, media_type, body)))
-
-    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = _serve  # noqa: N815 - http.server's names
 
     def _answered(self, request: Request) -> Answer:
         answer = self.server.answer(request)
@@ -142,18 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus) -> None:
         self.close_connection = True
         self._send(as_json({"detail": status.phrase}, status))
-        self._linger()
-
-    def _linger(self) -> None:
-        """Read some of what still comes: a close with unread data resets the connection, and the answer is lost."""
-        self.wfile.flush()
-        end = time.monotonic() + _LINGER_SECONDS
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_WR)
-            while (left := end - time.monotonic()) > 0:
-                self.connection.settimeout(left)
-                if not self.connection.recv(65536):
-                    return
+        self.linger()
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -167,6 +129,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if answer.body is not None and self.command != "HEAD":
             self.wfile.write(answer.body)
-
-    def log_request(self, code: Any = "-", size: Any = "-") -> None:
-        """Nothing: thousands of requests a second are no news."""

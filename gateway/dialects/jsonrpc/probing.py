@@ -86,6 +86,7 @@ class Probe:
             methods=offer.methods,
             convention=visit.convention,
             address=visit.path,
+            rpc_path=visit.path,
             version=offer.version,
             summary=offer.summary,
             schemas=offer.schemas,

@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from gateway.core.method import HttpBinding
+from gateway.core.method import IDEMPOTENT_VERBS, IN_PATH, SAFE_VERBS, HttpBinding
 from gateway.core.service import Described, Description, Service
-from gateway.dialects.openapi.naming import names
-from gateway.dialects.openapi.parameters import IN_PATH, JSON, essence, is_json, media_types, taken
+from gateway.dialects.openapi.naming import dotted, names
+from gateway.dialects.openapi.parameters import JSON, essence, is_json, media_types, taken
 from gateway.dialects.openapi.schemas import Document, Schemas, listed, members
 from gateway.dialects.openapi.text import UnreadableError, parsed
 from gateway.dialects.texts import MAX_SUMMARY, text
 
 _VERBS: Final = ("get", "head", "options", "query", "put", "delete", "post", "patch")
-_SAFE: Final = frozenset(("get", "head", "options", "query"))
-_IDEMPOTENT: Final = _SAFE | {"put", "delete"}
 _ACCEPTS: Final = f"{JSON}, */*;q=0.5"
 _MAX_PATH: Final = 2_000
 _MAX_URL: Final = 2_000
@@ -38,7 +36,7 @@ def read(raw: bytes, service: Service, found_at: str) -> Description:
     document = Document(root)
     schemas = Schemas(document)
     operations, left_out = _operations(document, service.max_methods)
-    named = names([(verb, path, operation.get("operationId")) for verb, path, _, operation in operations])
+    named = names([(verb, path, _called(operation, service)) for verb, path, _, operation in operations])
     methods = tuple(
         _described(document, schemas, name, verb, path, (item, operation))
         for name, (verb, path, item, operation) in zip(named, operations, strict=True)
@@ -53,6 +51,12 @@ def read(raw: bytes, service: Service, found_at: str) -> Description:
         schemas=schemas.components,
         left_out=left_out,
     )
+
+
+def _called(operation: Mapping[str, Any], service: Service) -> list[object]:
+    """What the document calls an operation, the best name first."""
+    by_id = operation.get("operationId")
+    return [dotted(operation.get("summary")), by_id] if service.names == "summary" else [by_id]
 
 
 def _convention(root: object) -> str:
@@ -119,8 +123,8 @@ def _described(
         description="" if whole == first else whole,
         docs=_url(members(operation, "externalDocs").get("url")),
         deprecated=operation.get("deprecated") is True,
-        safe=verb in _SAFE,
-        idempotent=verb in _IDEMPOTENT,
+        safe=verb.upper() in SAFE_VERBS,
+        idempotent=verb.upper() in IDEMPOTENT_VERBS,
         binding=HttpBinding(verb.upper(), _escaped(path), takes.places, takes.sends, accepts),
         facts=facts,
     )

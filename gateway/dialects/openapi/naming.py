@@ -12,27 +12,41 @@ from gateway.dialects.texts import unique
 
 _MAX_NAME: Final = 128
 _usable = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_function = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?")
 _step = re.compile(r"\{([^{}]*)\}|([^{}]+)")
 _word = re.compile(r"[A-Za-z0-9]+")
 
 
-def names(operations: Sequence[tuple[str, str, object]]) -> list[str]:
-    """A name for each (verb, path, operationId), all of them different.
+def names(operations: Sequence[tuple[str, str, Sequence[object]]]) -> list[str]:
+    """A name for each (verb, path, names that the document gives), all of them different.
 
-    The operationId where it is one name and no other operation has it too, else verb and path (`get_tiles_by_z`).
-    The order of the document does not matter.
+    The first of the given names that is one and that no other operation has in its place, else verb and path
+    (`get_tiles_by_z`). The order of the document does not matter.
     """
-    counts = Counter(given for _, _, given in operations if isinstance(given, str))
-    chosen = [
-        given if isinstance(given, str) and counts[given] == 1 and _is_usable(given) else ""
-        for _, _, given in operations
-    ]
-    taken = set(filter(None, chosen))
+    chosen = [""] * len(operations)
+    taken: set[str] = set()
+    for given in zip(*(given for _, _, given in operations), strict=True):
+        counts = Counter(one for one in given if isinstance(one, str))
+        for at, one in enumerate(given):
+            if (
+                isinstance(one, str)
+                and not chosen[at]
+                and counts[one] == 1
+                and _is_usable(one)
+                and one not in taken
+            ):
+                chosen[at] = one
+        taken.update(filter(None, chosen))
     for at in sorted(range(len(operations)), key=lambda at: operations[at][1::-1]):
         if not chosen[at]:
             verb, path, _ = operations[at]
             chosen[at] = unique(spelled(verb, path), taken)
     return chosen
+
+
+def dotted(summary: object) -> str | None:
+    """A summary that is a function's name, or a namespace's and a function's; None for any other."""
+    return summary if isinstance(summary, str) and _function.fullmatch(summary) else None
 
 
 def spelled(verb: str, path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.core.method import Param, Place
+from gateway.core.method import IN_PATH, Param, Place
 from gateway.dialects.openapi.schemas import Document, Schemas, listed, members
 from gateway.dialects.texts import MAX_SUMMARY, text
 
@@ -21,10 +21,7 @@ BYTES: Final = "application/octet-stream"
 JSON: Final = "application/json"
 
 Where = Literal["path", "query", "header", "member", "body"]
-Many = Literal["repeat", "comma", "space", "pipe"]
-
-IN_PATH: Final = re.compile(r"\{([^{}]+)\}")
-"""A parameter within a path."""
+Many = Literal["repeat", "comma", "space", "pipe", "json"]
 
 _media_type = re.compile(r"[!#$&^_.+A-Za-z0-9-]+/[!#$&^_.+A-Za-z0-9-]+(?:;[ !-~]*)?")
 _field_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -92,7 +89,7 @@ def taken(
             item = document.resolved(item)
             if _is_name(item.get("name")) and isinstance(item.get("in"), str):
                 found[item["in"], item["name"]] = item
-    inputs = [*_in_path(path, found, schemas), *_beside_path(found, schemas)]
+    inputs = [*_in_path(path, found, schemas), *_beside_path(document, found, schemas)]
     operation = sources[1]
     if "swagger" in document.root:
         sends, body = _swagger_body(document, schemas, operation, found.values())
@@ -125,16 +122,38 @@ def is_json(media_type: str) -> bool:
 def _in_path(path: str, found: Mapping[tuple[str, str], dict[str, Any]], schemas: Schemas) -> Iterator[Input]:
     for name in dict.fromkeys(IN_PATH.findall(path)):
         item = found.get(("path", name), {})
-        yield Input("path", name, True, _schema(item, schemas), _told(item), "comma")
+        yield Input("path", name, True, _schema(item, schemas), _told(item), _many(item, "path"))
 
 
-def _beside_path(found: Mapping[tuple[str, str], dict[str, Any]], schemas: Schemas) -> Iterator[Input]:
+def _beside_path(
+    document: Document, found: Mapping[tuple[str, str], dict[str, Any]], schemas: Schemas
+) -> Iterator[Input]:
     for (side, name), item in found.items():
         where = _SIDES.get(side)
         if where is None or where == "path" or (where == "header" and not _may_be_sent(name)):
             continue
+        if members(item, "x-labgate").get("own") is True:
+            continue  # of a gate that this one stands in front of: callers have it here, too
         required = item.get("required") is True
+        if where == "query" and _is_spread(document, item):
+            yield from _spread(document, schemas, item, required=required)
+            continue
         yield Input(where, name, required, _schema(item, schemas), _told(item), _many(item, where))
+
+
+def _is_spread(document: Document, item: Mapping[str, Any]) -> bool:
+    """Whether it is an object whose members are the parameters, and its own name is never sent (style form, exploded)."""
+    is_form = item.get("style", "form") == "form" and item.get("explode") is not False
+    return is_form and "schema" in item and document.resolved(item["schema"]).get("type") == "object"
+
+
+def _spread(
+    document: Document, schemas: Schemas, item: Mapping[str, Any], *, required: bool
+) -> Iterator[Input]:
+    properties, needed = _properties(document, item["schema"])
+    for name, member in list(properties.items())[:MAX_PARAMS]:
+        told = _told(document.resolved(member))
+        yield Input("query", name, required and name in needed, schemas.clean(member), told)
 
 
 def _may_be_sent(name: str) -> bool:
@@ -151,7 +170,9 @@ def _schema(item: Mapping[str, Any], schemas: Schemas) -> dict[str, Any]:
 
 
 def _many(item: Mapping[str, Any], where: Where) -> Many:
-    """How an array is written: OpenAPI 3 section 4.8.12.2 (style), Swagger 2.0 (collectionFormat)."""
+    """How an array is written: OpenAPI 3 section 4.8.12.2 (style, or the media type), Swagger 2.0 (collectionFormat)."""
+    if "schema" not in item and any(map(is_json, media_types(members(item, "content")))):
+        return "json"
     if where != "query":
         return "comma"
     style = item.get("style")

@@ -13,11 +13,11 @@ from msgspec import Struct
 from gateway.core import arrays, scanner
 from gateway.core.call import Call
 from gateway.core.faults import InvalidParams, Unrepresentable
-from gateway.core.method import Arrays, HttpBinding, Method, Place
+from gateway.core.method import IN_PATH, Arrays, HttpBinding, Method, Place
 from gateway.core.naming import shown
 from gateway.core.reply import Fields
 from gateway.dialects.openapi import values
-from gateway.dialects.openapi.parameters import FORM, IN_PATH, JSON, MULTIPART, essence, is_json
+from gateway.dialects.openapi.parameters import FORM, JSON, MULTIPART, essence, is_json
 
 _BODILESS: Final = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 _HAVE_A_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
@@ -56,7 +56,7 @@ def request(call: Call, binding: HttpBinding, form: Arrays) -> Request:
         target = _target(binding, given)
         sends, body = _body(call.method, binding, given)
         fields = tuple(
-            (place.name.encode(), values.joined(raw, place.param))
+            (place.name.encode(), values.joined(place, raw))
             for place, raw in given.header
             if not values.is_null(raw)
         )
@@ -132,7 +132,7 @@ def _target(binding: HttpBinding, given: _Sorted) -> str:
             raise InvalidParams(
                 f"The parameter {params.get(name, name)!r} is missing: it is part of the path."
             )
-        return values.in_path(raw, place.param)
+        return values.in_path(place, raw)
 
     path = _each(binding.path, filled)
     query = [pair for place, raw in given.query for pair in values.pairs(place, raw)]

@@ -32,23 +32,25 @@ def texts(raw: bytes, name: str) -> list[bytes]:
     return [_text(span, name) for span in spans if not is_null(span)]
 
 
-def joined(raw: bytes, name: str) -> bytes:
+def joined(place: Place, raw: bytes) -> bytes:
     """The value as a header says it: an array's items with commas. Raises InvalidParams for control characters."""
-    value = b",".join(texts(raw, name))
+    value = raw if place.many == "json" else b",".join(texts(raw, place.param))
     if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
-        raise InvalidParams(f"The parameter {name!r} goes into a header, which holds no control characters.")
+        raise InvalidParams(
+            f"The parameter {place.param!r} goes into a header, which holds no control characters."
+        )
     return value
 
 
-def in_path(raw: bytes, name: str) -> str:
+def in_path(place: Place, raw: bytes) -> str:
     """The value as part of a path (RFC 3986 section 3.3): everything but the unreserved characters is encoded.
 
     Raises InvalidParams for what would be another path: an empty value, `.` and `..`.
     """
-    items = texts(raw, name)
+    items = [raw] if place.many == "json" else texts(raw, place.param)
     if not items or not all(items) or items in ([b"."], [b".."]):
         raise InvalidParams(
-            f"The parameter {name!r} is part of the path, and cannot be empty, null, '.' or '..'."
+            f"The parameter {place.param!r} is part of the path, and cannot be empty, null, '.' or '..'."
         )
     return ",".join(quote(item, safe="") for item in items)
 
@@ -59,8 +61,8 @@ _BETWEEN = {"comma": ",", "space": "%20", "pipe": "%7C"}
 def pairs(place: Place, raw: bytes) -> list[str]:
     """The value as `name=value` in a query or a form: one for each item of an array, or one for all of them."""
     name = quote(place.name.encode(), safe="")
-    items = [quote(item, safe="") for item in texts(raw, place.param)]
-    if place.many != "repeat" and items:
+    items = [quote(item, safe="") for item in ([raw] if place.many == "json" else texts(raw, place.param))]
+    if place.many in _BETWEEN and items:
         items = [_BETWEEN[place.many].join(items)]
     return [f"{name}={item}" for item in items]
 

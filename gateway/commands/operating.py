@@ -1,0 +1,143 @@
+"""How does a command speak to the operator's door of a gate that runs?"""
+
+import argparse
+import ipaddress
+import json
+import os
+import sys
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.commands.options import add_config, settings_of
+
+_SECONDS = 10.0
+_LARGEST = 64 << 20
+_MAKE_ONE = (
+    "`labgated token create --subject ME --group G` makes one, for a group whose policy says `operate: true`"
+)
+
+
+class NoAnswerError(Exception):
+    """There is nothing to show; the text says why, and what to do."""
+
+
+def add_operator(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that speaks to a running gate: which one, and who asks."""
+    add_config(parser)
+    text = "the operator's address (default: `operator.listen` of the settings file)"
+    parser.add_argument("--url", metavar="URL", help=text)
+    text = "an operator's token (default: $LABGATE_TOKEN, which other users of this machine cannot see)"
+    parser.add_argument("--token", metavar="T", help=text)
+
+
+def asked(args: argparse.Namespace, verb: str, path: str, said: object = None) -> Any:
+    """What the gate answers, out of JSON; None after stderr was told why there is no answer."""
+    try:
+        token = _token(args)
+        where = _where(args)
+        if where is None:
+            return None
+        return _exchange(*where, verb, path, said, token)
+    except NoAnswerError as error:
+        print(f"labgated {args.command}: {error}", file=sys.stderr)
+        return None
+
+
+def _token(args: argparse.Namespace) -> str:
+    token = (args.token or os.environ.get("LABGATE_TOKEN") or "").strip()
+    if not token:
+        raise NoAnswerError(f"a token is needed: set LABGATE_TOKEN, or say --token TOKEN; {_MAKE_ONE}")
+    if not token.isascii() or not token.isprintable():
+        raise NoAnswerError("the token holds characters that no token has: copy it again")
+    return token
+
+
+def _where(args: argparse.Namespace) -> tuple[str, str | None] | None:
+    """The operator's address, and the Host that the gate wants to hear; None when the settings cannot be used."""
+    if args.url:
+        return args.url, None
+    settings = settings_of(args)
+    if settings is None:
+        return None
+    listen = settings.operator.listen
+    if not listen.port:
+        raise NoAnswerError("the settings leave the operator's port open (0): say --url, its log names it")
+    host = _reachable(listen.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}", next(iter(settings.hosts), None)
+
+
+def _reachable(host: str) -> str:
+    """Where somebody on this machine finds a gate that listens at this host."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
+
+
+def _exchange(url: str, host: str | None, verb: str, path: str, said: object, token: str) -> Any:
+    connection, base = _connection(url)
+    fields = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    if host is not None:
+        fields["Host"] = host
+    body = None
+    if said is not None:
+        body, fields["Content-Type"] = json.dumps(said).encode(), "application/json"
+    try:
+        connection.request(verb, base + path, body, fields)
+        answer = connection.getresponse()
+        return _read(answer.status, answer.read(_LARGEST), url)
+    except (OSError, HTTPException, UnicodeError) as error:
+        raise NoAnswerError(
+            f"no gate answers at {url} ({_reason(error)}): `labgated serve` starts one, "
+            "--url says where else it is"
+        ) from error
+    finally:
+        connection.close()
+
+
+def _connection(url: str) -> tuple[HTTPConnection, str]:
+    """A connection, and the path that stands before every request's own. It follows no redirect: it carries a token."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _no_address() from error
+    kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(parts.scheme)
+    if kind is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise _no_address()
+    return kind(parts.hostname, port, timeout=_SECONDS), parts.path.rstrip("/")
+
+
+def _no_address() -> NoAnswerError:
+    return NoAnswerError("what --url says is no address: write http://127.0.0.1:8701")
+
+
+def _read(status: int, body: bytes, url: str) -> Any:
+    try:
+        value = json.loads(body)
+        if status == 200:
+            return value
+        why = str(value["error"]["message"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise NoAnswerError(
+            f"what answers at {url} ({status}) is no operator's door of labgate: "
+            "say its address with --url, it is `operator.listen` of its settings"
+        ) from error
+    match status:
+        case 401:
+            raise NoAnswerError(f"{why} The token must be one that this gate takes; {_MAKE_ONE}")
+        case 403:
+            raise NoAnswerError(f"{why} {_MAKE_ONE[0].upper()}{_MAKE_ONE[1:]}")
+        case 404:
+            raise NoAnswerError(f"{why} Is {url} the operator's address, and not that of callers?")
+    raise NoAnswerError(why)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__

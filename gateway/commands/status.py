@@ -1,0 +1,81 @@
+"""How does a gate that runs fare?"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gateway.commands.operating import add_operator, asked
+
+_HEAD = ("SERVICE", "STATE", "METHODS", "DIALECT", "VERSION", "ASKED", "CALLS", "WAITING", "FAILED", "AT")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`labgated status [--json]`."""
+    add_operator(parser)
+    parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the state of the gate and its services; 0 if there is a gate to tell it, 1 if not."""
+    status = asked(args, "GET", "/-/status")
+    if status is None:
+        return 1
+    print(json.dumps(status, ensure_ascii=False, indent=2) if args.json else "\n".join(_lines(status)))
+    return 0
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    switches, cache, calls = status["switches"], status["cache"], status["cache"]["calls"]
+    draining = ", draining" if status["draining"] else ""
+    yield f"labgate {status['version']}, up {_span(status['uptime_seconds'])}{draining}"
+    size = f"{_size(cache['bytes'])} of {_size(cache['limit'])}"
+    yield f"cache {switches['cache']}, {cache['entries']} entries, {size}; lanes {switches['lanes']}"
+    yield "calls " + (", ".join(f"{count} {ended}" for ended, count in sorted(calls.items())) or "none yet")
+    yield f"trips under way: {status['flights']}, connections: {status['connections']}"
+    yield ""
+    yield from _table([_HEAD, *(_row(name, one) for name, one in status["services"].items())])
+    for name, one in status["services"].items():
+        if one["down"]:
+            yield _plain(f"{name}: down{_for(one['since'])}: {one['why']}")
+        if one["cordoned"]:
+            yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
+    yield from map(_plain, status["catalog"]["warnings"])
+
+
+def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    states = ["down" if one["down"] else "up", *(["cordoned"] if one["cordoned"] else [])]
+    asked_ = "never" if one["asked"] is None else f"{_span(one['asked'])} ago"
+    cells = (name, ", ".join(states), one["methods"], one["dialect"], one["version"], asked_)
+    load = (one["in_flight"], one["waiting"], one["failures"])
+    places = " ".join(filter(None, (one["mount"], one["listen"])))
+    return tuple(_plain(str(cell)) or "-" for cell in (*cells, *load, places))
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _for(seconds: float | None) -> str:
+    return "" if seconds is None else f" for {_span(seconds)}"
+
+
+def _span(seconds: float) -> str:
+    size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
+    return f"{int(seconds // size)} {unit}"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _plain(text: str) -> str:
+    """The text without anything that a terminal obeys: a service names its own version."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,0 +1,100 @@
+"""What does the head of an upstream's answer say, as it was sent?"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.core.passing import NOT_FOR_CALLERS, WITH_A_PLACE
+from gateway.core.reply import Fields
+
+_SPECIAL: Final = NOT_FOR_CALLERS | WITH_A_PLACE | {b"content-length", b"date", b"x-request-id"}
+_special_names = re.compile(rb"\n(%b):" % b"|".join(map(re.escape, sorted(_SPECIAL)))).findall
+_field = re.compile(rb"([^:\r\n]+):[ \t]*([^\r]*)\r\n").findall
+_connection = re.compile(rb"\nconnection:[ \t]*(keep-alive|close)\r\n").search
+
+
+class Traits(Struct, frozen=True):
+    """What the names of the fields say of a head.
+
+    `is_framed` = there is one Content-Length, and nothing else frames the body, changes the protocol or says a second
+    time whether the connection stays. `passes` = every field but one Connection goes to callers as it is. `is_dated` and `has_id` = it has a Date, and an X-Request-Id.
+    """
+
+    is_framed: bool
+    passes: bool
+    has_connection: bool
+    has_length: bool
+    is_dated: bool
+    has_id: bool
+
+
+@lru_cache(4096)
+def _traits(special: tuple[bytes, ...]) -> Traits:
+    names = frozenset(special)
+    ends_here = names & (NOT_FOR_CALLERS | WITH_A_PLACE)
+    return Traits(
+        is_framed=special.count(b"content-length") == 1
+        and special.count(b"connection") <= 1
+        and names.isdisjoint((b"transfer-encoding", b"upgrade", b"proxy-connection")),
+        passes=ends_here <= {b"connection"} and special.count(b"connection") <= 1,
+        has_connection=b"connection" in names,
+        has_length=b"content-length" in names,
+        is_dated=b"date" in names,
+        has_id=b"x-request-id" in names,
+    )
+
+
+class AnswerHead:
+    """Status, reason phrase and fields; `lines` are the lines of the fields, None where they are not at hand.
+
+    Either the fields or their lines are given: the fields are made of the lines when they are asked for.
+    """
+
+    __slots__ = ("_connection", "_fields", "lines", "lower", "reason", "status", "traits")
+
+    def __init__(
+        self, status: int, reason: bytes, fields: Fields | None = None, lines: bytes | None = None
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.lines = lines
+        self._fields = fields
+        self._connection: re.Match[bytes] | None = None
+        if lines is None:
+            self.lower = b""
+            names = [name.lower() for name, _ in fields or ()]
+            self.traits = _traits(tuple([name for name in names if name in _SPECIAL]))
+            return
+        self.lower = lower = b"\n" + lines.lower()
+        """The lines in lower case, a line break before the first."""
+        self.traits = traits = _traits(tuple(_special_names(lower)))
+        """What the fields' names say."""
+        if traits.has_connection:
+            self._connection = _connection(lower)
+
+    @property
+    def fields(self) -> Fields:
+        """The fields, their values without the spaces around them."""
+        if self._fields is None:
+            self._fields = tuple(_field(self.lines or b""))
+        return self._fields
+
+    def passing_lines(self) -> bytes | None:
+        """The lines as they go to callers where that needs no more than to cut Connection out; else None."""
+        lines, traits = self.lines, self.traits
+        if lines is None or not traits.passes:
+            return None
+        if not traits.has_connection:
+            return lines
+        found = self._connection
+        # Names that it lists would have to go, too.
+        return None if found is None else lines[: found.start()] + lines[found.end() - 1 :]
+
+    def stays(self) -> bool:
+        """Whether the connection carries another answer in HTTP/1.1; False in any doubt."""
+        found = self._connection
+        return not self.traits.has_connection or (found is not None and found[1] == b"keep-alive")

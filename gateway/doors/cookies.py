@@ -1,0 +1,44 @@
+"""Whose cookies are these? Browsers keep them by host, and every mounted service shares the gate's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.places import cookie_names
+from gateway.core.reply import Fields
+
+MOST: Final = 10_000
+"""Names that are remembered."""
+
+
+class CookieOwners:
+    """Which services have set which cookies, by name.
+
+    Paths keep the cookies of mounted services apart, but not those of a service at the root or on a port of its own,
+    which browsers send everywhere: so a cookie that only other services have set is not passed on.
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[bytes, set[str]] = {}
+
+    def note(self, name: bytes, service: str) -> None:
+        """The service (by its qualified name) has set a cookie."""
+        if name in self._owners or len(self._owners) < MOST:
+            self._owners.setdefault(name, set()).add(service)
+
+    def own(self, fields: Fields, service: str) -> Fields:
+        """The fields with only those cookies that may be the service's; a field stays as it was sent if all may."""
+        if not self._owners:
+            return fields
+        kept: list[tuple[bytes, bytes]] = []
+        for field in fields:
+            if field[0].lower() != b"cookie":
+                kept.append(field)
+                continue
+            pairs = cookie_names(field[1])
+            mine = [pair for name, pair in pairs if service in self._owners.get(name, (service,))]
+            if len(mine) == len(pairs):
+                kept.append(field)
+            elif mine:
+                kept.append((field[0], b"; ".join(mine)))
+        return tuple(kept)

@@ -1,0 +1,89 @@
+"""Who is at the gate, and at the right address? What every door asks before it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from gateway.core.credentials import credential
+from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
+from gateway.core.ports import Identity
+from gateway.core.principal import ANONYMOUS, Principal
+from gateway.core.reply import Fields
+
+
+class Misdirected(BadRequest):
+    """The Host is none of this listener's (RFC 9110 section 15.5.20)."""
+
+    status = 421
+
+    @property
+    def name(self) -> str:
+        return "BadRequest"
+
+
+class Entrance:
+    """Checks the host, the state of the gate and the caller's credential, for all listeners alike."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        anonymous: bool,
+        hosts: Collection[str],
+        draining: Callable[[], bool],
+        wall: Callable[[], float],
+        challenge: Callable[[Unauthenticated], str],
+    ) -> None:
+        """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`."""
+        self._identity = identity
+        self._anonymous = anonymous
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._draining = draining
+        self._wall = wall
+        self._challenge = challenge
+
+    def check_host(self, host: str) -> None:
+        """Refuse a Host that is not served here."""
+        if (
+            self._hosts
+            and host.rpartition(":")[0].lower() not in self._hosts
+            and host.lower() not in self._hosts
+        ):
+            raise Misdirected("This host is not served here; add it to `hosts`.")
+
+    @property
+    def closing(self) -> bool:
+        """Whether the gate is going down."""
+        return self._draining()
+
+    def check_open(self) -> None:
+        """Refuse new work while the gate is going down."""
+        if self._draining():
+            raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
+
+    def credential(self, fields: Fields) -> str | None:
+        """The caller's credential, None for the anonymous caller where there may be one. Raises `Unauthenticated`."""
+        given = credential(fields)
+        if given is None and not self._anonymous:
+            raise Unauthenticated(
+                "A token is needed: send `Authorization: Bearer TOKEN`. "
+                "Whoever runs the gate makes one with `labgated token create`.",
+                missing=True,
+            )
+        return given
+
+    def known(self, given: str | None) -> Principal | None:
+        """The caller, if their credential was verified before and its verdict still holds."""
+        return ANONYMOUS if given is None else self._identity.known(given, self._wall())
+
+    async def identify(self, fields: Fields) -> Principal:
+        """The caller. A credential that fails is refused, never taken for none."""
+        given = self.credential(fields)
+        known = self.known(given)
+        if known is not None or given is None:
+            return known or ANONYMOUS
+        return await self._identity.identify(given, self._wall())
+
+    def challenge(self, fault: Unauthenticated) -> Fields:
+        """The field that says how to come in."""
+        return ((b"WWW-Authenticate", self._challenge(fault).encode()),)

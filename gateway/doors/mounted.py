@@ -1,0 +1,668 @@
+"""How does one request pass through a mount? Identify, find, admit, judge, pass on; then the same way back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Coroutine
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from gateway.core.cache_status import in_a_word
+from gateway.core.call import Call, Http, Params
+from gateway.core.cors import preflight, reply_fields
+from gateway.core.faults import (
+    BadRequest,
+    DeadlineExceeded,
+    Fault,
+    InternalFault,
+    Unauthenticated,
+    Unavailable,
+    UpstreamUnreachable,
+)
+from gateway.core.forwarded import Way as Origin
+from gateway.core.forwarded import check_loop, forwarded_lines, via_line
+from gateway.core.heads import AnswerHead
+from gateway.core.method import Method
+from gateway.core.passing import of_request
+from gateway.core.places import set_name
+from gateway.core.ports import Lease, Visit
+from gateway.core.principal import Principal
+from gateway.core.reply import Fields
+from gateway.core.storing import why_not_kept, why_not_shared
+from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.doors.asked import new_id
+from gateway.doors.notes import Notes
+from gateway.doors.passed import reply_head, status_lines
+from gateway.doors.refusal import refused
+from gateway.wire.connection import Connection
+from gateway.wire.head import CHUNKED
+from gateway.wire.lane import Seen
+from gateway.wire.passage import Passage
+from gateway.wire.upstream import ConnectionLostError, NotConnectedError
+from gateway.wire.upstream_request import field_lines
+from gateway.wire.written import passed_head
+
+if TYPE_CHECKING:
+    from gateway.doors.mount import MountDoor
+    from gateway.doors.way import Way
+
+log = logging.getLogger("labgate.doors")
+
+SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"))
+"""Verbs that change nothing (RFC 9110 section 9.2.1, and the registry that it founded)."""
+
+_BODILESS: Final = (204, 304)
+_INVITES_A_RETRY: Final = frozenset((502, 503, 504))
+_MOST_PEERS: Final = 64
+_UPGRADED: Final = Pass("upgrade")
+_PASSES: Final = {
+    why: Pass(why) for why in ("no rule", "unsafe", "HEAD", "range", "conditional", "a body under way")
+}
+
+
+class Mounted(Passage):
+    """One request below a mount; `way` is None for one that goes nowhere, and `trouble` says why.
+
+    `line` is its request line without the version.
+    """
+
+    origin: Origin | None = None
+    principal: Principal | None = None
+    method: Method | None = None
+    methods: tuple[Method, ...] = ()
+    verdict: Verdict = _UPGRADED
+    _stale: Stale | None = None
+    parts: list[bytes] | None = None
+    """The answer's body, where it is to be stored."""
+    upstream_head: HttpHead | None = None
+    status = 0
+    fault: str | None = None
+    departed = 0.0
+    _seconds = 0.0
+    _task: asyncio.Task[None] | None = None
+    _asking: asyncio.Task[None] | None = None
+    _replay: bytes | None = None
+    _counted = (0, 0)
+    _unsure = False  # the request may have reached the service
+
+    def __init__(
+        self,
+        door: MountDoor,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way | None,
+        query: bytes,
+        trouble: Fault | None = None,
+    ) -> None:
+        super().__init__(caller)
+        self.started = perf_counter()
+        self.door = door
+        self.line = line
+        self.seen = seen
+        self.way = way
+        self.query = query
+        self.trouble = trouble
+        notes: Notes | None = seen.notes
+        if notes is None:
+            notes = seen.notes = Notes(seen.fields)
+        self.notes = notes
+        self.id = notes.request_id or new_id()
+        self.upgrades = caller.head.upgrade
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing may move."""
+        return self.way.service.idle if self.way is not None else 60.0
+
+    # --- identify
+
+    def begin(self) -> None:
+        """The head is here."""
+        self.door.open.add(self)
+        try:
+            if not self._again():
+                self._enter()
+        except Fault as fault:
+            self.refuse(fault)
+        except Exception as mistake:  # noqa: BLE001 - the event loop would log it, and the caller wait
+            self.mistaken(mistake)
+
+    def _again(self) -> bool:
+        """Send the request at once where everything about it was decided a moment ago; whether that was so.
+
+        The same lines asked for the same path, in the same catalog, epoch and policies, and nothing of it has a body.
+        """
+        way, notes, relay = self.way, self.notes, self.door.relay
+        if way is None or way.verdict is None or not self.complete:
+            return False
+        lines = way.lines.get(self.caller.peer)
+        principal = notes.principal(relay.epoch, self.door.wall())
+        if lines is None or principal is None or way.access is not relay.policies.access(principal):
+            return False
+        if self.door.entrance.closing or way.service.qualified in relay.switches.cordons:
+            return False
+        lease = way.carrier.at_hand()
+        if lease is None:
+            return False
+        self.principal = principal
+        self.method = way.method
+        self.methods = way.methods
+        self.verdict = way.verdict
+        self._seconds = min(notes.patience, way.service.timeout)
+        self._replay = b""
+        try:
+            self._send(lease, self._seconds, lines)
+        except NotConnectedError:
+            self.depart()
+        return True
+
+    def _enter(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        door, notes, way = self.door, self.notes, self._way
+        cors = way.service.cors
+        if not notes.vetted:
+            self._vet()
+        door.entrance.check_open()
+        if cors is not None and (told := preflight(cors, way.verb, self.seen.fields)):
+            self._answer(204, told, b"", cors=False)
+            return
+        if notes.fault is not None:
+            raise notes.fault
+        now = door.wall()
+        principal = notes.principal(door.relay.epoch, now)
+        if principal is None:
+            epoch = door.relay.epoch
+            principal = door.entrance.known(notes.credential)
+            if principal is None:
+                self._later(self._identify())
+                return
+            notes.identified(principal, epoch, now)
+        self._admit(principal)
+
+    def _vet(self) -> None:
+        """Look at what the fields say of the host, the way and the caller, whatever is asked."""
+        notes, entrance = self.notes, self.door.entrance
+        entrance.check_host(notes.host)
+        check_loop(self.seen.fields, self.door.pseudonym)
+        notes.vetted = True
+        try:
+            notes.credential = entrance.credential(self.seen.fields)
+        except Fault as fault:
+            # A preflight holds no credential, and is answered all the same.
+            notes.fault = notes.fault or fault
+
+    async def _identify(self) -> None:
+        self._admit(await self.door.entrance.identify(self.seen.fields))
+
+    # --- find and admit
+
+    def _admit(self, principal: Principal) -> None:
+        self.principal = principal
+        way, relay = self._way, self.door.relay
+        self._seconds = min(self.notes.patience, way.service.timeout)
+        relay.permit_path(principal, way.verb, way.judged)
+        self.admitted()
+
+    def admitted(self) -> None:
+        """The path is allowed: find the method, and see whether it is."""
+        method = self.find()
+        self.judge_as(method)
+        self.door.relay.permit(self._principal, method)
+        if self.upgrades:
+            self.safe = False
+            self.depart()
+            return
+        self.safe = method.safe
+        way = self._way
+        why = why_not_shared(way.verb, self.notes.first, method)
+        if why is None and not self.complete:
+            why = "a body under way"
+        if why is None:
+            self.look_up(method, self.early)
+            return
+        self.verdict = verdict = _PASSES.get(why) or Pass(why)
+        if method.safe and not self.caller.head.length and way.service.cors is None:
+            way.access = self.door.relay.policies.access(self._principal)
+            way.method, way.methods, way.verdict = method, self.methods, verdict
+        self.depart()
+
+    def judge_as(self, method: Method) -> None:
+        """This is what the request is."""
+        self.method = method
+        self.methods = (method,)
+
+    def find(self) -> Method:
+        """The method that this request is: the binding that it matches, else `service.http`."""
+        way = self._way
+        listing, verb = way.listing, way.verb
+        if listing.offer.description is None and way.service.dialect != "listed":
+            raise Unavailable(
+                f"The service {way.service.qualified!r} has not described itself yet ({listing.offer.why}), so nobody "
+                "knows which methods its paths are; `dialect: listed` is for services that do not describe themselves.",
+                retry_after=2,
+            )
+        if way.below_rpc:
+            return listing.undescribed(verb, safe=False)
+        return listing.bindings.find(verb, way.inner) or listing.undescribed(verb, safe=verb in SAFE)
+
+    # --- judge
+
+    def look_up(self, method: Method, body: bytes) -> None:
+        """Answer from memory where it has the reply; a stale one only if the service cannot be reached."""
+        way = self._way
+        choosing = self.notes.choosing
+        if way.service.keep_host:
+            choosing = (*choosing, self.notes.first.get(b"host", b""))
+        asked = Http(way.verb, way.rest + self.query, choosing, body or None)
+        deadline = self.loop.time() + self._seconds
+        call = Call(self.id, self._principal, method, Params(None), deadline, self.notes.demand, http=asked)
+        self.verdict = self.door.relay.judge(call, self.door.wall())
+        if isinstance(self.verdict, Hit) and self.from_memory(self.verdict):
+            return
+        if isinstance(self.verdict, Stale):
+            self._stale = stale = self.verdict
+            self.verdict = Miss(stale.key, stale.generations, stale.epoch, stale.rule, stale.why)
+        if isinstance(self.verdict, Miss) and method.cache is not None:
+            self.parts = []
+        self.depart()
+
+    def from_memory(self, verdict: Hit | Stale) -> bool:
+        """Write the stored reply; whether it could be."""
+        head = verdict.entry.head
+        if head is None:
+            return False
+        self.write_stored(head, verdict.entry.body)
+        return True
+
+    def write_stored(self, head: HttpHead, body: bytes) -> None:
+        """Write a reply that is whole, with what is said of it now."""
+        left_out = (b"content-length", b"age", b"x-request-id")
+        fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
+        written = self._passed(AnswerHead(head.status, head.reason, fields, None))
+        self.write_whole(written, body, self.status)
+
+    # --- pass on
+
+    def depart(self) -> None:
+        """Send the request on: over a connection at hand where nothing can be lost by that, else over a new one."""
+        if self.safe and self.complete:
+            lease = self._way.carrier.at_hand()
+            if lease is not None:
+                self._replay = early = self.early
+                try:
+                    self._send(lease, self._seconds)
+                except NotConnectedError:
+                    self.put_early(early)
+                else:
+                    return
+        self._replay = None
+        self._later(self._depart_anew())
+
+    async def _depart_anew(self) -> None:
+        carrier = self._way.carrier
+        deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
+        lease = await carrier.lease(deadline)
+        if self.over or self.left:
+            lease.release()
+            return
+        try:
+            self._send(lease, max(0.001, deadline - self.loop.time()))
+        except NotConnectedError as failure:
+            raise carrier.fault(failure, safe=True) from failure
+
+    def _send(self, lease: Lease, seconds: float, lines: bytes | None = None) -> None:
+        """Send the request over this connection; its answer must begin within so many seconds.
+
+        `lines` are those that `_lines` made before.
+        """
+        way, notes, peer = self._way, self.notes, self.caller.peer
+        lines = lines or way.lines.get(peer) or self._lines(peer)
+        if notes.request_id is None:
+            lines = b"%bLabgate-Timeout: %.3f\r\nX-Request-Id: %b\r\n" % (
+                lines,
+                seconds,
+                self.id.encode("ascii"),
+            )
+        else:
+            lines = b"%bLabgate-Timeout: %.3f\r\n" % (lines, seconds)
+        if self.caller.head.length:
+            lines += self.framing()
+        host = notes.first.get(b"host") if way.service.keep_host else None
+        head = lease.head(way.verb, way.rest, self.query, host, lines)
+        self.departed = perf_counter()
+        self._unsure = not self.safe
+        self.send(lease, head, seconds)
+
+    def _lines(self, peer: str) -> bytes:
+        """The lines for the upstream but Host, the service's own, and those that differ with each request."""
+        fields, notes, way = self.seen.fields, self.notes, self._way
+        credential_in = None
+        if notes.credential is not None and b"labgate-token" not in notes.first:
+            credential_in = b"authorization"
+        kept = of_request(
+            self.passed_fields,
+            credential_in=credential_in,
+            underscores=way.service.underscores,
+            replaced=way.carrier.own_fields,
+            upgrades=self.upgrades,
+        )
+        if notes.request_id is not None:
+            kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
+        owners = self.door.cookies
+        lines = b"".join(
+            (
+                field_lines(owners.own(kept, way.service.qualified)),
+                b"Connection: Upgrade\r\n" if self.upgrades else b"",
+                forwarded_lines(self._origin(), peer, way.places.mount),
+                via_line(fields, self.door.pseudonym, self.caller.head.minor),
+            )
+        )
+        # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
+        if b"cookie" not in notes.first and not way.is_rpc and len(way.lines) < _MOST_PEERS:
+            way.lines[peer] = lines
+        return lines
+
+    @property
+    def passed_fields(self) -> Fields:
+        """The fields of the request, before any of them is left out."""
+        return self.seen.fields
+
+    def framing(self) -> bytes:
+        """The line that frames the request's body, where it is not Content-Length as it was sent."""
+        return b"Transfer-Encoding: chunked\r\n" if self.caller.head.length == CHUNKED else b""
+
+    def _origin(self) -> Origin:
+        if self.origin is None:
+            host = self.notes.first.get(b"host", b"")
+            self.origin = self.door.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
+        return self.origin
+
+    # --- the way back
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller."""
+        if self.parts is not None and self.method is not None:
+            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
+            why = why_not_kept(head.status, head.fields, self.method)
+            if why is not None:
+                self.parts = None
+                if isinstance(self.verdict, Miss):
+                    self.verdict = replace(self.verdict, why=why)
+        return self._passed(head)
+
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """The answer came in one piece: the most usual kind is written in one, which is the same but faster."""
+        caller = self.caller
+        asked = caller.head
+        lines = head.passing_lines()
+        traits = head.traits
+        if (
+            lines is None
+            or not traits.is_dated
+            or traits.has_id
+            or (self.is_write and head.status in _INVITES_A_RETRY)
+            or head.status in _BODILESS
+            or self.parts is not None
+            or not self.takes_usual
+            or not (asked.minor and asked.keep_alive and self.complete)
+            or asked.bodiless
+            or self.left
+            or not caller.may_stay()
+        ):
+            super().whole(head, body)
+            return
+        self._until = math.inf
+        if self._timer is not None:
+            self._stop_timer()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release()
+        self.status = head.status
+        self.sent = len(body)
+        self.begun = True
+        way = self.way
+        if way is not None and way.verdict is self.verdict and way.access is not None:
+            told = way.told
+            if not told:
+                told = way.told = self.notes.version_line(way.catalog, way.access) + status_lines(
+                    self.verdict, self.door.wall, None
+                )
+            written = b"HTTP/1.1 %d %b\r\n%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b" % (
+                head.status, head.reason, lines, self.id.encode("ascii"), told,
+                (perf_counter() - self.departed) * 1000, body,
+            )  # fmt: skip
+        else:
+            written = b"HTTP/1.1 %d %b\r\n%b%b\r\n%b" % (head.status, head.reason, lines, self._added(), body)
+        if not caller.over:
+            caller.out.write(written)
+        self.close()
+        if not caller.out.closed:
+            caller.answered(True)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may have changed something."""
+        return any(not method.safe for method in self.methods)
+
+    takes_usual = True
+    """Whether an answer may pass without being looked at."""
+
+    def _passed(self, head: AnswerHead) -> bytes:
+        """A reply's head as the caller gets it."""
+        self.status = status = head.status
+        if status in _INVITES_A_RETRY and self.is_write:
+            # Clients send a write again that was answered so, and it may have happened (facts of CAVE, 1.6).
+            self.status = 500
+            head = AnswerHead(500, b"Internal Server Error", head.fields, head.lines)
+        added = self._added(has_id=head.traits.has_id)
+        return reply_head(head, self._led_back, added, self.caller.shared.date)
+
+    def _led_back(self, name: bytes, value: bytes) -> bytes | None:
+        places = self._way.places
+        if name == b"set-cookie":
+            self.door.cookies.note(set_name(value), self._way.service.qualified)
+            return places.cookie(value, self._way.rest)
+        origin = self._origin()
+        public = self.door.public_origin or b"%b://%b" % (origin.scheme, origin.host)
+        return places.refresh(value, public) if name == b"refresh" else places.reference(value, public)
+
+    def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
+        """The lines that every reply carries, and what the cache did."""
+        own = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
+        if self.principal is None:
+            return own + self._cors_lines() if cors else own
+        access = self.door.relay.policies.access(self.principal)
+        own += self.notes.version_line(self.door.relay.catalog, access)
+        if self.method is not None:
+            spent = perf_counter() - self.departed if self.departed else None
+            own += status_lines(self.verdict, self.door.wall, spent)
+        return own + self._cors_lines()
+
+    def _cors_lines(self) -> bytes:
+        if self.way is None or self.way.service.cors is None:
+            return b""
+        return field_lines(reply_fields(self.way.service.cors, self.seen.fields))
+
+    def tee(self, data: bytes) -> None:
+        """Keep what is to be stored."""
+        if self.parts is not None:
+            self.parts.append(data)
+            rule = self.method.cache if self.method is not None else None
+            if rule is None or self.sent > rule.max_size:
+                self.parts = None
+
+    def answered(self) -> None:
+        """The answer is whole: store it where it is to be."""
+        if self.parts is not None:
+            self.keep(b"".join(self.parts))
+
+    def keep(self, body: bytes) -> None:
+        """Store a reply with this body."""
+        if self.upstream_head is not None and isinstance(self.verdict, Miss):
+            self.door.relay.keep(self.verdict, self.upstream_head, body)
+
+    # --- when it fails
+
+    def lost(self, failure: Exception) -> None:
+        """The answer will not come, or not to its end."""
+        if self.over:
+            return
+        if self.begun:
+            log.warning("an answer broke off: %s", type(failure).__name__, extra={"request_id": self.id})
+            self.fault = "BrokenOff"
+            self.cut()
+            return
+        if isinstance(failure, ConnectionLostError) and not failure.begun and self._replay is not None:
+            # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+            self.put_early(self._replay)
+            self._replay = None
+            self._later(self._depart_anew())
+            return
+        self.refuse(self._fault_of(failure))
+
+    def _fault_of(self, failure: Exception) -> Fault:
+        if isinstance(failure, BadRequest):
+            return failure
+        way = self._way
+        if isinstance(failure, TimeoutError):
+            doubt = {} if self.safe else {"maybe_executed": True}
+            return DeadlineExceeded(
+                f"The service {way.service.qualified!r} did not answer within the call's time.", **doubt
+            )
+        return way.carrier.fault(failure, safe=self.safe)
+
+    def refuse(self, fault: Fault) -> None:
+        """Answer with a fault, unless there is something better."""
+        if self.over:
+            return
+        if isinstance(fault, UpstreamUnreachable):
+            self.door.relay.suspect(self._way.service.qualified)
+            if self._stale is not None:
+                self.verdict = self._stale
+                if self.from_memory(self._stale):
+                    return
+        self.fault = fault.name
+        fields: Fields = ((b"Cache-Control", b"no-store"),)
+        if isinstance(fault, Unauthenticated):
+            fields += self.door.entrance.challenge(fault)
+        answer = refused(fault, self.id, fields, reading=True)
+        status = answer.status
+        if status in _INVITES_A_RETRY and fault.data.get("maybe_executed"):
+            status = 500
+        self._answer(status, answer.fields, answer.body)
+
+    def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
+        """Write an answer of the gate's own; with `cors` the pages that may read the service's answers may read it."""
+        self.status = status
+        head = passed_head(status, None, fields, self.caller.shared.date()) + self._added(cors=cors)
+        self.write_whole(head, body, status)
+
+    def mistaken(self, mistake: Exception) -> None:
+        """Answer that the gate made a mistake, and write its story into the log."""
+        log.error(
+            "request failed by a mistake of the gate's", exc_info=mistake, extra={"request_id": self.id}
+        )
+        if self.begun:
+            self.cut()
+        else:
+            self.refuse(InternalFault("The gate made a mistake; its log tells more, under this request id."))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what has to wait for something."""
+        self._task = self.loop.create_task(self._done(work))
+
+    async def _done(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Fault as fault:
+            self.refuse(fault)
+        except Exception as mistake:  # noqa: BLE001 - as above
+            self.mistaken(mistake)
+
+    # --- the end
+
+    def gone(self) -> None:
+        """The caller has gone."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        super().gone()
+
+    def may_go_on(self) -> bool:
+        """Whether who opened a stream may still have it: their token holds, and the policies let them."""
+        self._count()
+        if self.principal is None:
+            return True
+        if self.door.entrance.known(self.notes.credential) is None and not self._asking:
+            # Verdicts end together, whosever token was revoked: this one is asked about anew.
+            self._asking = self.loop.create_task(self._ask_again())
+        access = self.door.relay.policies.access(self.principal)
+        return all(access.allows(method.qualified) for method in self.methods)
+
+    async def _ask_again(self) -> None:
+        try:
+            await self.door.entrance.identify(self.seen.fields)
+        except Unauthenticated as fault:
+            self._give_up()
+            self.lost(fault)
+        except Fault:
+            pass  # nobody can say; it is asked again in a second
+        finally:
+            self._asking = None
+
+    def _count(self) -> None:
+        received, sent = self._counted
+        if self.way is not None and (self.sent > sent or self.received > received):
+            self.door.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
+            self._counted = (self.received, self.sent)
+
+    def closed(self) -> None:
+        """It is over: what it changed is forgotten, and what it was is written down."""
+        observer = self.door.observer
+        self.door.open.discard(self)
+        if self._unsure:
+            self.door.relay.ended(self.methods)
+        self._count()
+        seconds = perf_counter() - self.started
+        ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
+        for method in self.methods:
+            observer.called(method, ended, seconds)
+        if observer.writes:
+            observer.visited(self._visit(seconds))
+        else:
+            observer.counted("mount", self.status or 499)
+
+    def _visit(self, seconds: float) -> Visit:
+        """What the access log says."""
+        verb, _, target = self.line.decode("latin-1").partition(" ")
+        peer = self.origin.client if self.origin is not None else self.caller.peer
+        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or 499)
+        visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
+        visit.service = self.way.service.qualified if self.way is not None else None
+        visit.subject = self.principal.subject if self.principal is not None else None
+        if self.methods:
+            visit.cache = in_a_word(self.verdict)
+        if len(self.methods) == 1:
+            visit.method = self.methods[0].qualified
+        else:
+            visit.entries = len(self.methods)
+        return visit
+
+    # --- what is there by now
+
+    @property
+    def _way(self) -> Way:
+        if self.way is None:
+            raise InternalFault("The request goes nowhere.")
+        return self.way
+
+    @property
+    def _principal(self) -> Principal:
+        if self.principal is None:
+            raise InternalFault("The caller is not known.")
+        return self.principal

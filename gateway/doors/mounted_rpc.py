@@ -1,0 +1,231 @@
+"""How does a JSON-RPC body pass through a mount? Each call in it is the method that it names."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway.core import rpc_mount
+from gateway.core.faults import (
+    BadRequest,
+    Fault,
+    Forbidden,
+    InvalidRequest,
+    TooLarge,
+    Unavailable,
+    UpstreamBroken,
+)
+from gateway.core.heads import AnswerHead
+from gateway.core.listing import Listing
+from gateway.core.method import Method
+from gateway.core.naming import is_introspection, shown
+from gateway.core.reply import Fields
+from gateway.core.rpc_mount import RpcBody, RpcCall
+from gateway.core.storing import why_not_shared
+from gateway.core.verdict import Hit, HttpHead, Pass, Stale
+from gateway.doors.mounted import Mounted
+from gateway.wire.head import CHUNKED
+from gateway.wire.passage import EARLY
+
+if TYPE_CHECKING:
+    pass
+
+LARGE = 1 << 20
+"""Bytes beyond which a body is read beside the event loop."""
+
+
+class MountedRpc(Mounted):
+    """One request with a JSON-RPC body. It is read whole before anything is sent, and sent as it came."""
+
+    wants_bare = True
+
+    _ready = False
+    _said = b""
+    _single: RpcCall | None = None
+    _lists = False
+
+    # --- the body comes before anything is judged
+
+    def body(self, data: bytes) -> None:
+        """Some of the body; more of it is taken when its sender is known."""
+        if self.over:
+            return
+        super().body(data)
+        if not self._ready:
+            if self.received > EARLY:
+                self.caller.pause_behind(True)
+        elif self.lease is None:
+            self._limit(self.received)
+
+    def _limit(self, size: int) -> None:
+        limit = self.door.limits.body
+        if size > limit:
+            self.refuse(TooLarge(f"The body is larger than {limit} bytes: send less at once.", limit=limit))
+
+    def admitted(self) -> None:
+        """The path is allowed; what is called stands in the body."""
+        self._ready = True
+        codings = [value for name, value in self.seen.fields if name.lower() == b"content-encoding"]
+        if any(coding.strip().lower() != b"identity" for coding in codings):
+            raise BadRequest(
+                "A JSON-RPC body with a Content-Encoding cannot be read here, so nobody knows what it calls: send it as it is."
+            )
+        self._limit(max(self.received, self.caller.head.length))
+        if self.complete:
+            self.asked()
+        elif not self.over:
+            self.caller.invite_body()
+            self.caller.pause_behind(False)
+
+    def asked(self) -> None:
+        """The body is here."""
+        if not self._ready or self.over:
+            return
+        self._said = self.early
+        self.put_early(self._said)
+        if len(self._said) > LARGE:
+            self._later(self._read_aside())
+            return
+        try:
+            self._read(self._calls())
+        except Fault as fault:
+            self.refuse(fault)
+        except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
+            self.mistaken(mistake)
+
+    def _calls(self) -> RpcBody:
+        limits = self.door.limits
+        return rpc_mount.read(self._said, max_batch=limits.batch, max_depth=limits.depth)
+
+    async def _read_aside(self) -> None:
+        self._read(await asyncio.to_thread(self._calls))
+
+    def _read(self, said: RpcBody) -> None:
+        """Judge every call of the body."""
+        listing = self._way.listing
+        if listing.offer.description is None:
+            raise Unavailable(
+                f"The service {self._way.service.qualified!r} has not told its methods yet: try again in a moment.",
+                retry_after=2,
+            )
+        found = [self._method_of(call, listing) for call in said.calls]
+        methods = [one for one in found if one is not None]
+        if self._lists and len(said.calls) > 1:
+            raise InvalidRequest(
+                "Ask for a list of methods in a request of its own: what you may not call is left out."
+            )
+        if not said.calls:
+            methods.append(listing.undescribed(self._way.verb, safe=False))
+        for method in methods:
+            self.door.relay.permit(self._principal, method)
+        self.methods = tuple(methods)
+        self.safe = all(method.safe for method in methods)
+        if not said.batch and methods:
+            self._single = said.calls[0]
+        self._go(methods)
+
+    def _go(self, methods: list[Method]) -> None:
+        single, self.method = self._single, methods[0] if methods else None
+        if single is None or self.method is None:
+            why: str | None = "unsafe" if not self.safe else "a batch" if methods else "a list of methods"
+        elif single.id is None:
+            why = "a notification"
+        else:
+            why = why_not_shared(self._way.verb, self.notes.first, self.method)
+        if why is None and self.method is not None and single is not None:
+            self.look_up(self.method, rpc_mount.without_id(self._said, single))
+            return
+        self.verdict = Pass(why or "unsafe")
+        self.depart()
+
+    def _method_of(self, call: RpcCall, listing: Listing) -> Method | None:
+        """The method that an entry calls; None for those by which a service describes itself."""
+        name = call.method
+        method = listing.by_rpc_name.get(name)
+        if method is not None:
+            return method
+        if not is_introspection(name):
+            return listing.undescribed(self._way.verb, safe=False)
+        if rpc_mount.is_list(name):
+            self._lists = True
+            self.takes_usual = False
+            return None
+        if name in rpc_mount.ONE_METHOD:
+            asked = rpc_mount.named_method(call)
+            if asked is not None and (is_introspection(asked) or self._may_call(asked)):
+                return None
+            raise Forbidden(f"{self._principal.subject!r} may not call {shown(asked or 'that method')}.")
+        # What calls other methods by their names would evade every policy.
+        raise Forbidden(f"{shown(name)} is not called through the gate.")
+
+    def _may_call(self, name: str) -> bool:
+        """Whether the caller may call the upstream's method of this name."""
+        listing = self._way.listing
+        method = listing.by_rpc_name.get(name) or listing.undescribed(self._way.verb, safe=False)
+        return self.door.relay.policies.access(self._principal).allows(method.qualified)
+
+    # --- sent as it came
+
+    @property
+    def passed_fields(self) -> Fields:
+        """The fields of the request; a list of methods is asked for in plain, because it is read here."""
+        fields = self.seen.fields
+        if not self._lists:
+            return fields
+        kept = tuple(field for field in fields if field[0].lower() != b"accept-encoding")
+        return (*kept, (b"Accept-Encoding", b"identity"))
+
+    def framing(self) -> bytes:
+        """The body is whole: its length is known, whether it was sent or not."""
+        return b"Content-Length: %d\r\n" % len(self._said) if self.caller.head.length == CHUNKED else b""
+
+    # --- the way back
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller; a list of methods is kept back until it is whole."""
+        if self._lists:
+            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
+            return None
+        return super().answer_head(head)
+
+    def answered(self) -> None:
+        """The answer is whole: store what may serve again, let the caller see what they may."""
+        if self._lists and self.held is not None and self.upstream_head is not None:
+            self._show(self.upstream_head, b"".join(self.held))
+            return
+        if (
+            self.parts is None
+            or self._single is None
+            or self._single.id is None
+            or self.upstream_head is None
+        ):
+            return
+        split = rpc_mount.split_answer(b"".join(self.parts), self._single.id)
+        if split is not None:
+            before, after = split
+            self.keep(b"%d:%b%b" % (len(before), before, after))
+
+    def _show(self, head: HttpHead, body: bytes) -> None:
+        """Write an answer that lists methods, without those that the caller may not call."""
+        shown_part = rpc_mount.filtered(body, self._may_call) if body else body
+        if shown_part is None:
+            if not 200 <= head.status < 300:
+                shown_part = body  # an error page lists nothing that a call would not have told
+            else:
+                self.refuse(
+                    UpstreamBroken(
+                        f"The service {self._way.service.qualified!r} described itself in no JSON."
+                    )
+                )
+                return
+        self.write_stored(head, shown_part)
+
+    def from_memory(self, verdict: Hit | Stale) -> bool:
+        """Write the stored answer around the caller's own id."""
+        head, single = verdict.entry.head, self._single
+        if head is None or single is None or single.id is None:
+            return False
+        size, _, rest = verdict.entry.body.partition(b":")
+        at = int(size)
+        self.write_stored(head, rest[:at] + single.id + rest[at:])
+        return True

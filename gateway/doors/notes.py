@@ -1,0 +1,97 @@
+"""What do a caller's header lines say to the mount door? Found out once for each set of lines."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from gateway.core.call import Demand, demand_of
+from gateway.core.catalog import Catalog
+from gateway.core.faults import Fault
+from gateway.core.policy import Access
+from gateway.core.principal import Principal
+from gateway.core.reply import Fields
+from gateway.core.storing import choosing
+from gateway.doors.asked import given_id, patience_of
+from gateway.doors.way import Way
+
+CHECKED_SECONDS: Final = 0.25
+"""For how long a caller's verdict is not asked for again; the epoch ends it at once."""
+
+_MOST_WAYS: Final = 64
+
+
+class Notes:
+    """What the fields of a request mean; nothing here depends on its verb, target or body.
+
+    `first` has the first value of each field by its name in lower case. `patience` is in seconds, `inf` if nothing is
+    said. `fault` is what is wrong with them, for whatever is asked.
+    """
+
+    __slots__ = (
+        "_catalog",
+        "_epoch",
+        "_principal",
+        "_until",
+        "_version",
+        "choosing",
+        "credential",
+        "demand",
+        "fault",
+        "first",
+        "host",
+        "patience",
+        "request_id",
+        "vetted",
+        "ways",
+    )
+
+    def __init__(self, fields: Fields) -> None:
+        self.first = {name.lower(): value for name, value in reversed(fields)}
+        self.host = self.first.get(b"host", b"").decode("latin-1")
+        self.request_id = given_id(self._text(b"x-request-id"))
+        self.choosing = choosing(fields)
+        self.credential: str | None = None
+        self.vetted = False
+        """Whether host, way and credential were found to be in order."""
+        self.fault: Fault | None = None
+        self.demand: Demand = demand_of(self._text(b"cache-control"))
+        self.patience = math.inf
+        try:
+            self.patience = patience_of(self._text(b"labgate-timeout"))
+        except Fault as fault:
+            self.fault = fault
+        self._principal: Principal | None = None
+        self._epoch = -1
+        self._until = 0.0
+        self.ways: dict[bytes, Way] = {}
+        """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
+        self._catalog: tuple[Catalog, Access] | None = None
+        self._version = b""
+
+    def _text(self, name: bytes) -> str | None:
+        value = self.first.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def principal(self, epoch: int, now: float) -> Principal | None:
+        """The caller, if they were asked about in this epoch and a moment ago."""
+        return self._principal if epoch == self._epoch and now < self._until else None
+
+    def identified(self, principal: Principal, epoch: int, now: float) -> None:
+        """Remember who the caller is."""
+        self._principal, self._epoch = principal, epoch
+        self._until = min(principal.expires, now + CHECKED_SECONDS)
+
+    def version_line(self, catalog: Catalog, access: Access) -> bytes:
+        """The line that says the catalog's version for this caller."""
+        known = self._catalog
+        if known is None or known[0] is not catalog or known[1] is not access:
+            self._catalog = (catalog, access)
+            self._version = b"Labgate-Catalog: %b\r\n" % catalog.view(access, None).version.encode("ascii")
+        return self._version
+
+    def keep(self, line: bytes, way: Way) -> None:
+        """Remember where requests with this verb and path go."""
+        if len(self.ways) >= _MOST_WAYS:
+            self.ways.clear()
+        self.ways[line] = way

@@ -1,0 +1,200 @@
+"""What can be said of a running gate, to operators as JSON and to Prometheus as numbers?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+from msgspec import to_builtins
+
+from gateway.core.switches import Switches
+from gateway.discovery import Discovery
+from gateway.settings import Settings
+
+Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
+
+_SERVICE: Final = ("service",)
+
+_LOAD: Final = (
+    ("in_flight", "gauge", "upstream_in_flight", "Requests that are at the service."),
+    ("waiting", "gauge", "upstream_waiting", "Requests that wait for their turn at the service."),
+    ("connections", "gauge", "upstream_connections", "Connections to the service."),
+    ("opened", "counter", "upstream_connections_opened", "Connections made to the service."),
+    ("reused", "counter", "upstream_connections_reused", "Requests sent on a connection that had carried others."),
+    ("failures", "counter", "upstream_failures", "Requests to the service that got no answer."),
+)  # fmt: skip
+"""What an upstream keeps count of: its attribute, and how it is published."""
+
+_COUNTED: Final = (
+    ("accepted", "connections_accepted", "Connections of callers that were accepted."),
+    ("requests", "requests_received", "Requests whose head was taken."),
+    ("broken_bodies", "broken_bodies", "Bodies of requests that stopped half way or had no clear end."),
+    ("stuck", "stuck_connections", "Connections ended because their reader took nothing any more."),
+    ("turned_away", "turned_away_connections", "Connections closed unread, because there were too many."),
+)
+"""What a listener keeps count of: its attribute, and how it is published."""
+
+
+class Numbers(Protocol):
+    """Who publishes numbers, and reads them when somebody asks."""
+
+    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that go up and down."""
+
+    def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that only grow."""
+
+
+class Load(Protocol):
+    """What a service's upstream keeps count of."""
+
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def opened(self) -> int: ...
+    @property
+    def reused(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+
+
+class Counted(Protocol):
+    """What a listener has counted so far."""
+
+    accepted: int
+    requests: int
+    refused: Counter[str]
+    broken_bodies: int
+    stuck: int
+    turned_away: int
+
+
+class Listener(Protocol):
+    """One of the gate's listeners."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def counters(self) -> Counted: ...
+
+
+class Status:
+    """Reads the parts of a running gate, and changes none. No secret is any part of what it says."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        discovery: Discovery,
+        upstreams: Mapping[str, Load],
+        switches: Switches,
+        listeners: Sequence[Listener],
+    ) -> None:
+        """`upstreams` are by the services' qualified names; `listeners` may still grow."""
+        self._places = _places(settings)
+        self._discovery = discovery
+        self._upstreams = upstreams
+        self._switches = switches
+        self._listeners = listeners
+
+    @property
+    def connections(self) -> int:
+        """Connections of callers, of all listeners."""
+        return sum(one.connections for one in self._listeners)
+
+    def services(self, wall: float, monotonic: float) -> dict[str, Any]:
+        """Every service by its qualified name; times are seconds ago."""
+
+        def ago(moment: float | None, now: float) -> float | None:
+            return None if moment is None else round(max(0.0, now - moment), 1)
+
+        told: dict[str, Any] = {}
+        for name, health in self._discovery.health().items():
+            cordon = self._switches.cordons.get(name)
+            told[name] = {
+                **to_builtins(health),
+                "since": ago(health.since, monotonic),
+                "asked": ago(health.asked, monotonic),
+                "cordoned": cordon and {"by": cordon.by, "since": ago(cordon.since, wall)},
+                **self._places[name],
+                **{attribute: getattr(self._upstreams[name], attribute) for attribute, *_ in _LOAD},
+            }
+        return told
+
+    def heads(self) -> dict[str, Any]:
+        """What came in at all listeners together, and what of it was refused before any door."""
+        counted = {attribute: self._sum(attribute) for attribute, *_ in _COUNTED}
+        return {**counted, "refused": dict(sorted(self._refused().items()))}
+
+    def publish(self, numbers: Numbers) -> None:
+        """Have every number read whenever metrics are asked for."""
+        health, catalog = self._discovery.health, self._discovery
+        for attribute, kind, name, text in _LOAD:
+            put = numbers.gauge if kind == "gauge" else numbers.counter
+            put(name, text, _SERVICE, self._load(attribute))
+        numbers.gauge(
+            "service_up",
+            "Whether the service answered when it was last asked what it offers.",
+            _SERVICE,
+            lambda: [((name,), float(not one.down)) for name, one in health().items()],
+        )
+        numbers.gauge(
+            "service_cordoned",
+            "Whether an operator took the service out of service.",
+            _SERVICE,
+            lambda: [((name,), float(name in self._switches.cordons)) for name in self._places],
+        )
+        numbers.gauge(
+            "catalog_methods",
+            "Methods of the service in the catalog.",
+            _SERVICE,
+            lambda: [((name,), float(len(one.items))) for name, one in catalog.current.listings.items()],
+        )
+        numbers.gauge(
+            "switch",
+            "Whether the switch is on.",
+            ("switch",),
+            lambda: [
+                (("cache",), float(self._switches.cache)),
+                (("lanes",), float(self._switches.lanes)),
+            ],
+        )
+        for attribute, name, text in _COUNTED:
+            numbers.counter(name, text, (), self._counted(attribute))
+        numbers.counter(
+            "refused_heads",
+            "Heads of requests that were refused before any door, by reason.",
+            ("reason",),
+            lambda: [((reason,), float(count)) for reason, count in sorted(self._refused().items())],
+        )
+        numbers.gauge("connections", "Connections of callers.", (), lambda: [((), float(self.connections))])
+
+    def _load(self, attribute: str) -> Read:
+        return lambda: [((name,), float(getattr(one, attribute))) for name, one in self._upstreams.items()]
+
+    def _counted(self, attribute: str) -> Read:
+        return lambda: [((), float(self._sum(attribute)))]
+
+    def _sum(self, attribute: str) -> int:
+        return sum(getattr(one.counters, attribute) for one in self._listeners)
+
+    def _refused(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for one in self._listeners:
+            total.update(one.counters.refused)
+        return total
+
+
+def _places(settings: Settings) -> dict[str, dict[str, str | None]]:
+    """Where callers find each service beside `/rpc`: its mount, and its own port."""
+    services = dict(settings.services)
+    for datastack, section in settings.datastacks.items():
+        services |= {f"{datastack}/{name}": one for name, one in section.services.items()}
+    return {
+        name: {"mount": one.mount, "listen": None if one.listen is None else str(one.listen)}
+        for name, one in services.items()
+    }

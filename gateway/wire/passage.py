@@ -1,0 +1,435 @@
+"""How does one request pass from a caller's connection to an upstream's, and the answer back, byte by byte?
+
+No task, no future and no queue stand between the two: each side's bytes are written to the other as they come, and a
+side that does not take them pauses the other one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+from gateway.core.faults import BadRequest
+from gateway.core.heads import AnswerHead
+from gateway.core.ports import Lease
+from gateway.wire.connection import Connection
+
+EARLY: Final = 64 << 10
+"""Bytes of a body that are taken before there is a connection for them."""
+
+INVITE_SECONDS: Final = 1.0
+"""For how long a caller who waits for `100 Continue` waits for the upstream's word; then the gate gives it."""
+
+_LARGE: Final = 64 << 10
+_SOON: Final = 10.0
+"""Seconds to a deadline below which it has a timer of its own; farther ones are looked at about once a second."""
+
+_BODILESS: Final = (204, 304)
+
+
+class Passage:
+    """One request on its way: a `Guest` of the caller's connection, and the `Receiver` of the upstream's answer.
+
+    A subclass says what is sent and what is made of the answer: `begin`, `asked`, `answer_head`, `tee`, `lost`, `closed`.
+    """
+
+    wants_bare = False
+    lease: Lease | None = None
+    received = 0
+    """Bytes of the request's body so far, with the frames of its chunks."""
+    sent = 0
+    """Bytes of the answer's body so far."""
+    complete = False
+    """Whether the request is whole."""
+    begun = False
+    """Whether the answer's head is on its way to the caller."""
+    left = False
+    """Whether the caller has gone."""
+    over = False
+    safe = True
+    """Whether the request changes nothing, so that it ends with its caller."""
+    upgrades = False
+    """Whether a 101 is an answer."""
+    held: list[bytes] | None = None
+    """The answer's body, where it is kept back until it is whole."""
+    _early: list[bytes] | None = None
+    _stay = False
+    _chunked = False
+    _bodiless = False
+    _tunnelled = False
+    _waits = False  # the upstream does not take what is sent
+    _moved_at = 0.0
+    _until = math.inf
+    _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, caller: Connection) -> None:
+        self.caller = caller
+        self.loop = caller.shared.loop
+        self._out: list[bytes] = []
+
+    # --- what a subclass says
+
+    def begin(self) -> None:
+        """The request's head is here; a short body may be too."""
+        raise NotImplementedError
+
+    def asked(self) -> None:
+        """The request's body is whole."""
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller, without framing, Connection and the empty line; None keeps the answer back."""
+        raise NotImplementedError
+
+    def tee(self, data: bytes) -> None:
+        """Some of the answer's body passes."""
+
+    def answered(self) -> None:
+        """The answer is complete, and not written to its end yet if it was kept back."""
+
+    def lost(self, failure: Exception) -> None:
+        """The answer will not come, or not to its end; the lease is given back."""
+        raise NotImplementedError
+
+    def mistaken(self, mistake: Exception) -> None:
+        """The gate made a mistake, and the lease is given back."""
+        raise NotImplementedError
+
+    def closed(self) -> None:
+        """It is over: called once, whatever happened."""
+
+    def may_go_on(self) -> bool:
+        """Asked about once a second: whether a stream or tunnel may stay open."""
+        return True
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing may move."""
+        raise NotImplementedError
+
+    # --- the caller's side: a Guest
+
+    def start(self, *, whole: bool) -> None:
+        """The head was taken; `whole` = so was the body."""
+        self.complete = whole
+        self.begin()
+
+    def body(self, data: bytes) -> None:
+        """Some of the body, or of a tunnel."""
+        self.received += len(data)
+        if self.lease is None:
+            if self._early is None:
+                self._early = []
+            self._early.append(data)
+            if self.received > EARLY and not self.wants_bare:
+                self.caller.pause_behind(True)
+            return
+        self._moved_at = self.loop.time()
+        self.lease.connection.write(data)
+
+    def body_end(self) -> None:
+        """The body is whole."""
+        self.complete = True
+        if self.lease is not None:
+            self.lease.connection.finish()
+            self._moved_at = self.loop.time()
+        self.asked()
+
+    def broken(self, fault: BadRequest) -> None:
+        """The rest of the body never comes: the upstream must not take what came for the whole."""
+        self._give_up()
+        self.lost(fault)
+
+    def gone(self) -> None:
+        """The caller has gone. Safe work ends; what may change something goes on if the upstream has all of it."""
+        self.left = True
+        self._early = None
+        if self.over:
+            return
+        if self.lease is not None and self.complete and not self.safe and not self._tunnelled:
+            self.lease.connection.resume_reading()
+            # Nobody asks a connection that has gone about the time.
+            until = self._until if self._until < math.inf else self.loop.time() + self.idle_seconds
+            self._timer = self._timer or self.loop.call_at(until, self._late)
+            return
+        self._give_up()
+        self.close()
+
+    def pause_writing(self) -> None:
+        """The caller does not take the answer."""
+        if self.lease is not None:
+            self.lease.connection.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The caller takes again."""
+        if self.lease is not None:
+            self._moved_at = self.loop.time()
+            self.lease.connection.resume_reading()
+
+    def check(self, now: float) -> None:
+        """End what has been silent for too long, or may not go on."""
+        if self.lease is None or self.over:
+            return
+        if now > self._until:
+            self._late()
+            return
+        streams = self.begun or self._waits
+        silent = streams and not self.caller.out.paused and now - self._moved_at > self.idle_seconds
+        if silent or ((self.begun or self._tunnelled) and not self.may_go_on()):
+            self._give_up()
+            self.lost(TimeoutError("nothing has moved for too long"))
+
+    # --- the way there
+
+    def send(self, lease: Lease, head: bytes, seconds: float) -> None:
+        """Send the request over this connection, which is given back in the end.
+
+        `head` is whole. The answer's head is awaited for so many seconds; while the request itself is under way, as long
+        as it moves. Raises NotConnectedError: the lease is given back then.
+        """
+        early = self.early
+        joined = len(early) <= _LARGE
+        line = lease.connection
+        try:
+            line.start(
+                head + early if joined else head,
+                self,
+                whole=self.complete and joined,
+                bodiless=self.caller.head.bodiless,
+                upgrades=self.upgrades,
+            )
+        except Exception:
+            lease.release()
+            raise
+        self.lease = lease
+        self._early = None
+        if not joined:
+            line.write(early)
+            if self.complete:
+                line.finish()
+        if not self.complete:
+            if self.caller.head.expects:
+                self.loop.call_later(INVITE_SECONDS, self._invite)
+            if not self._waits:
+                self.caller.pause_behind(False)
+        self._moved_at = self.loop.time()
+        until = self._moved_at + seconds
+        if seconds < _SOON:
+            self._timer = self.loop.call_at(until, self._late)
+        else:
+            self._until = until
+
+    @property
+    def early(self) -> bytes:
+        """What came of the body while there was no connection for it."""
+        return b"".join(self._early) if self._early else b""
+
+    def put_early(self, data: bytes) -> None:
+        """Send this as the body: what came was read, or shall be sent once more."""
+        self._early = [data] if data else None
+
+    def _invite(self) -> None:
+        if not self.over and not self.begun and not self.left:
+            self.caller.invite_body()
+
+    def _late(self) -> None:
+        if not self.complete and not self.left:
+            # The upload is still under way, at its own pace.
+            self._stop_timer()
+            self._until = self.loop.time() + self.idle_seconds
+            return
+        self._give_up()
+        self.lost(TimeoutError("the time is over"))
+
+    def _give_up(self) -> None:
+        """End the exchange with the upstream."""
+        self._stop_timer()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.connection.leave()
+            lease.release()
+
+    def _stop_timer(self) -> None:
+        self._until = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the way back: a Receiver
+
+    def pause(self) -> None:
+        """The upstream does not take the body."""
+        self._waits = True
+        self.caller.pause_behind(True)
+
+    def resume(self) -> None:
+        """The upstream takes again."""
+        self._waits = False
+        self._moved_at = self.loop.time()
+        self.caller.pause_behind(False)
+
+    def interim(self, status: int) -> None:
+        """Interim answers end here, but for the upstream's leave to send the body."""
+        if status == 100 and not self.left:
+            self.caller.invite_body()
+
+    def head(self, head: AnswerHead) -> None:
+        """The answer begins."""
+        self._stop_timer()
+        if self.left and not self.safe:
+            # Nobody reads the answer; but somebody has to see its end.
+            self._timer = self.loop.call_later(self.idle_seconds, self._late)
+        try:
+            written = self.answer_head(head)
+        except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
+            self._give_up()
+            self.mistaken(mistake)
+            return
+        if written is None:
+            self.held = []
+        elif head.status == 101:
+            self._switch(written)
+        else:
+            self.write_head(written, head.status, framed=head.traits.has_length)
+
+    def write_head(self, written: bytes, status: int, *, framed: bool) -> None:
+        """Write the answer's head with the lines that are the connection's to say; `framed` = its length is in it."""
+        head = self.caller.head
+        self.begun = True
+        self._stay = head.keep_alive and self.complete and self.caller.may_stay()
+        self._bodiless = head.bodiless or status in _BODILESS
+        if not framed and not self._bodiless:
+            if head.minor:
+                self._chunked = True
+                written += b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._stay = False
+        if not self._stay:
+            written += b"Connection: close\r\n"
+        elif not head.minor:
+            written += b"Connection: keep-alive\r\n"
+        self._out.append(written + b"\r\n")
+
+    def _switch(self, written: bytes) -> None:
+        self.begun = self._tunnelled = True
+        self._out.append(written + b"\r\n")
+        self._flush()
+        self.caller.tunnel()
+
+    def piece(self, data: bytes) -> None:
+        """Some of the answer's body."""
+        if self.over:
+            return
+        self.sent += len(data)
+        self.tee(data)
+        if self.held is not None:
+            self.held.append(data)
+        elif self._bodiless or self.left:
+            pass
+        elif self._chunked:
+            if len(data) < _LARGE:
+                self._out.append(b"%x\r\n%b\r\n" % (len(data), data))
+            else:
+                self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+        else:
+            self._out.append(data)
+
+    def tunnel(self, data: bytes) -> None:
+        """Bytes of the other protocol, for the caller."""
+        self.sent += len(data)
+        self._out.append(data)
+
+    def fed(self) -> None:
+        """Write what has come."""
+        self._moved_at = self.loop.time()
+        if self._out:
+            self._flush()
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if self.left or self.caller.over:
+            return
+        write = self.caller.out.write
+        if len(out) == 1:
+            write(out[0])
+        elif sum(map(len, out)) < _LARGE:
+            write(b"".join(out))
+        else:
+            for data in out:
+                write(data)
+
+    def end(self) -> None:
+        """The answer is complete."""
+        if self.over:
+            return
+        self._stop_timer()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release()
+        if self._tunnelled:
+            self._flush()
+            self.finish(stay=False)
+            return
+        try:
+            self.answered()
+        except Exception as mistake:  # noqa: BLE001 - as above
+            self.mistaken(mistake)
+            return
+        if not self.begun and not self.left:
+            return  # it was kept back, and the subclass writes it
+        if self._chunked:
+            self._out.append(b"0\r\n\r\n")
+        self.finish(stay=self._stay)
+
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """The answer came in one piece."""
+        self.head(head)
+        if body:
+            self.piece(body)
+        self.end()
+
+    def failed(self, failure: Exception) -> None:
+        """The answer does not come to its end."""
+        self._stop_timer()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release()
+        self.lost(failure)
+
+    # --- the end
+
+    def write_whole(self, head: bytes, body: bytes, status: int) -> None:
+        """Write an answer that is in memory; `head` is without framing, Connection and the empty line."""
+        if self.left or self.over:
+            self.close()
+            return
+        bodiless = self.caller.head.bodiless or status in _BODILESS
+        if status not in _BODILESS:
+            head += b"Content-Length: %d\r\n" % len(body)
+        self.write_head(head, status, framed=True)
+        if not bodiless:
+            self.sent += len(body)
+            self._out.append(body)
+        self.finish(stay=self._stay)
+
+    def finish(self, *, stay: bool) -> None:
+        """The answer is written to its end."""
+        self._flush()
+        self.close()
+        if not self.left and not self.caller.out.closed:
+            self.caller.answered(stay)
+
+    def cut(self) -> None:
+        """The answer breaks off: no caller may take what came of it for the whole."""
+        self.close()
+        if not self.left:
+            self.caller.abort()
+
+    def close(self) -> None:
+        """It is over."""
+        if not self.over:
+            self.over = True
+            self._stop_timer()
+            self._early = None
+            self._out.clear()
+            self.closed()

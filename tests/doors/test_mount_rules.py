@@ -1,0 +1,309 @@
+"""A request through a mount that is a described operation follows that method's rules: cached, shared and purged."""
+
+import pytest
+from mounted_labs import REST, document
+from mounting import Upstream, as_json, past, told
+
+
+@pytest.fixture
+async def up(stand) -> Upstream:
+    upstream = await stand.upstream()
+    upstream.on("/openapi.json", as_json(document()))
+    await stand.gate(REST.format(url=upstream.url))
+    upstream.asked.clear()
+    return upstream
+
+
+@pytest.fixture
+def ada(stand, up):
+    return stand.caller("lab")
+
+
+@pytest.fixture
+def bob(stand, up):
+    return stand.caller("lab", name="bob")
+
+
+async def test_the_second_equal_get_is_a_hit_and_says_so(up, ada):
+    up.on("/thing/7", told(b"seven", "X-Own: 1", 'ETag: "x"', status="200 Fine"))
+    first, second = await ada.get("/lab/thing/7"), await ada.get("/lab/thing/7")
+    assert len(up.asked) == 1
+    assert "fwd=miss" in first["Cache-Status"]
+    assert first.values("Age") == []
+    assert (
+        "labgate; hit; ttl=3600" in second["Cache-Status"]
+        or "labgate; hit; ttl=3599" in second["Cache-Status"]
+    )
+    assert second["Age"] == "0"
+    for answer in (first, second):
+        assert (answer.status, answer.reason, answer.body) == (200, b"Fine", b"seven")
+        assert (answer["X-Own"], answer["ETag"], answer["Content-Length"]) == ("1", '"x"', "5")
+    assert first["X-Request-Id"] != second["X-Request-Id"]
+
+
+async def test_what_no_rule_speaks_of_is_asked_every_time(up, ada):
+    for target in ("/lab/other/7", "/lab/undescribed"):
+        for _ in range(2):
+            assert 'fwd=bypass; detail="no rule"' in (await ada.get(target))["Cache-Status"]
+    assert len(up.asked) == 4
+
+
+async def test_a_hit_carries_the_request_id_of_its_own_request(up, ada):
+    async def echo(asked):
+        return told(b"x", f"X-Request-Id: {asked.values('X-Request-Id')[0].decode()}")
+
+    up.on("/thing/7", echo)
+    assert (await ada.get("/lab/thing/7", "X-Request-Id: the-first-one"))["X-Request-Id"] == "the-first-one"
+    second = await ada.get("/lab/thing/7", "X-Request-Id: the-second-one")
+    assert second.hit
+    assert second["X-Request-Id"] == "the-second-one"
+
+
+async def test_a_hit_has_one_age_though_its_upstream_had_sent_one(up, ada):
+    up.on("/thing/7", told(b"x", "Age: 100"))
+    assert (await ada.get("/lab/thing/7"))["Age"] == "100"
+    second = await ada.get("/lab/thing/7")
+    assert second.hit
+    assert int(second["Age"]) in range(100, 160)
+
+
+async def test_entries_are_shared_as_the_rule_says(up, ada, bob):
+    for target, shared in (("/lab/thing/7", True), ("/lab/mine/7", False)):
+        first = await ada.get(target)
+        other = await bob.get(target)
+        assert other.hit is shared
+        assert (other.body == first.body) is shared
+        assert (await ada.get(target)).hit
+        assert (await bob.get(target)).hit
+
+
+async def test_a_hit_passes_the_policy_that_a_miss_does(stand, up, ada):
+    await ada.get("/lab/thing/7")
+    for caller, status in ((stand.caller("paths", name="eve"), 403), (stand.nobody(), 401)):
+        assert (await caller.get("/lab/thing/7")).status == status
+    assert len(up.asked) == 1
+
+
+APART = {
+    "path": ("/lab/thing/8", ()),
+    "path as it is written": ("/lab/thing/%37", ()),
+    "query": ("/lab/thing/7?a=1", ()),
+    "query's order": ("/lab/thing/7?b=1&a=1", ()),
+    "an empty query": ("/lab/thing/7?", ()),
+    "Accept": ("/lab/thing/7", ("Accept: text/html",)),
+    "an empty Accept": ("/lab/thing/7", ("Accept:",)),
+    "two Accepts": ("/lab/thing/7", ("Accept: text/html", "Accept: text/plain")),
+    "Accept-Encoding": ("/lab/thing/7", ("Accept-Encoding: gzip",)),
+    "Accept-Language": ("/lab/thing/7", ("Accept-Language: de",)),
+    "Origin": ("/lab/thing/7", ("Origin: https://a.example",)),
+}
+
+
+async def test_what_an_upstream_could_tell_apart_has_an_entry_of_its_own(up, ada):
+    bodies = {(await ada.get("/lab/thing/7")).body}
+    for target, lines in APART.values():
+        bodies.add((await ada.get(target, *lines)).body)
+    assert len(bodies) == len(APART) + 1
+    for body in (b"", b"a", b"b", b"aa"):
+        await ada.get("/lab/thing/7", body=body)
+    assert len(up.asked) == len(APART) + 1 + 3, "no body and an empty one are alike"
+    for target, lines in APART.values():
+        assert (await ada.get(target, *lines)).hit
+    for body in (b"a", b"b", b"aa"):
+        assert (await ada.get("/lab/thing/7", body=body)).hit
+    assert up.asked[-1].body == b"aa"
+
+
+async def test_the_same_request_at_a_port_of_the_services_own_is_the_same_entry(stand, up, ada):
+    first = await ada.get("/lab/thing/7?a")
+    second = await stand.at(ada, "lab").get("/thing/7?a")
+    assert (second.hit, second.body) == (True, first.body)
+
+
+UNKEPT = {
+    "no-store": ("200 OK", "Cache-Control: no-store"),
+    "no-store among others": ("200 OK", "Cache-Control: max-age=5, NO-STORE"),
+    "private": ("200 OK", "Cache-Control: private"),
+    "a cookie": ("200 OK", "Set-Cookie: a=1"),
+    "Vary": ("200 OK", "Vary: X-Custom"),
+    "Vary: *": ("200 OK", "Vary: *"),
+    "Vary, one of two": ("200 OK", "Vary: Accept, X-Custom"),
+    "partial": ("206 Partial Content", "Content-Range: bytes 0-1/9"),
+    "an error": ("500 Oh", "X-Own: 1"),
+    "not found": ("404 Not Found", "X-Own: 1"),
+    "a redirect": ("302 Found", "Location: /x"),
+    "created": ("201 Created", "X-Own: 1"),
+}
+
+
+@pytest.mark.parametrize(("status", "line"), UNKEPT.values(), ids=list(UNKEPT))
+async def test_an_answer_that_is_not_for_others_is_not_stored(up, ada, status, line):
+    up.on("/thing/7", told(b"it", line, status=status))
+    for _ in range(2):
+        answer = await ada.get("/lab/thing/7")
+        assert (answer.hit, answer.body) == (False, b"it")
+    assert len(up.asked) == 2
+
+
+async def test_what_is_private_is_stored_where_nobody_shares_it(up, ada):
+    up.on("/mine/7", told(b"it", "Cache-Control: private"))
+    await ada.get("/lab/mine/7")
+    assert (await ada.get("/lab/mine/7")).hit
+
+
+@pytest.mark.parametrize(
+    "line", ["Vary: Accept, accept-encoding", "Vary: Origin", "Cache-Control: no-cache=x"]
+)
+async def test_what_varies_by_the_key_alone_is_stored(up, ada, line):
+    up.on("/thing/7", told(b"it", line))
+    await ada.get("/lab/thing/7")
+    assert (await ada.get("/lab/thing/7")).hit
+
+
+OF_ONE_REQUEST = (
+    "Range: bytes=0-1",
+    'If-None-Match: "x"',
+    'If-Match: "x"',
+    "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+    "If-Range: x",
+    "Cookie: session=1",
+)
+
+
+@pytest.mark.parametrize("line", OF_ONE_REQUEST)
+async def test_a_request_that_says_more_of_itself_is_neither_answered_from_memory_nor_stored(up, ada, line):
+    await ada.get("/lab/thing/8", line)
+    assert not (await ada.get("/lab/thing/8")).hit
+    assert not (await ada.get("/lab/thing/8", line)).hit
+    assert len(up.asked) == 3
+    assert up.asked[-1].values(line.partition(":")[0])
+
+
+@pytest.mark.parametrize("own", ["Basic YTpi", "Bearer of-the-upstreams-own"])
+async def test_what_a_credential_for_the_upstream_brings_is_for_its_owner_alone(stand, up, ada, own):
+    lines = (f"Labgate-Token: {ada.token}", f"Authorization: {own}")
+    for _ in range(2):
+        assert not (await stand.nobody().get("/lab/thing/7", *lines)).hit
+    assert not (await ada.get("/lab/thing/7")).hit
+    assert len(up.asked) == 3
+
+
+async def test_a_head_is_not_answered_from_memory_and_leaves_nothing_there(up, ada):
+    for _ in range(2):
+        assert not (await ada.ask("HEAD", "/lab/thing/7")).hit
+    assert not (await ada.get("/lab/thing/7")).hit
+
+
+@pytest.mark.parametrize(("size", "hit"), [(8, True), (9, False)])
+async def test_what_is_larger_than_its_rule_allows_passes_and_is_not_stored(up, ada, size, hit):
+    up.on("/small/7", told(b"x" * size))
+    assert (await ada.get("/lab/small/7")).body == b"x" * size
+    second = await ada.get("/lab/small/7")
+    assert (second.body, second.hit) == (b"x" * size, hit)
+
+
+async def test_an_answer_in_chunks_is_stored_whole_and_one_that_breaks_off_is_not(up, ada):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n"
+    up.on("/thing/7", chunked + b"0\r\n\r\n")
+    assert (await ada.get("/lab/thing/7")).body == b"abcde"
+    second = await ada.get("/lab/thing/7")
+    assert (second.hit, second.body, second["Content-Length"]) == (True, b"abcde", "5")
+
+    async def broken(asked):
+        asked.writer.write(chunked)
+        await asked.writer.drain()
+
+    up.on("/thing/8", broken)
+    line = await ada.line()
+    line.writer.write(ada.request("GET", "/lab/thing/8"))
+    await line.ended()
+    up.on("/thing/8", told(b"whole"))
+    assert (await ada.get("/lab/thing/8")).body == b"whole"
+
+
+# --- freshness, switches
+
+
+async def test_what_is_stale_is_asked_again_and_the_answer_is_no_hit(up, ada):
+    first = await ada.get("/lab/brief/7")
+    await past(0.001)
+    second = await ada.get("/lab/brief/7")
+    assert (second.status, second.body == first.body) == (200, False)
+    assert not second.hit
+    assert "fwd=stale" in second["Cache-Status"]
+    assert second.values("Age") == []
+
+
+async def test_what_is_stale_serves_only_while_the_upstream_cannot_be_reached_and_is_marked(stand, ada, up):
+    first = await ada.get("/lab/brief/7")
+    await past(0.001)
+    for status in ("500 Oh", "503 Not now", "404 Not Found"):
+        up.on("/brief/7", told(b"no", status=status))
+        assert (await ada.get("/lab/brief/7")).status == int(status[:3])
+
+    async def gone(asked):
+        return None
+
+    up.on("/brief/7", gone)
+    stale = await ada.get("/lab/brief/7")
+    assert (stale.status, stale.body) == (200, first.body)
+    assert "expired" in stale["Cache-Status"]
+    assert stale["Age"]
+    await ada.ask("PUT", "/lab/thing/9", body=b"x")
+    assert (await ada.get("/lab/brief/7")).status == 502, "a write ends what is stale too"
+
+
+async def test_a_caller_may_ask_for_newer_than_is_stored(up, ada):
+    await ada.get("/lab/thing/7")
+    await past(0.001)
+    for asked in ("no-cache", "max-age=0", "no-store"):
+        answer = await ada.get("/lab/thing/7", f"Cache-Control: {asked}")
+        assert not answer.hit, asked
+        assert "fwd=request" in answer["Cache-Status"]
+    assert (await ada.get("/lab/thing/7", "Cache-Control: max-age=3600")).hit
+    assert len(up.asked) == 4
+
+
+async def test_what_came_for_a_caller_who_wanted_it_new_serves_the_others(up, ada, bob):
+    await ada.get("/lab/thing/7")
+    await past(0.001)
+    newer = await ada.get("/lab/thing/7", "Cache-Control: no-cache")
+    assert (await bob.get("/lab/thing/7")).body == newer.body
+
+
+async def test_with_the_cache_off_nothing_is_answered_from_memory_or_stored(stand, up, ada):
+    first = await ada.get("/lab/thing/7")
+    await stand.switch(ada, cache="off")
+    for _ in range(2):
+        answer = await ada.get("/lab/thing/7")
+        assert answer["Cache-Status"] == 'labgate; fwd=bypass; detail="switched off"'
+    await ada.get("/lab/thing/8")
+    await stand.switch(ada, cache="on")
+    assert (await ada.get("/lab/thing/7")).body == first.body
+    assert not (await ada.get("/lab/thing/8")).hit
+
+
+async def test_a_cordoned_service_is_503_with_retry_after_and_memory_does_not_answer_for_it(stand, up, ada):
+    await ada.get("/lab/thing/7")
+    await ada.get("/lab/other/7")
+    seen = len(up.asked)
+    await stand.switch(ada, cordon={"lab": True})
+    for verb, target in (
+        ("GET", "/lab/thing/7"),
+        ("GET", "/lab/other/7"),
+        ("PUT", "/lab/thing/7"),
+        ("GET", "/lab/x"),
+    ):
+        answer = await ada.ask(verb, target, body=b"x" if verb == "PUT" else None)
+        assert (answer.status, answer["Retry-After"], answer.fault) == (503, "30", "Unavailable"), target
+    assert (await stand.caller("paths", name="eve").get("/lab/thing/7")).status == 403
+    assert len(up.asked) == seen
+    await stand.switch(ada, cordon={"lab": False})
+    assert (await ada.get("/lab/thing/7")).hit
+
+
+async def test_an_upstream_that_is_gone_is_not_missed_where_memory_answers(up, ada):
+    first = await ada.get("/lab/thing/7")
+    await up.stop()
+    assert (await ada.get("/lab/thing/8")).status == 502
+    assert (await ada.get("/lab/thing/7")).body == first.body
