@@ -90,6 +90,9 @@ class Line(Protocol):
     ) -> None:
         """Send a request's head, and with it the body if it is `whole`; its answer goes to the receiver."""
 
+    def change_receiver(self, receiver: Receiver) -> None:
+        """Give what comes from here on to another one."""
+
     def write(self, data: bytes) -> None:
         """Send some of the body, framed."""
 
@@ -248,6 +251,9 @@ class Observer(Protocol):
     @property
     def writes(self) -> bool:
         """Whether visits are written down, and not only counted."""
+
+    def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
+        """Count one call through a mount that is no more than counted: its HTTP request, and the bytes of its answer."""
 
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request that nobody wants to have written down."""

@@ -16,10 +16,12 @@ from gateway.core.places import Places, normal_origin
 from gateway.core.ports import Carrier, Observer
 from gateway.core.service import Service
 from gateway.doors.cookies import CookieOwners
+from gateway.doors.dash import Dash
 from gateway.doors.entrance import Entrance
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
-from gateway.doors.way import Way
+from gateway.doors.notes import Notes
+from gateway.doors.way import Settled, Way
 from gateway.relay import Relay
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Guest
@@ -83,8 +85,6 @@ class MountDoor:
         self._mounts = mounts
         self._own = own
         self._own_steps = () if own is None else mount_steps(judged_at(own))
-        self.open: set[Mounted] = set()
-        """The requests that are under way."""
 
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a service."""
@@ -102,7 +102,23 @@ class MountDoor:
         query = b"" if mark < 0 else line[mark:]
         if query and not _query(query):
             return None
+        settled = way.settled.get(caller.peer)
+        if settled is not None and self._holds(settled, notes, way) and not caller.shared.draining:
+            lease = way.carrier.at_hand()
+            if lease is not None:
+                return Dash(self, caller, line, seen, way, query, lease, settled)
         return (MountedRpc if way.is_rpc else Mounted)(self, caller, line, seen, way, query)
+
+    def _holds(self, settled: Settled, notes: Notes, way: Way) -> bool:
+        """Whether what was decided still holds; who calls is looked at anew several times a second."""
+        relay = self.relay
+        epoch = relay.epoch
+        cordons = relay.switches.cordons
+        return (
+            settled.epoch == epoch
+            and notes.principal(epoch, self.wall()) is not None
+            and not (cordons and way.service.qualified in cordons)
+        )
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Whoever answers the request; None where it is for the gate's own doors."""

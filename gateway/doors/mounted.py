@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Coroutine
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -38,26 +37,24 @@ from gateway.doors.asked import new_id
 from gateway.doors.notes import Notes
 from gateway.doors.passed import reply_head, status_lines
 from gateway.doors.refusal import refused
+from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.head import CHUNKED
 from gateway.wire.lane import Seen
-from gateway.wire.passage import Passage
+from gateway.wire.passage import SOON, Passage
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
 from gateway.wire.written import passed_head
 
 if TYPE_CHECKING:
     from gateway.doors.mount import MountDoor
-    from gateway.doors.way import Way
 
 log = logging.getLogger("labgate.doors")
 
 SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"))
 """Verbs that change nothing (RFC 9110 section 9.2.1, and the registry that it founded)."""
 
-_BODILESS: Final = (204, 304)
 _INVITES_A_RETRY: Final = frozenset((502, 503, 504))
-_MOST_PEERS: Final = 64
 _UPGRADED: Final = Pass("upgrade")
 _PASSES: Final = {
     why: Pass(why) for why in ("no rule", "unsafe", "HEAD", "range", "conditional", "a body under way")
@@ -87,6 +84,7 @@ class Mounted(Passage):
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None
     _counted = (0, 0)
+    _may_settle = False  # nothing about such a request depends on more than its path and its fields
     _unsure = False  # the request may have reached the service
 
     def __init__(
@@ -123,43 +121,25 @@ class Mounted(Passage):
 
     def begin(self) -> None:
         """The head is here."""
-        self.door.open.add(self)
         try:
-            if not self._again():
-                self._enter()
+            self._enter()
         except Fault as fault:
             self.refuse(fault)
         except Exception as mistake:  # noqa: BLE001 - the event loop would log it, and the caller wait
             self.mistaken(mistake)
 
-    def _again(self) -> bool:
-        """Send the request at once where everything about it was decided a moment ago; whether that was so.
-
-        The same lines asked for the same path, in the same catalog, epoch and policies, and nothing of it has a body.
-        """
-        way, notes, relay = self.way, self.notes, self.door.relay
-        if way is None or way.verdict is None or not self.complete:
-            return False
-        lines = way.lines.get(self.caller.peer)
-        principal = notes.principal(relay.epoch, self.door.wall())
-        if lines is None or principal is None or way.access is not relay.policies.access(principal):
-            return False
-        if self.door.entrance.closing or way.service.qualified in relay.switches.cordons:
-            return False
-        lease = way.carrier.at_hand()
-        if lease is None:
-            return False
-        self.principal = principal
-        self.method = way.method
-        self.methods = way.methods
-        self.verdict = way.verdict
-        self._seconds = min(notes.patience, way.service.timeout)
+    def take_over(
+        self, settled: Settled, number: str, started: float, until: float, lease: Lease | None
+    ) -> None:
+        """Go on with a request that was sent over this lease, or shall be sent; see `dash`."""
+        self.id, self.started, self.departed = number, started, started
+        self.principal = self.notes.caller
+        self.judge_as(settled.method)
+        self.verdict = settled.verdict
+        self.safe = self.complete = True
         self._replay = b""
-        try:
-            self._send(lease, self._seconds, lines)
-        except NotConnectedError:
-            self.depart()
-        return True
+        self._seconds = settled.seconds
+        self.resumed(lease, until)
 
     def _enter(self) -> None:
         if self.trouble is not None:
@@ -226,10 +206,8 @@ class Mounted(Passage):
         if why is None:
             self.look_up(method, self.early)
             return
-        self.verdict = verdict = _PASSES.get(why) or Pass(why)
-        if method.safe and not self.caller.head.length and way.service.cors is None:
-            way.access = self.door.relay.policies.access(self._principal)
-            way.method, way.methods, way.verdict = method, self.methods, verdict
+        self.verdict = _PASSES.get(why) or Pass(why)
+        self._may_settle = method.safe and not self.caller.head.length and way.service.cors is None
         self.depart()
 
     def judge_as(self, method: Method) -> None:
@@ -316,30 +294,44 @@ class Mounted(Passage):
         except NotConnectedError as failure:
             raise carrier.fault(failure, safe=True) from failure
 
-    def _send(self, lease: Lease, seconds: float, lines: bytes | None = None) -> None:
-        """Send the request over this connection; its answer must begin within so many seconds.
-
-        `lines` are those that `_lines` made before.
-        """
-        way, notes, peer = self._way, self.notes, self.caller.peer
-        lines = lines or way.lines.get(peer) or self._lines(peer)
-        if notes.request_id is None:
-            lines = b"%bLabgate-Timeout: %.3f\r\nX-Request-Id: %b\r\n" % (
-                lines,
-                seconds,
-                self.id.encode("ascii"),
-            )
-        else:
-            lines = b"%bLabgate-Timeout: %.3f\r\n" % (lines, seconds)
-        if self.caller.head.length:
-            lines += self.framing()
+    def _send(self, lease: Lease, seconds: float) -> None:
+        """Send the request over this connection; its answer must begin within so many seconds."""
+        way, notes = self._way, self.notes
+        lines = self._lines()
         host = notes.first.get(b"host") if way.service.keep_host else None
+        if self._may_settle and self._seconds >= SOON and b"cookie" not in notes.first:
+            self._settle(lines, host)
+        if notes.request_id is None:
+            lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
+        lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
         head = lease.head(way.verb, way.rest, self.query, host, lines)
         self.departed = perf_counter()
         self._unsure = not self.safe
         self.send(lease, head, seconds)
 
-    def _lines(self, peer: str) -> bytes:
+    def _settle(self, lines: bytes, host: bytes | None) -> None:
+        """Let requests like this one dash from now on."""
+        method, verdict, way, relay = self.method, self.verdict, self._way, self.door.relay
+        if method is None or not isinstance(verdict, Pass):
+            return
+        access = relay.policies.access(self._principal)
+        told = self.notes.version_line(way.catalog, access) + status_lines(verdict, self.door.wall, None)
+        timeout = b"Labgate-Timeout: %.3f\r\n" % self._seconds
+        settled = Settled(
+            way.verb,
+            method,
+            verdict,
+            in_a_word(verdict),
+            relay.epoch,
+            lines + timeout,
+            host,
+            self.notes.request_id,
+            told,
+            self._seconds,
+        )
+        way.settle(self.caller.peer, settled)
+
+    def _lines(self) -> bytes:
         """The lines for the upstream but Host, the service's own, and those that differ with each request."""
         fields, notes, way = self.seen.fields, self.notes, self._way
         credential_in = None
@@ -355,18 +347,14 @@ class Mounted(Passage):
         if notes.request_id is not None:
             kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
         owners = self.door.cookies
-        lines = b"".join(
+        return b"".join(
             (
                 field_lines(owners.own(kept, way.service.qualified)),
                 b"Connection: Upgrade\r\n" if self.upgrades else b"",
-                forwarded_lines(self._origin(), peer, way.places.mount),
+                forwarded_lines(self._origin(), self.caller.peer, way.places.mount),
                 via_line(fields, self.door.pseudonym, self.caller.head.minor),
             )
         )
-        # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
-        if b"cookie" not in notes.first and not way.is_rpc and len(way.lines) < _MOST_PEERS:
-            way.lines[peer] = lines
-        return lines
 
     @property
     def passed_fields(self) -> Fields:
@@ -396,62 +384,10 @@ class Mounted(Passage):
                     self.verdict = replace(self.verdict, why=why)
         return self._passed(head)
 
-    def whole(self, head: AnswerHead, body: bytes) -> None:
-        """The answer came in one piece: the most usual kind is written in one, which is the same but faster."""
-        caller = self.caller
-        asked = caller.head
-        lines = head.passing_lines()
-        traits = head.traits
-        if (
-            lines is None
-            or not traits.is_dated
-            or traits.has_id
-            or (self.is_write and head.status in _INVITES_A_RETRY)
-            or head.status in _BODILESS
-            or self.parts is not None
-            or not self.takes_usual
-            or not (asked.minor and asked.keep_alive and self.complete)
-            or asked.bodiless
-            or self.left
-            or not caller.may_stay()
-        ):
-            super().whole(head, body)
-            return
-        self._until = math.inf
-        if self._timer is not None:
-            self._stop_timer()
-        lease, self.lease = self.lease, None
-        if lease is not None:
-            lease.release()
-        self.status = head.status
-        self.sent = len(body)
-        self.begun = True
-        way = self.way
-        if way is not None and way.verdict is self.verdict and way.access is not None:
-            told = way.told
-            if not told:
-                told = way.told = self.notes.version_line(way.catalog, way.access) + status_lines(
-                    self.verdict, self.door.wall, None
-                )
-            written = b"HTTP/1.1 %d %b\r\n%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b" % (
-                head.status, head.reason, lines, self.id.encode("ascii"), told,
-                (perf_counter() - self.departed) * 1000, body,
-            )  # fmt: skip
-        else:
-            written = b"HTTP/1.1 %d %b\r\n%b%b\r\n%b" % (head.status, head.reason, lines, self._added(), body)
-        if not caller.over:
-            caller.out.write(written)
-        self.close()
-        if not caller.out.closed:
-            caller.answered(True)
-
     @property
     def is_write(self) -> bool:
         """Whether it may have changed something."""
         return any(not method.safe for method in self.methods)
-
-    takes_usual = True
-    """Whether an answer may pass without being looked at."""
 
     def _passed(self, head: AnswerHead) -> bytes:
         """A reply's head as the caller gets it."""
@@ -624,7 +560,6 @@ class Mounted(Passage):
     def closed(self) -> None:
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.door.observer
-        self.door.open.discard(self)
         if self._unsure:
             self.door.relay.ended(self.methods)
         self._count()

@@ -148,7 +148,6 @@ class MountedRpc(Mounted):
             return listing.undescribed(self._way.verb, safe=False)
         if rpc_mount.is_list(name):
             self._lists = True
-            self.takes_usual = False
             return None
         if name in rpc_mount.ONE_METHOD:
             asked = rpc_mount.named_method(call)

@@ -77,8 +77,15 @@ class Notes:
         """The caller, if they were asked about in this epoch and a moment ago."""
         return self._principal if epoch == self._epoch and now < self._until else None
 
+    @property
+    def caller(self) -> Principal | None:
+        """Who the caller was when they were last asked about."""
+        return self._principal
+
     def identified(self, principal: Principal, epoch: int, now: float) -> None:
         """Remember who the caller is."""
+        if principal is not self._principal:
+            self.ways.clear()  # what was settled was so for somebody else
         self._principal, self._epoch = principal, epoch
         self._until = min(principal.expires, now + CHECKED_SECONDS)
 

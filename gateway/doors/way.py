@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec import Struct
+
 from gateway.core.catalog import Catalog
 from gateway.core.listing import Listing
 from gateway.core.method import Method
 from gateway.core.paths import Steps
 from gateway.core.places import Places
-from gateway.core.policy import Access
 from gateway.core.ports import Carrier
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
+
+_MOST_PEERS: Final = 64
+
+
+class Settled(Struct, frozen=True, gc=False):
+    """What was decided about the requests of one caller and set of header lines for one verb and path.
+
+    They are `method`, the cache has no part in them (`outcome`), and they hold while the `epoch` does. `lines` are what
+    the upstream gets beside Host, its own and X-Request-Id, which is `request_id` where the caller gave one; `host` is
+    the caller's where it is passed on. `told` is what every answer says of catalog and cache; `seconds` is the time that
+    an answer may take to begin.
+    """
+
+    verb: str
+    method: Method
+    verdict: Pass
+    outcome: str
+    epoch: int
+    lines: bytes
+    host: bytes | None
+    request_id: str | None
+    told: bytes
+    seconds: float
 
 
 class Way:
     """A verb and a path, as one catalog knows them.
 
     `judged` is the path as policies see it, `inner` the steps below the service's address, `rest` the same as it was
-    sent. `is_rpc` = JSON-RPC calls go there; `below_rpc` = it is there or below, and no such call.
-
-    What is settled for one caller and set of header lines: `access` may, the request is `method`, the cache has
-    no part in it (`verdict`), `lines` by the caller's address are what the upstream gets, and `told` what every
-    answer says of catalog and cache.
+    sent. `is_rpc` = JSON-RPC calls go there; `below_rpc` = it is there or below, and no such call. `settled` is by
+    the caller's address.
     """
 
     __slots__ = (
-        "access",
         "below_rpc",
         "carrier",
         "catalog",
         "inner",
         "is_rpc",
         "judged",
-        "lines",
         "listing",
-        "method",
-        "methods",
         "places",
         "rest",
         "service",
-        "told",
+        "settled",
         "verb",
-        "verdict",
     )
 
     def __init__(
@@ -67,9 +85,9 @@ class Way:
         self.rest = rest
         self.is_rpc = False
         self.below_rpc = False
-        self.access: Access | None = None
-        self.method: Method | None = None
-        self.methods: tuple[Method, ...] = ()
-        self.verdict: Pass | None = None
-        self.lines: dict[str, bytes] = {}
-        self.told = b""
+        self.settled: dict[str, Settled] = {}
+
+    def settle(self, peer: str, settled: Settled) -> None:
+        """Remember what was decided for a caller at this address."""
+        if len(self.settled) < _MOST_PEERS or peer in self.settled:
+            self.settled[peer] = settled

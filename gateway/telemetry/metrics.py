@@ -72,6 +72,12 @@ class Metrics(Collector):
         """Whether there is an access log."""
         return self._log is not None
 
+    def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
+        """Count one call, the HTTP request that it was, and the bytes of its answer."""
+        self.called(method, outcome, seconds)
+        self._requests["mount", status] += 1
+        self._moved[method.service, "sent"] += sent
+
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request."""
         self._requests[door, status] += 1

@@ -406,6 +406,11 @@ class Connection(asyncio.Protocol):
         elif self._phase is Phase.ANSWER:
             self._next(soon=guest is not None)
 
+    def change_guest(self, guest: Guest) -> None:
+        """Let another guest go on with the present request."""
+        if self._guest is not None:
+            self._guest = guest
+
     def tunnel(self) -> None:
         """The protocol is another one from here on: every byte goes to the guest as it is."""
         self._last = True

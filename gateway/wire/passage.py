@@ -22,7 +22,7 @@ INVITE_SECONDS: Final = 1.0
 """For how long a caller who waits for `100 Continue` waits for the upstream's word; then the gate gives it."""
 
 _LARGE: Final = 64 << 10
-_SOON: Final = 10.0
+SOON: Final = 10.0
 """Seconds to a deadline below which it has a timer of its own; farther ones are looked at about once a second."""
 
 _BODILESS: Final = (204, 304)
@@ -214,10 +214,16 @@ class Passage:
                 self.caller.pause_behind(False)
         self._moved_at = self.loop.time()
         until = self._moved_at + seconds
-        if seconds < _SOON:
+        if seconds < SOON:
             self._timer = self.loop.call_at(until, self._late)
         else:
             self._until = until
+
+    def resumed(self, lease: Lease | None, until: float) -> None:
+        """Go on where somebody else stood who had sent the request over this lease, whose answer is awaited `until`."""
+        self.lease = lease
+        self._until = until
+        self._moved_at = self.loop.time()
 
     @property
     def early(self) -> bytes:

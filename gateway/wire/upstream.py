@@ -118,6 +118,12 @@ class Connection(asyncio.Protocol):
         self._sending = not whole
         transport.write(head)
 
+    def change_receiver(self, receiver: Receiver) -> None:
+        """Give what comes from here on to another one."""
+        if self._receiver is not None:
+            self._receiver = receiver
+            self._reader.receiver = receiver
+
     def write(self, data: bytes) -> None:
         """Send some of the request's body, framed, or of the protocol that was switched to."""
         if self._transport is not None:
@@ -160,7 +166,8 @@ class Connection(asyncio.Protocol):
             self.drop()
             receiver.failed(failure)
             return
-        if complete and self._receiver is receiver:
+        receiver = self._receiver or receiver
+        if complete and self._receiver is not None:
             self._receiver = None
             if self._sending or (self._transport and self._transport.get_write_buffer_size()):
                 # The rest of the request would come before the next one.

@@ -59,7 +59,7 @@ class AnswerReader:
 
         `upgrades` = a 101 is an answer. With a `receiver` there is no limit to the body.
         """
-        self._receiver = receiver
+        self.receiver = receiver
         self._upgrades = upgrades
         self._max_body = max_body
         self._bodiless = bodiless
@@ -101,8 +101,8 @@ class AnswerReader:
         """
         if self._left:
             return self._take(data)
-        if self._receiver is not None and not self.begun:
-            if self._take_usual(data, self._receiver):
+        if self.receiver is not None and not self.begun:
+            if self._take_usual(data, self.receiver):
                 return self.complete
             self._begin()
         if len(self._start) < len(_START):
@@ -121,7 +121,7 @@ class AnswerReader:
             self.reusable = False
         if self._status == 101 and not self.switched:
             raise MalformedAnswerError("it switches to no protocol that it names")
-        if self._in_body and self._receiver is not None and self._length is not None and not self.complete:
+        if self._in_body and self.receiver is not None and self._length is not None and not self.complete:
             # The rest is counted: no parser has to look at it, and nobody copies it.
             self._left = self._length
             self._spent = True
@@ -172,20 +172,20 @@ class AnswerReader:
             data = data[: self._left]
             self.reusable = False
         self._left -= len(data)
-        if self._receiver is not None:
-            self._receiver.piece(data)
+        if self.receiver is not None:
+            self.receiver.piece(data)
         self.complete = not self._left
         return self.complete
 
     def _switch(self, rest: bytes) -> bool:
         """The protocol is another one from here on; `rest` came with the head."""
-        if not self._upgrades or self._receiver is None:
+        if not self._upgrades or self.receiver is None:
             raise MalformedAnswerError("it switches to another protocol without being asked") from None
         self.switched = True
         self.reusable = False
-        self._receiver.head(AnswerHead(101, self._reason, tuple(self._fields), None))
+        self.receiver.head(AnswerHead(101, self._reason, tuple(self._fields), None))
         if rest:
-            self._receiver.tunnel(rest)
+            self.receiver.tunnel(rest)
         return False
 
     def end(self) -> bool:
@@ -222,7 +222,7 @@ class AnswerReader:
             self._framed = True
             # llhttp has seen to it that there is one such field, and that it is a number.
             self._length = int(value)
-            if not self._bodiless and self._length > self._max_body and self._receiver is None:
+            if not self._bodiless and self._length > self._max_body and self.receiver is None:
                 self._fail(AnswerTooLargeError())
         elif len(name) == 17 and name.lower() == b"transfer-encoding":
             if self._coded or value.strip(b" \t").lower() != b"chunked":
@@ -243,18 +243,18 @@ class AnswerReader:
         if self._bodiless:
             # The parser waits for the body that was announced, and cannot be told that none comes.
             self.complete = self._spent = True
-        if self._receiver is not None:
-            self._receiver.head(AnswerHead(self._status, self._reason, tuple(self._fields), None))
+        if self.receiver is not None:
+            self.receiver.head(AnswerHead(self._status, self._reason, tuple(self._fields), None))
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""
         if self.complete:
             self._fail(MalformedAnswerError("it sends more than its answer"))
         self._silence = 0
-        if self._receiver is not None:
+        if self.receiver is not None:
             if self._length is not None:
                 self._length -= len(piece)
-            self._receiver.piece(piece)
+            self.receiver.piece(piece)
             return
         if not self._body:
             self._body = piece
@@ -275,8 +275,8 @@ class AnswerReader:
                 self._fail(MalformedAnswerError("it switches to another protocol without being asked"))
             return
         self._interim += 1
-        if self._receiver is not None:
-            self._receiver.interim(self._status)
+        if self.receiver is not None:
+            self.receiver.interim(self._status)
         if self._interim > MAX_INTERIM:
             self._fail(MalformedAnswerError("it sends interim answers without end"))
         self._begin_head()

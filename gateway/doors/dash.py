@@ -1,0 +1,188 @@
+"""How does a request pass about which everything was decided a moment ago? The head lane of the mounts.
+
+The same header lines asked for the same path before, in this epoch and catalog, and the request has no body: so it goes
+out over a connection at hand, and its answer, if it comes in one piece and needs nothing changed, goes back in one
+write. Whatever turns out differently is left to a `Mounted`, which takes over where this one stands.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.faults import BadRequest
+from gateway.core.heads import AnswerHead
+from gateway.core.ports import Lease
+from gateway.doors.asked import new_id
+from gateway.doors.mounted import Mounted
+from gateway.doors.way import Settled, Way
+from gateway.wire.connection import Connection
+from gateway.wire.lane import Seen
+from gateway.wire.upstream import NotConnectedError
+
+if TYPE_CHECKING:
+    from gateway.doors.mount import MountDoor
+
+_BODILESS: Final = (204, 304)
+
+
+class Dash:
+    """One request: a `Guest` of the caller's connection, and the `Receiver` of the upstream's answer."""
+
+    __slots__ = (
+        "_caller",
+        "_door",
+        "_id",
+        "_lease",
+        "_line",
+        "_query",
+        "_seen",
+        "_settled",
+        "_started",
+        "_until",
+        "_way",
+    )
+
+    wants_bare = False
+
+    def __init__(
+        self,
+        door: MountDoor,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        lease: Lease,
+        settled: Settled,
+    ) -> None:
+        self._started = perf_counter()
+        self._door = door
+        self._caller = caller
+        self._line = line
+        self._seen = seen
+        self._way = way
+        self._query = query
+        self._lease = lease
+        self._settled = settled
+
+    def start(self, *, whole: bool) -> None:
+        """Send the request."""
+        settled, lease, caller = self._settled, self._lease, self._caller
+        given = settled.request_id
+        self._id = number = given or new_id()
+        lines = (
+            settled.lines if given else b"%bX-Request-Id: %b\r\n" % (settled.lines, number.encode("ascii"))
+        )
+        head = lease.head(settled.verb, self._way.rest, self._query, settled.host, lines)
+        self._until = caller.shared.loop.time() + settled.seconds
+        try:
+            lease.connection.start(head, self, whole=True, bodiless=caller.head.bodiless)
+        except NotConnectedError:
+            lease.release()
+            self._hand_over(with_lease=False).depart()
+
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """The answer came in one piece: write it, where it passes as it is."""
+        caller, lines, traits = self._caller, head.passing_lines(), head.traits
+        if (
+            lines is None
+            or not traits.is_dated
+            or traits.has_id
+            or head.status in _BODILESS
+            or caller.out.closed
+            or not caller.may_stay()
+        ):
+            self._hand_over().whole(head, body)
+            return
+        self._lease.release()
+        now, settled = perf_counter(), self._settled
+        written = b"HTTP/1.1 %d %b\r\n%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b" % (
+            head.status,
+            head.reason,
+            lines,
+            self._id.encode("ascii"),
+            settled.told,
+            (now - self._started) * 1000,
+            body,
+        )
+        if not caller.over:
+            caller.out.write(written)
+        outcome = settled.outcome if head.status < 400 else "error"
+        observer = self._door.observer
+        if observer.writes:
+            self._write_down(head.status, len(body), now - self._started)
+        else:
+            observer.passed(settled.method, outcome, now - self._started, head.status, len(body))
+        caller.answered(True)
+
+    def _write_down(self, status: int, size: int, seconds: float) -> None:
+        """Have the access log say what a `Mounted` would."""
+        made = self._hand_over(with_lease=False)
+        made.status, made.sent = status, size
+        made.close()
+
+    # --- what turns out differently
+
+    def _hand_over(self, *, with_lease: bool = True) -> Mounted:
+        """Leave the rest to whoever can do everything."""
+        made = Mounted(self._door, self._caller, self._line, self._seen, self._way, self._query)
+        made.take_over(
+            self._settled, self._id, self._started, self._until, self._lease if with_lease else None
+        )
+        self._caller.change_guest(made)
+        self._lease.connection.change_receiver(made)
+        return made
+
+    def head(self, head: AnswerHead) -> None:
+        """The answer comes in several pieces."""
+        self._hand_over().head(head)
+
+    def interim(self, status: int) -> None:
+        """Interim answers end here."""
+
+    def failed(self, failure: Exception) -> None:
+        """The answer does not come."""
+        self._hand_over().failed(failure)
+
+    def end(self) -> None:
+        """Never so: an answer comes in one piece, or begins with its head."""
+        self._hand_over().failed(ValueError("an answer ended that had not begun"))
+
+    def piece(self, data: bytes) -> None:
+        """Never so."""
+
+    tunnel = piece
+
+    def fed(self) -> None:
+        """Nothing is gathered here."""
+
+    def pause(self) -> None:
+        """There is no body that could wait."""
+
+    resume = pause
+
+    def body(self, data: bytes) -> None:
+        """There is none."""
+
+    def body_end(self) -> None:
+        """There is none."""
+
+    def broken(self, fault: BadRequest) -> None:
+        """There is no body that could break."""
+
+    def gone(self) -> None:
+        """The caller has gone."""
+        self._hand_over().gone()
+
+    def pause_writing(self) -> None:
+        """The caller does not take what was written before."""
+        self._hand_over().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The caller takes again."""
+
+    def check(self, now: float) -> None:
+        """End what has taken too long."""
+        if now > self._until:
+            self._hand_over().check(now)
