@@ -54,6 +54,8 @@ _READ = ("GET", "HEAD")
 _CALL = ("POST", "QUERY")
 LOOK = 0.25
 """Seconds from one look for withdrawn credentials to the next."""
+FORGET = 60.0
+"""Seconds after which what the lanes remember is forgotten: they hold credentials as they were sent."""
 
 
 class Gate:
@@ -177,8 +179,13 @@ class Gate:
 
     async def _watch_credentials(self) -> None:
         """A revoked token ends the epoch: what was decided under the old one no longer holds anywhere."""
+        forget = self.monotonic() + FORGET
         while True:
             await asyncio.sleep(LOOK)
+            if self.monotonic() > forget:
+                # Credentials that nobody uses any more stay nowhere for long.
+                self._forget_lanes()
+                forget = self.monotonic() + FORGET
             for server in self.servers:
                 server.lane.on = self.switches.lanes
             if not self.switches.lanes:

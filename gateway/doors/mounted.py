@@ -1,4 +1,4 @@
-"""How does one request pass through a mount? Identify, find, admit, judge, pass on; then the same way back."""
+"""How does one request pass through a mount? Identify, find, admit, judge, pass on."""
 
 from __future__ import annotations
 
@@ -8,114 +8,57 @@ from collections.abc import Coroutine
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec.structs import replace
-
 from gateway.core.cache_status import in_a_word
 from gateway.core.call import Call, Http, Params
-from gateway.core.cors import preflight, reply_fields
+from gateway.core.cors import preflight
 from gateway.core.faults import (
     BadRequest,
     DeadlineExceeded,
     Fault,
     InternalFault,
+    MethodNotAllowed,
     Unauthenticated,
     Unavailable,
     UpstreamUnreachable,
 )
-from gateway.core.forwarded import Way as Origin
 from gateway.core.forwarded import check_loop, forwarded_lines, via_line
-from gateway.core.heads import AnswerHead
-from gateway.core.method import Method
+from gateway.core.method import SAFE_VERBS, Method
 from gateway.core.passing import of_request
-from gateway.core.places import set_name
-from gateway.core.ports import Lease, Visit
+from gateway.core.ports import Lease
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.storing import why_not_kept, why_not_shared
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.doors.asked import new_id
-from gateway.doors.notes import Notes
-from gateway.doors.passed import reply_head, status_lines
+from gateway.core.storing import why_not_shared
+from gateway.core.verdict import Hit, Miss, Pass, Stale
+from gateway.doors.mounted_reply import INVITES_A_RETRY, MountedReply
+from gateway.doors.passed import status_lines
 from gateway.doors.refusal import refused
-from gateway.doors.way import Settled, Way
-from gateway.wire.connection import Connection
+from gateway.doors.way import Settled
 from gateway.wire.head import CHUNKED
-from gateway.wire.lane import Seen
-from gateway.wire.passage import SOON, Passage
+from gateway.wire.passage import SOON
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
-from gateway.wire.written import passed_head
 
 if TYPE_CHECKING:
-    from gateway.doors.mount import MountDoor
+    pass
 
 log = logging.getLogger("labgate.doors")
 
-SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"))
+SAFE: Final = SAFE_VERBS | {"PROPFIND", "REPORT", "SEARCH"}
 """Verbs that change nothing (RFC 9110 section 9.2.1, and the registry that it founded)."""
 
-_INVITES_A_RETRY: Final = frozenset((502, 503, 504))
-_UPGRADED: Final = Pass("upgrade")
 _PASSES: Final = {
     why: Pass(why) for why in ("no rule", "unsafe", "HEAD", "range", "conditional", "a body under way")
 }
 
 
-class Mounted(Passage):
-    """One request below a mount; `way` is None for one that goes nowhere, and `trouble` says why.
+class Mounted(MountedReply):
+    """One request below a mount."""
 
-    `line` is its request line without the version.
-    """
-
-    origin: Origin | None = None
-    principal: Principal | None = None
-    method: Method | None = None
-    methods: tuple[Method, ...] = ()
-    verdict: Verdict = _UPGRADED
-    _stale: Stale | None = None
-    parts: list[bytes] | None = None
-    """The answer's body, where it is to be stored."""
-    upstream_head: HttpHead | None = None
-    status = 0
-    fault: str | None = None
-    departed = 0.0
     _seconds = 0.0
     _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None
-    _counted = (0, 0)
     _may_settle = False  # nothing about such a request depends on more than its path and its fields
-    _unsure = False  # the request may have reached the service
-
-    def __init__(
-        self,
-        door: MountDoor,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way | None,
-        query: bytes,
-        trouble: Fault | None = None,
-    ) -> None:
-        super().__init__(caller)
-        self.started = perf_counter()
-        self.door = door
-        self.line = line
-        self.seen = seen
-        self.way = way
-        self.query = query
-        self.trouble = trouble
-        notes: Notes | None = seen.notes
-        if notes is None:
-            notes = seen.notes = Notes(seen.fields)
-        self.notes = notes
-        self.id = notes.request_id or new_id()
-        self.upgrades = caller.head.upgrade
-
-    @property
-    def idle_seconds(self) -> float:
-        """For how long nothing may move."""
-        return self.way.service.idle if self.way is not None else 60.0
 
     # --- identify
 
@@ -149,6 +92,11 @@ class Mounted(Passage):
         if not notes.vetted:
             self._vet()
         door.entrance.check_open()
+        if way.verb == "TRACE":
+            # The answer is the request as the service got it, with what the gate put into it for the service alone.
+            raise MethodNotAllowed(
+                "TRACE is not passed on.", allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+            )
         if cors is not None and (told := preflight(cors, way.verb, self.seen.fields)):
             self._answer(204, told, b"", cors=False)
             return
@@ -250,21 +198,6 @@ class Mounted(Passage):
             self.parts = []
         self.depart()
 
-    def from_memory(self, verdict: Hit | Stale) -> bool:
-        """Write the stored reply; whether it could be."""
-        head = verdict.entry.head
-        if head is None:
-            return False
-        self.write_stored(head, verdict.entry.body)
-        return True
-
-    def write_stored(self, head: HttpHead, body: bytes) -> None:
-        """Write a reply that is whole, with what is said of it now."""
-        left_out = (b"content-length", b"age", b"x-request-id")
-        fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
-        written = self._passed(AnswerHead(head.status, head.reason, fields, None))
-        self.write_whole(written, body, self.status)
-
     # --- pass on
 
     def depart(self) -> None:
@@ -365,84 +298,6 @@ class Mounted(Passage):
         """The line that frames the request's body, where it is not Content-Length as it was sent."""
         return b"Transfer-Encoding: chunked\r\n" if self.caller.head.length == CHUNKED else b""
 
-    def _origin(self) -> Origin:
-        if self.origin is None:
-            host = self.notes.first.get(b"host", b"")
-            self.origin = self.door.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
-        return self.origin
-
-    # --- the way back
-
-    def answer_head(self, head: AnswerHead) -> bytes | None:
-        """The head for the caller."""
-        if self.parts is not None and self.method is not None:
-            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
-            why = why_not_kept(head.status, head.fields, self.method)
-            if why is not None:
-                self.parts = None
-                if isinstance(self.verdict, Miss):
-                    self.verdict = replace(self.verdict, why=why)
-        return self._passed(head)
-
-    @property
-    def is_write(self) -> bool:
-        """Whether it may have changed something."""
-        return any(not method.safe for method in self.methods)
-
-    def _passed(self, head: AnswerHead) -> bytes:
-        """A reply's head as the caller gets it."""
-        self.status = status = head.status
-        if status in _INVITES_A_RETRY and self.is_write:
-            # Clients send a write again that was answered so, and it may have happened (facts of CAVE, 1.6).
-            self.status = 500
-            head = AnswerHead(500, b"Internal Server Error", head.fields, head.lines)
-        added = self._added(has_id=head.traits.has_id)
-        return reply_head(head, self._led_back, added, self.caller.shared.date)
-
-    def _led_back(self, name: bytes, value: bytes) -> bytes | None:
-        places = self._way.places
-        if name == b"set-cookie":
-            self.door.cookies.note(set_name(value), self._way.service.qualified)
-            return places.cookie(value, self._way.rest)
-        origin = self._origin()
-        public = self.door.public_origin or b"%b://%b" % (origin.scheme, origin.host)
-        return places.refresh(value, public) if name == b"refresh" else places.reference(value, public)
-
-    def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
-        """The lines that every reply carries, and what the cache did."""
-        own = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
-        if self.principal is None:
-            return own + self._cors_lines() if cors else own
-        access = self.door.relay.policies.access(self.principal)
-        own += self.notes.version_line(self.door.relay.catalog, access)
-        if self.method is not None:
-            spent = perf_counter() - self.departed if self.departed else None
-            own += status_lines(self.verdict, self.door.wall, spent)
-        return own + self._cors_lines()
-
-    def _cors_lines(self) -> bytes:
-        if self.way is None or self.way.service.cors is None:
-            return b""
-        return field_lines(reply_fields(self.way.service.cors, self.seen.fields))
-
-    def tee(self, data: bytes) -> None:
-        """Keep what is to be stored."""
-        if self.parts is not None:
-            self.parts.append(data)
-            rule = self.method.cache if self.method is not None else None
-            if rule is None or self.sent > rule.max_size:
-                self.parts = None
-
-    def answered(self) -> None:
-        """The answer is whole: store it where it is to be."""
-        if self.parts is not None:
-            self.keep(b"".join(self.parts))
-
-    def keep(self, body: bytes) -> None:
-        """Store a reply with this body."""
-        if self.upstream_head is not None and isinstance(self.verdict, Miss):
-            self.door.relay.keep(self.verdict, self.upstream_head, body)
-
     # --- when it fails
 
     def lost(self, failure: Exception) -> None:
@@ -489,15 +344,9 @@ class Mounted(Passage):
             fields += self.door.entrance.challenge(fault)
         answer = refused(fault, self.id, fields, reading=True)
         status = answer.status
-        if status in _INVITES_A_RETRY and fault.data.get("maybe_executed"):
+        if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
             status = 500
         self._answer(status, answer.fields, answer.body)
-
-    def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
-        """Write an answer of the gate's own; with `cors` the pages that may read the service's answers may read it."""
-        self.status = status
-        head = passed_head(status, None, fields, self.caller.shared.date()) + self._added(cors=cors)
-        self.write_whole(head, body, status)
 
     def mistaken(self, mistake: Exception) -> None:
         """Answer that the gate made a mistake, and write its story into the log."""
@@ -550,54 +399,3 @@ class Mounted(Passage):
             pass  # nobody can say; it is asked again in a second
         finally:
             self._asking = None
-
-    def _count(self) -> None:
-        received, sent = self._counted
-        if self.way is not None and (self.sent > sent or self.received > received):
-            self.door.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
-            self._counted = (self.received, self.sent)
-
-    def closed(self) -> None:
-        """It is over: what it changed is forgotten, and what it was is written down."""
-        observer = self.door.observer
-        if self._unsure:
-            self.door.relay.ended(self.methods)
-        self._count()
-        seconds = perf_counter() - self.started
-        ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
-        for method in self.methods:
-            observer.called(method, ended, seconds)
-        if observer.writes:
-            observer.visited(self._visit(seconds))
-        else:
-            observer.counted("mount", self.status or 499)
-
-    def _visit(self, seconds: float) -> Visit:
-        """What the access log says."""
-        verb, _, target = self.line.decode("latin-1").partition(" ")
-        peer = self.origin.client if self.origin is not None else self.caller.peer
-        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or 499)
-        visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
-        visit.service = self.way.service.qualified if self.way is not None else None
-        visit.subject = self.principal.subject if self.principal is not None else None
-        if self.methods:
-            visit.cache = in_a_word(self.verdict)
-        if len(self.methods) == 1:
-            visit.method = self.methods[0].qualified
-        else:
-            visit.entries = len(self.methods)
-        return visit
-
-    # --- what is there by now
-
-    @property
-    def _way(self) -> Way:
-        if self.way is None:
-            raise InternalFault("The request goes nowhere.")
-        return self.way
-
-    @property
-    def _principal(self) -> Principal:
-        if self.principal is None:
-            raise InternalFault("The caller is not known.")
-        return self.principal

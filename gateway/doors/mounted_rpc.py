@@ -187,6 +187,15 @@ class MountedRpc(Mounted):
             return None
         return super().answer_head(head)
 
+    def tee(self, data: bytes) -> None:
+        """Some of the answer: one that is kept back is no larger than a description may be."""
+        limit = self._way.service.max_describe
+        if self.held is not None and self.sent > limit:
+            self._give_up()
+            self.refuse(TooLarge(f"The list of methods is larger than {limit} bytes.", limit=limit))
+            return
+        super().tee(data)
+
     def answered(self) -> None:
         """The answer is whole: store what may serve again, let the caller see what they may."""
         if self._lists and self.held is not None and self.upstream_head is not None:

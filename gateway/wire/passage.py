@@ -328,6 +328,8 @@ class Passage:
             return
         self.sent += len(data)
         self.tee(data)
+        if self.over:
+            return
         if self.held is not None:
             self.held.append(data)
         elif self._bodiless or self.left:

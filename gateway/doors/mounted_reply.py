@@ -1,0 +1,246 @@
+"""What does the caller of a mounted service get, and what is written down about it?"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from gateway.core.cache_status import in_a_word
+from gateway.core.cors import reply_fields
+from gateway.core.faults import (
+    Fault,
+    InternalFault,
+)
+from gateway.core.forwarded import Way as Origin
+from gateway.core.heads import AnswerHead
+from gateway.core.method import Method
+from gateway.core.places import set_name
+from gateway.core.ports import Visit
+from gateway.core.principal import Principal
+from gateway.core.reply import Fields
+from gateway.core.storing import why_not_kept
+from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.doors.asked import new_id
+from gateway.doors.notes import Notes
+from gateway.doors.passed import reply_head, status_lines
+from gateway.doors.way import Way
+from gateway.wire.connection import Connection
+from gateway.wire.lane import Seen
+from gateway.wire.passage import Passage
+from gateway.wire.upstream_request import field_lines
+from gateway.wire.written import passed_head
+
+if TYPE_CHECKING:
+    from gateway.doors.mount import MountDoor
+
+INVITES_A_RETRY: Final = frozenset((502, 503, 504))
+"""Statuses after which clients send a request again, writes too (facts of CAVE, 1.6)."""
+
+_UPGRADED: Final = Pass("upgrade")
+
+
+class MountedReply(Passage):
+    """The way back of a request below a mount; `way` is None for one that goes nowhere, and `trouble` says why.
+
+    `line` is its request line without the version.
+    """
+
+    origin: Origin | None = None
+    principal: Principal | None = None
+    method: Method | None = None
+    methods: tuple[Method, ...] = ()
+    verdict: Verdict = _UPGRADED
+    _stale: Stale | None = None
+    parts: list[bytes] | None = None
+    """The answer's body, where it is to be stored."""
+    upstream_head: HttpHead | None = None
+    status = 0
+    fault: str | None = None
+    departed = 0.0
+    _counted = (0, 0)
+    _unsure = False  # the request may have reached the service
+
+    def __init__(
+        self,
+        door: MountDoor,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way | None,
+        query: bytes,
+        trouble: Fault | None = None,
+    ) -> None:
+        super().__init__(caller)
+        self.started = perf_counter()
+        self.door = door
+        self.line = line
+        self.seen = seen
+        self.way = way
+        self.query = query
+        self.trouble = trouble
+        notes: Notes | None = seen.notes
+        if notes is None:
+            notes = seen.notes = Notes(seen.fields)
+        self.notes = notes
+        self.id = notes.request_id or new_id()
+        self.upgrades = caller.head.upgrade
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing may move."""
+        return self.way.service.idle if self.way is not None else 60.0
+
+    # --- the way back
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller."""
+        if self.parts is not None and self.method is not None:
+            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
+            why = why_not_kept(head.status, head.fields, self.method)
+            if why is not None:
+                self.parts = None
+                if isinstance(self.verdict, Miss):
+                    self.verdict = replace(self.verdict, why=why)
+        return self._passed(head)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may have changed something."""
+        return any(not method.safe for method in self.methods)
+
+    def _passed(self, head: AnswerHead) -> bytes:
+        """A reply's head as the caller gets it."""
+        self.status = status = head.status
+        if status in INVITES_A_RETRY and self.is_write:
+            # It may have happened, and would be sent again.
+            self.status = 500
+            head = AnswerHead(500, b"Internal Server Error", head.fields, head.lines)
+        added = self._added(has_id=head.traits.has_id)
+        return reply_head(head, self._led_back, added, self.caller.shared.date)
+
+    def _led_back(self, name: bytes, value: bytes) -> bytes | None:
+        places = self._way.places
+        if name == b"set-cookie":
+            self.door.cookies.note(set_name(value), self._way.service.qualified)
+            return places.cookie(value, self._way.rest)
+        origin = self._origin()
+        public = self.door.public_origin or b"%b://%b" % (origin.scheme, origin.host)
+        return places.refresh(value, public) if name == b"refresh" else places.reference(value, public)
+
+    def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
+        """The lines that every reply carries, and what the cache did."""
+        added = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
+        if self.principal is not None:
+            access = self.door.relay.policies.access(self.principal)
+            added += self.notes.version_line(self.door.relay.catalog, access)
+        if self.method is not None:
+            spent = perf_counter() - self.departed if self.departed else None
+            added += status_lines(self.verdict, self.door.wall, spent)
+        return added + self._cors_lines() if cors else added
+
+    def _cors_lines(self) -> bytes:
+        if self.way is None or self.way.service.cors is None:
+            return b""
+        return field_lines(reply_fields(self.way.service.cors, self.seen.fields))
+
+    def tee(self, data: bytes) -> None:
+        """Keep what is to be stored."""
+        if self.parts is not None:
+            self.parts.append(data)
+            rule = self.method.cache if self.method is not None else None
+            if rule is None or self.sent > rule.max_size:
+                self.parts = None
+
+    def answered(self) -> None:
+        """The answer is whole: store it where it is to be."""
+        if self.parts is not None:
+            self.keep(b"".join(self.parts))
+
+    def keep(self, body: bytes) -> None:
+        """Store a reply with this body."""
+        if self.upstream_head is not None and isinstance(self.verdict, Miss):
+            self.door.relay.keep(self.verdict, self.upstream_head, body)
+
+    # --- answers from memory, and of the gate's own
+
+    def from_memory(self, verdict: Hit | Stale) -> bool:
+        """Write the stored reply; whether it could be."""
+        head = verdict.entry.head
+        if head is None:
+            return False
+        self.write_stored(head, verdict.entry.body)
+        return True
+
+    def write_stored(self, head: HttpHead, body: bytes) -> None:
+        """Write a reply that is whole, with what is said of it now."""
+        left_out = (b"content-length", b"age", b"x-request-id")
+        fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
+        written = self._passed(AnswerHead(head.status, head.reason, fields, None))
+        self.write_whole(written, body, self.status)
+
+    def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
+        """Write an answer of the gate's own; with `cors` the pages that may read the service's answers may read it."""
+        self.status = status
+        head = passed_head(status, None, fields, self.caller.shared.date()) + self._added(cors=cors)
+        self.write_whole(head, body, status)
+
+    # --- the end
+
+    def _count(self) -> None:
+        received, sent = self._counted
+        if self.way is not None and (self.sent > sent or self.received > received):
+            self.door.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
+            self._counted = (self.received, self.sent)
+
+    def closed(self) -> None:
+        """It is over: what it changed is forgotten, and what it was is written down."""
+        observer = self.door.observer
+        if self._unsure:
+            self.door.relay.ended(self.methods)
+        self._count()
+        seconds = perf_counter() - self.started
+        ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
+        for method in self.methods:
+            observer.called(method, ended, seconds)
+        if observer.writes:
+            observer.visited(self._visit(seconds))
+        else:
+            observer.counted("mount", self.status or 499)
+
+    def _visit(self, seconds: float) -> Visit:
+        """What the access log says."""
+        verb, _, target = self.line.decode("latin-1").partition(" ")
+        peer = self.origin.client if self.origin is not None else self.caller.peer
+        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or 499)
+        visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
+        visit.service = self.way.service.qualified if self.way is not None else None
+        visit.subject = self.principal.subject if self.principal is not None else None
+        if self.methods:
+            visit.cache = in_a_word(self.verdict)
+        if len(self.methods) == 1:
+            visit.method = self.methods[0].qualified
+        else:
+            visit.entries = len(self.methods)
+        return visit
+
+    # --- what is there by now
+
+    @property
+    def _way(self) -> Way:
+        if self.way is None:
+            raise InternalFault("The request goes nowhere.")
+        return self.way
+
+    @property
+    def _principal(self) -> Principal:
+        if self.principal is None:
+            raise InternalFault("The caller is not known.")
+        return self.principal
+
+    def _origin(self) -> Origin:
+        if self.origin is None:
+            host = self.notes.first.get(b"host", b"")
+            self.origin = self.door.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
+        return self.origin
