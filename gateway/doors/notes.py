@@ -18,7 +18,8 @@ from gateway.doors.way import Way
 CHECKED_SECONDS: Final = 0.25
 """For how long a caller's verdict is not asked for again; the epoch ends it at once."""
 
-_MOST_WAYS: Final = 64
+_MOST_WAYS: Final = 16
+_LONGEST_LINE: Final = 512
 
 
 class Notes:
@@ -99,6 +100,8 @@ class Notes:
 
     def keep(self, line: bytes, way: Way) -> None:
         """Remember where requests with this verb and path go."""
+        if len(line) > _LONGEST_LINE:
+            return
         if len(self.ways) >= _MOST_WAYS:
             self.ways.clear()
         self.ways[line] = way

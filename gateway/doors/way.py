@@ -15,7 +15,7 @@ from gateway.core.ports import Carrier
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
 
-_MOST_PEERS: Final = 64
+_MOST_PEERS: Final = 4
 
 
 class Settled(Struct, frozen=True, gc=False):

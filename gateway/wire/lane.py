@@ -17,8 +17,8 @@ LONGEST: Final = 4 << 10
 MOST: Final = 16 << 20
 """Bytes of all that is remembered."""
 
-_EACH: Final = 2 << 10
-"""Bytes that an entry takes beside its key, about."""
+_EACH: Final = 16 << 10
+"""Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
 
 class Seen:

@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
 
 
 RPC = """\
-limits: {{body: 64KiB, batch: 5, depth: 20}}
+limits: {{body: 64KiB, batch: 5, depth: 20, describe: 32KiB}}
 policies:
   - {{to: ["group:lab"], allow: ["*", "/**"], operate: true}}
   - {{to: ["group:some"], allow: ["calc.get", "calc.add", "POST /calc/**", "GET /calc/**"]}}

@@ -354,7 +354,8 @@ def test_a_lane_takes_no_more_than_its_sixteen_mebibytes_and_forgets_all_when_it
     for number in range(20_000):
         lane.put(b"%d" % number + b"x" * (LONGEST - 5), seen)
         most = max(most, len(lane) * (LONGEST - 5))
-    assert MOST // 2 < most <= MOST
+    # What a guest may note about each counts too.
+    assert MOST // 8 < most <= MOST
     lane.clear()
     assert len(lane) == 0
     lane.put(b"x" * (LONGEST + 1), seen)

@@ -307,3 +307,22 @@ async def test_only_the_hosts_of_the_file_reach_a_service(stand):
         for one in (caller, stand.at(caller, "fly1/roots")):
             target = "/plain/x" if one is caller else "/x"
             assert (await one.get(target, host=host or "127.0.0.1")).status == status, host
+
+
+async def test_trace_ends_at_the_gate_since_its_answer_would_tell_what_only_the_service_may_see(stand):
+    up = await stand.upstream()
+    await stand.gate(
+        f"""\
+        policies:
+          - {{to: ["group:lab"], allow: ["*", "/**"]}}
+        services:
+          plain: {{dialect: listed, url: "{up.url}", mount: /plain, headers: {{License-ID: s3cret}}}}
+        """
+    )
+    caller = stand.caller("lab")
+    answer = await caller.ask("TRACE", "/plain/x")
+    assert (answer.status, answer.fault) == (405, "MethodNotAllowed")
+    assert "TRACE" not in answer["Allow"]
+    assert up.asked == []
+    assert (await caller.get("/plain/x")).status == 200
+    assert up.asked[0].values("License-ID") == [b"s3cret"]

@@ -198,6 +198,14 @@ async def test_a_list_that_cannot_be_read_is_a_502_and_tells_nothing(up, ada):
     assert (answer.status, answer.body) == (404, b"<p>no</p>")
 
 
+async def test_a_list_that_has_to_be_read_here_is_no_larger_than_a_description_may_be(stand, up, ada):
+    up.on("/api", told(b'{"result": [%b], "id": 1}' % b",".join([b'"get"'] * 10_000)))
+    answer = await ada.rpc("/calc/api", call("system.listMethods"))
+    assert (answer.status, answer.fault) == (413, "TooLarge")
+    assert (await ada.rpc("/calc/api", call("system.listMethods"))).status == 413
+    assert stand.running.upstreams["calc"].in_flight == 0
+
+
 async def test_help_is_given_for_what_may_be_called_and_what_calls_by_name_is_never_called(up, ada, sam):
     for method in ("system.methodHelp", "system.methodSignature"):
         assert (await sam.rpc("/calc/api", call(method, "get"))).status == 200

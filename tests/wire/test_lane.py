@@ -51,7 +51,7 @@ def test_what_is_remembered_is_bounded_and_the_last_is_among_it(size):
 
 def test_a_lane_that_was_cleared_remembers_nothing_and_has_all_its_room_again():
     lane, one = Lane(), seen()
-    room = MOST // (LONGEST + (4 << 10))
+    room = MOST // (LONGEST + (16 << 10))
     for _ in range(3):
         for number in range(room):
             lane.put(b"%0*d" % (LONGEST, number), one)
