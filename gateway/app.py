@@ -29,7 +29,8 @@ from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
-from gateway.doors.mount import MountDoor, MountLimits, Upstreams, places_of
+from gateway.doors.mount import MountDoor, Upstreams, places_of
+from gateway.doors.mount_tools import MountLimits, MountTools
 from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, SwitchesDoor
 from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
@@ -147,20 +148,18 @@ class Gate:
         limits = self.settings.limits
         public = self.settings.public_url
         places = {one.qualified: places_of(one, own_port=own is not None) for one in self.services}
-        return MountDoor(
-            self.relay,
-            self.entrance,
-            self.metrics,
-            Upstreams(self.upstreams, places),
-            Mounts(self.services),
+        tools = MountTools(
+            relay=self.relay,
+            entrance=self.entrance,
+            observer=self.metrics,
             proxies=Proxies(self.settings.trusted_proxies),
+            cookies=self.cookies,
+            limits=MountLimits(limits.body, limits.batch, limits.depth),
             pseudonym=self.pseudonym,
             public_origin=public.origin.encode() if public is not None and own is None else None,
-            limits=MountLimits(limits.body, limits.batch, limits.depth),
-            cookies=self.cookies,
             wall=self.wall,
-            own=own,
         )
+        return MountDoor(tools, Upstreams(self.upstreams, places), Mounts(self.services), own=own)
 
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)

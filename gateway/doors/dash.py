@@ -8,20 +8,18 @@ write. Whatever turns out differently is left to a `Mounted`, which takes over w
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.core.faults import BadRequest
 from gateway.core.heads import AnswerHead
 from gateway.core.ports import Lease
 from gateway.doors.asked import new_id
+from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 from gateway.wire.upstream import NotConnectedError
-
-if TYPE_CHECKING:
-    from gateway.doors.mount import MountDoor
 
 _BODILESS: Final = (204, 304)
 
@@ -31,7 +29,6 @@ class Dash:
 
     __slots__ = (
         "_caller",
-        "_door",
         "_id",
         "_lease",
         "_line",
@@ -39,6 +36,7 @@ class Dash:
         "_seen",
         "_settled",
         "_started",
+        "_tools",
         "_until",
         "_way",
     )
@@ -47,7 +45,7 @@ class Dash:
 
     def __init__(
         self,
-        door: MountDoor,
+        tools: MountTools,
         caller: Connection,
         line: bytes,
         seen: Seen,
@@ -57,7 +55,7 @@ class Dash:
         settled: Settled,
     ) -> None:
         self._started = perf_counter()
-        self._door = door
+        self._tools = tools
         self._caller = caller
         self._line = line
         self._seen = seen
@@ -109,7 +107,7 @@ class Dash:
         if not caller.over:
             caller.out.write(written)
         outcome = settled.outcome if head.status < 400 else "error"
-        observer = self._door.observer
+        observer = self._tools.observer
         if observer.writes:
             self._write_down(head.status, len(body), now - self._started)
         else:
@@ -126,7 +124,7 @@ class Dash:
 
     def _hand_over(self, *, with_lease: bool = True) -> Mounted:
         """Leave the rest to whoever can do everything."""
-        made = Mounted(self._door, self._caller, self._line, self._seen, self._way, self._query)
+        made = Mounted(self._tools, self._caller, self._line, self._seen, self._way, self._query)
         made.take_over(
             self._settled, self._id, self._started, self._until, self._lease if with_lease else None
         )

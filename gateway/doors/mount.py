@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from gateway.core.faults import BadRequest
-from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts, mount_steps
 from gateway.core.paths import Located, Steps, located, rest_of
 from gateway.core.places import Places, normal_origin
-from gateway.core.ports import Carrier, Observer
+from gateway.core.ports import Carrier
 from gateway.core.service import Service
-from gateway.doors.cookies import CookieOwners
 from gateway.doors.dash import Dash
-from gateway.doors.entrance import Entrance
+from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.notes import Notes
 from gateway.doors.way import Settled, Way
-from gateway.relay import Relay
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Guest
 from gateway.wire.lane import Seen
@@ -41,47 +38,16 @@ class Upstreams(Struct, frozen=True):
     places: Mapping[str, Places]
 
 
-class MountLimits(Struct, frozen=True):
-    """What a JSON-RPC body that comes through a mount may hold: bytes, entries of a batch, levels of nesting."""
-
-    body: int
-    batch: int
-    depth: int
-
-
 class MountDoor:
     """Finds the service of a request by its path, and lets it pass."""
 
     def __init__(
-        self,
-        relay: Relay,
-        entrance: Entrance,
-        observer: Observer,
-        upstreams: Upstreams,
-        mounts: Mounts,
-        *,
-        proxies: Proxies,
-        pseudonym: bytes,
-        public_origin: bytes | None,
-        limits: MountLimits,
-        cookies: CookieOwners,
-        wall: Callable[[], float],
-        own: Service | None = None,
+        self, tools: MountTools, upstreams: Upstreams, mounts: Mounts, *, own: Service | None = None
     ) -> None:
-        """`own` is the one service of a port that carries nothing else. `pseudonym` is the gate's in Via fields.
-
-        `public_origin` stands in links that lead back to the gate, None = the origin that the caller used.
-        """
-        self.relay = relay
-        self.entrance = entrance
-        self.observer = observer
-        self.upstreams = upstreams
-        self.proxies = proxies
-        self.pseudonym = pseudonym
-        self.public_origin = public_origin
-        self.limits = limits
-        self.cookies = cookies
-        self.wall = wall
+        """`own` is the one service of a port that carries nothing else."""
+        self._tools = tools
+        self._relay = tools.relay
+        self._upstreams = upstreams
         self._mounts = mounts
         self._own = own
         self._own_steps = () if own is None else mount_steps(judged_at(own))
@@ -97,7 +63,7 @@ class MountDoor:
             return None
         mark = line.find(b"?")
         way = notes.ways.get(line if mark < 0 else line[:mark])
-        if way is None or way.catalog is not self.relay.catalog:
+        if way is None or way.catalog is not self._relay.catalog:
             return None
         query = b"" if mark < 0 else line[mark:]
         if query and not _query(query):
@@ -106,17 +72,17 @@ class MountDoor:
         if settled is not None and self._holds(settled, notes, way) and not caller.shared.draining:
             lease = way.carrier.at_hand()
             if lease is not None:
-                return Dash(self, caller, line, seen, way, query, lease, settled)
-        return (MountedRpc if way.is_rpc else Mounted)(self, caller, line, seen, way, query)
+                return Dash(self._tools, caller, line, seen, way, query, lease, settled)
+        return (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
 
     def _holds(self, settled: Settled, notes: Notes, way: Way) -> bool:
         """Whether what was decided still holds; who calls is looked at anew several times a second."""
-        relay = self.relay
+        relay = self._relay
         epoch = relay.epoch
         cordons = relay.switches.cordons
         return (
             settled.epoch == epoch
-            and notes.principal(epoch, self.wall()) is not None
+            and notes.principal(epoch, self._tools.wall()) is not None
             and not (cordons and way.service.qualified in cordons)
         )
 
@@ -126,7 +92,7 @@ class MountDoor:
         try:
             where = located(target, encoded_slash=True)
         except BadRequest as fault:
-            return Mounted(self, caller, line, seen, None, b"", fault)
+            return Mounted(self._tools, caller, line, seen, None, b"", fault)
         found = (self._own, 0) if self._own is not None else self._mounts.find(where.steps)
         if found is None:
             return None
@@ -135,23 +101,23 @@ class MountDoor:
             try:
                 located(where.path)
             except BadRequest as fault:
-                return Mounted(self, caller, line, seen, None, b"", fault)
+                return Mounted(self._tools, caller, line, seen, None, b"", fault)
         way = self._way(verb, service, where, depth)
-        made = (MountedRpc if way.is_rpc else Mounted)(self, caller, line, seen, way, where.query)
+        made = (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, where.query)
         if target.startswith(b"/"):
             made.notes.keep(line[: len(line) - len(where.query)], way)
         return made
 
     def _way(self, verb: str, service: Service, where: Located, depth: int) -> Way:
-        catalog, name = self.relay.catalog, service.qualified
+        catalog, name = self._relay.catalog, service.qualified
         listing = catalog.listings[name]
         inner = where.steps[depth:] or _ROOT
         way = Way(
             verb,
             service,
             listing,
-            self.upstreams.carriers[name],
-            self.upstreams.places[name],
+            self._upstreams.carriers[name],
+            self._upstreams.places[name],
             catalog,
             self._own_steps + where.steps,
             inner,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.call import Call, Http, Params
@@ -37,9 +37,6 @@ from gateway.wire.head import CHUNKED
 from gateway.wire.passage import SOON
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("labgate.doors")
 
@@ -87,11 +84,11 @@ class Mounted(MountedReply):
     def _enter(self) -> None:
         if self.trouble is not None:
             raise self.trouble
-        door, notes, way = self.door, self.notes, self._way
+        tools, notes, way = self.tools, self.notes, self._way
         cors = way.service.cors
         if not notes.vetted:
             self._vet()
-        door.entrance.check_open()
+        tools.entrance.check_open()
         if way.verb == "TRACE":
             # The answer is the request as the service got it, with what the gate put into it for the service alone.
             raise MethodNotAllowed(
@@ -102,11 +99,11 @@ class Mounted(MountedReply):
             return
         if notes.fault is not None:
             raise notes.fault
-        now = door.wall()
-        principal = notes.principal(door.relay.epoch, now)
+        now = tools.wall()
+        principal = notes.principal(tools.relay.epoch, now)
         if principal is None:
-            epoch = door.relay.epoch
-            principal = door.entrance.known(notes.credential)
+            epoch = tools.relay.epoch
+            principal = tools.entrance.known(notes.credential)
             if principal is None:
                 self._later(self._identify())
                 return
@@ -115,9 +112,9 @@ class Mounted(MountedReply):
 
     def _vet(self) -> None:
         """Look at what the fields say of the host, the way and the caller, whatever is asked."""
-        notes, entrance = self.notes, self.door.entrance
+        notes, entrance = self.notes, self.tools.entrance
         entrance.check_host(notes.host)
-        check_loop(self.seen.fields, self.door.pseudonym)
+        check_loop(self.seen.fields, self.tools.pseudonym)
         notes.vetted = True
         try:
             notes.credential = entrance.credential(self.seen.fields)
@@ -126,13 +123,13 @@ class Mounted(MountedReply):
             notes.fault = notes.fault or fault
 
     async def _identify(self) -> None:
-        self._admit(await self.door.entrance.identify(self.seen.fields))
+        self._admit(await self.tools.entrance.identify(self.seen.fields))
 
     # --- find and admit
 
     def _admit(self, principal: Principal) -> None:
         self.principal = principal
-        way, relay = self._way, self.door.relay
+        way, relay = self._way, self.tools.relay
         self._seconds = min(self.notes.patience, way.service.timeout)
         relay.permit_path(principal, way.verb, way.judged)
         self.admitted()
@@ -141,7 +138,7 @@ class Mounted(MountedReply):
         """The path is allowed: find the method, and see whether it is."""
         method = self.find()
         self.judge_as(method)
-        self.door.relay.permit(self._principal, method)
+        self.tools.relay.permit(self._principal, method)
         if self.upgrades:
             self.safe = False
             self.depart()
@@ -188,7 +185,7 @@ class Mounted(MountedReply):
         asked = Http(way.verb, way.rest + self.query, choosing, body or None)
         deadline = self.loop.time() + self._seconds
         call = Call(self.id, self._principal, method, Params(None), deadline, self.notes.demand, http=asked)
-        self.verdict = self.door.relay.judge(call, self.door.wall())
+        self.verdict = self.tools.relay.judge(call, self.tools.wall())
         if isinstance(self.verdict, Hit) and self.from_memory(self.verdict):
             return
         if isinstance(self.verdict, Stale):
@@ -244,11 +241,11 @@ class Mounted(MountedReply):
 
     def _settle(self, lines: bytes, host: bytes | None) -> None:
         """Let requests like this one dash from now on."""
-        method, verdict, way, relay = self.method, self.verdict, self._way, self.door.relay
+        method, verdict, way, relay = self.method, self.verdict, self._way, self.tools.relay
         if method is None or not isinstance(verdict, Pass):
             return
         access = relay.policies.access(self._principal)
-        told = self.notes.version_line(way.catalog, access) + status_lines(verdict, self.door.wall, None)
+        told = self.notes.version_line(way.catalog, access) + status_lines(verdict, self.tools.wall, None)
         timeout = b"Labgate-Timeout: %.3f\r\n" % self._seconds
         settled = Settled(
             way.verb,
@@ -279,13 +276,13 @@ class Mounted(MountedReply):
         )
         if notes.request_id is not None:
             kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
-        owners = self.door.cookies
+        owners = self.tools.cookies
         return b"".join(
             (
                 field_lines(owners.own(kept, way.service.qualified)),
                 b"Connection: Upgrade\r\n" if self.upgrades else b"",
                 forwarded_lines(self._origin(), self.caller.peer, way.places.mount),
-                via_line(fields, self.door.pseudonym, self.caller.head.minor),
+                via_line(fields, self.tools.pseudonym, self.caller.head.minor),
             )
         )
 
@@ -333,7 +330,7 @@ class Mounted(MountedReply):
         if self.over:
             return
         if isinstance(fault, UpstreamUnreachable):
-            self.door.relay.suspect(self._way.service.qualified)
+            self.tools.relay.suspect(self._way.service.qualified)
             if self._stale is not None:
                 self.verdict = self._stale
                 if self.from_memory(self._stale):
@@ -341,7 +338,7 @@ class Mounted(MountedReply):
         self.fault = fault.name
         fields: Fields = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += self.door.entrance.challenge(fault)
+            fields += self.tools.entrance.challenge(fault)
         answer = refused(fault, self.id, fields, reading=True)
         status = answer.status
         if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
@@ -383,15 +380,15 @@ class Mounted(MountedReply):
         self._count()
         if self.principal is None:
             return True
-        if self.door.entrance.known(self.notes.credential) is None and not self._asking:
+        if self.tools.entrance.known(self.notes.credential) is None and not self._asking:
             # Verdicts end together, whosever token was revoked: this one is asked about anew.
             self._asking = self.loop.create_task(self._ask_again())
-        access = self.door.relay.policies.access(self.principal)
+        access = self.tools.relay.policies.access(self.principal)
         return all(access.allows(method.qualified) for method in self.methods)
 
     async def _ask_again(self) -> None:
         try:
-            await self.door.entrance.identify(self.seen.fields)
+            await self.tools.entrance.identify(self.seen.fields)
         except Unauthenticated as fault:
             self._give_up()
             self.lost(fault)

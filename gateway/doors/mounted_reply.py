@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from gateway.core.reply import Fields
 from gateway.core.storing import why_not_kept
 from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.doors.asked import new_id
+from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import Notes
 from gateway.doors.passed import reply_head, status_lines
 from gateway.doors.way import Way
@@ -31,9 +32,6 @@ from gateway.wire.lane import Seen
 from gateway.wire.passage import Passage
 from gateway.wire.upstream_request import field_lines
 from gateway.wire.written import passed_head
-
-if TYPE_CHECKING:
-    from gateway.doors.mount import MountDoor
 
 INVITES_A_RETRY: Final = frozenset((502, 503, 504))
 """Statuses after which clients send a request again, writes too (facts of CAVE, 1.6)."""
@@ -64,7 +62,7 @@ class MountedReply(Passage):
 
     def __init__(
         self,
-        door: MountDoor,
+        tools: MountTools,
         caller: Connection,
         line: bytes,
         seen: Seen,
@@ -74,7 +72,7 @@ class MountedReply(Passage):
     ) -> None:
         super().__init__(caller)
         self.started = perf_counter()
-        self.door = door
+        self.tools = tools
         self.line = line
         self.seen = seen
         self.way = way
@@ -123,21 +121,21 @@ class MountedReply(Passage):
     def _led_back(self, name: bytes, value: bytes) -> bytes | None:
         places = self._way.places
         if name == b"set-cookie":
-            self.door.cookies.note(set_name(value), self._way.service.qualified)
+            self.tools.cookies.note(set_name(value), self._way.service.qualified)
             return places.cookie(value, self._way.rest)
         origin = self._origin()
-        public = self.door.public_origin or b"%b://%b" % (origin.scheme, origin.host)
+        public = self.tools.public_origin or b"%b://%b" % (origin.scheme, origin.host)
         return places.refresh(value, public) if name == b"refresh" else places.reference(value, public)
 
     def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
         """The lines that every reply carries, and what the cache did."""
         added = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
         if self.principal is not None:
-            access = self.door.relay.policies.access(self.principal)
-            added += self.notes.version_line(self.door.relay.catalog, access)
+            access = self.tools.relay.policies.access(self.principal)
+            added += self.notes.version_line(self.tools.relay.catalog, access)
         if self.method is not None:
             spent = perf_counter() - self.departed if self.departed else None
-            added += status_lines(self.verdict, self.door.wall, spent)
+            added += status_lines(self.verdict, self.tools.wall, spent)
         return added + self._cors_lines() if cors else added
 
     def _cors_lines(self) -> bytes:
@@ -161,7 +159,7 @@ class MountedReply(Passage):
     def keep(self, body: bytes) -> None:
         """Store a reply with this body."""
         if self.upstream_head is not None and isinstance(self.verdict, Miss):
-            self.door.relay.keep(self.verdict, self.upstream_head, body)
+            self.tools.relay.keep(self.verdict, self.upstream_head, body)
 
     # --- answers from memory, and of the gate's own
 
@@ -191,14 +189,14 @@ class MountedReply(Passage):
     def _count(self) -> None:
         received, sent = self._counted
         if self.way is not None and (self.sent > sent or self.received > received):
-            self.door.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
+            self.tools.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
             self._counted = (self.received, self.sent)
 
     def closed(self) -> None:
         """It is over: what it changed is forgotten, and what it was is written down."""
-        observer = self.door.observer
+        observer = self.tools.observer
         if self._unsure:
-            self.door.relay.ended(self.methods)
+            self.tools.relay.ended(self.methods)
         self._count()
         seconds = perf_counter() - self.started
         ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
@@ -242,5 +240,5 @@ class MountedReply(Passage):
     def _origin(self) -> Origin:
         if self.origin is None:
             host = self.notes.first.get(b"host", b"")
-            self.origin = self.door.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
+            self.origin = self.tools.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
         return self.origin

@@ -58,7 +58,7 @@ class MountedRpc(Mounted):
             self._limit(self.received)
 
     def _limit(self, size: int) -> None:
-        limit = self.door.limits.body
+        limit = self.tools.limits.body
         if size > limit:
             self.refuse(TooLarge(f"The body is larger than {limit} bytes: send less at once.", limit=limit))
 
@@ -94,7 +94,7 @@ class MountedRpc(Mounted):
             self.mistaken(mistake)
 
     def _calls(self) -> RpcBody:
-        limits = self.door.limits
+        limits = self.tools.limits
         return rpc_mount.read(self._said, max_batch=limits.batch, max_depth=limits.depth)
 
     async def _read_aside(self) -> None:
@@ -117,7 +117,7 @@ class MountedRpc(Mounted):
         if not said.calls:
             methods.append(listing.undescribed(self._way.verb, safe=False))
         for method in methods:
-            self.door.relay.permit(self._principal, method)
+            self.tools.relay.permit(self._principal, method)
         self.methods = tuple(methods)
         self.safe = all(method.safe for method in methods)
         if not said.batch and methods:
@@ -161,7 +161,7 @@ class MountedRpc(Mounted):
         """Whether the caller may call the upstream's method of this name."""
         listing = self._way.listing
         method = listing.by_rpc_name.get(name) or listing.undescribed(self._way.verb, safe=False)
-        return self.door.relay.policies.access(self._principal).allows(method.qualified)
+        return self.tools.relay.policies.access(self._principal).allows(method.qualified)
 
     # --- sent as it came
 

@@ -1,0 +1,40 @@
+"""What does every request need on its way through a mount?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.core.forwarded import Proxies
+from gateway.core.ports import Observer
+from gateway.doors.cookies import CookieOwners
+from gateway.doors.entrance import Entrance
+from gateway.relay import Relay
+
+
+@dataclass(frozen=True, slots=True)
+class MountLimits:
+    """What a JSON-RPC body that comes through a mount may hold: bytes, entries of a batch, levels of nesting."""
+
+    body: int
+    batch: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class MountTools:
+    """The parts of the gate that a mounted request meets.
+
+    `pseudonym` is the gate's in Via fields; `public_origin` stands in links that lead back to the gate, None = the origin
+    that the caller used. `wall` tells seconds since 1970.
+    """
+
+    relay: Relay
+    entrance: Entrance
+    observer: Observer
+    proxies: Proxies
+    cookies: CookieOwners
+    limits: MountLimits
+    pseudonym: bytes
+    public_origin: bytes | None
+    wall: Callable[[], float]
