@@ -1,9 +1,9 @@
--- wrk: one GET after the other, each of another address, so that nothing can be answered from memory.
+-- wrk: one GET after the other; the number of each takes the place of @@ in the target that the environment gives.
 local token = os.getenv("BENCH_TOKEN")
-local path = os.getenv("BENCH_BODY")
 if token and token ~= "" then wrk.headers["Authorization"] = "Bearer " .. token end
+local before, after = os.getenv("BENCH_BODY"):match("^(.-)@@(.*)$")
 local count = 0
 request = function()
   count = count + 1
-  return wrk.format("GET", path .. "?n=" .. count)
+  return wrk.format("GET", before .. count .. after)
 end

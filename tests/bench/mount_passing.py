@@ -248,8 +248,9 @@ def run(seconds: float, runs: int) -> None:
         rate = {"script": "get_unique.lua", "seconds": seconds}
         found = median_of(
             runs,
-            ("gate", lambda: wrk(gate, "/up/small", token=here.token, **rate)),
-            ("nginx", lambda: wrk(proxy, "/small", **rate)),
+            ("gate", lambda: wrk(gate, "/up/small?n=@@", token=here.token, **rate)),
+            ("gate paths", lambda: wrk(gate, "/up/small/@@", token=here.token, **rate)),
+            ("nginx", lambda: wrk(proxy, "/small/@@", **rate)),
             ("gate big", lambda: _download(here.gate, "/up/big", here.headers)),
             ("nginx big", lambda: _download(here.proxy, "/big", {})),
         )
@@ -257,7 +258,8 @@ def run(seconds: float, runs: int) -> None:
         listed, openapi, not_modified = _listed(here)
     rows = [("work", "gate", "nginx proxy_pass", "ratio")]
     for work, mine, theirs in (
-        ("small GET, each of another address, /s", "gate", "nginx"),
+        ("small GET, another query each time, /s", "gate", "nginx"),
+        ("small GET, another path each time, /s", "gate paths", "nginx"),
         (f"download of {FILE_MIB} MiB, MiB/s", "gate big", "nginx big"),
     ):
         ratio = found[mine] / found[theirs]
