@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -86,3 +87,9 @@ class Pass(Struct, frozen=True, gc=False):
 
 
 Verdict = Hit | Stale | Miss | Pass
+
+
+@lru_cache(256)
+def pass_for(why: str) -> Pass:
+    """The verdict for this reason, made once: there are a handful of them."""
+    return Pass(why)

@@ -8,21 +8,27 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.core.cache_status import in_a_word
 from gateway.core.faults import BadRequest
 from gateway.core.mounts import Mounts, mount_steps
 from gateway.core.paths import Located, Steps, located, rest_of
 from gateway.core.places import Places, normal_origin
 from gateway.core.ports import Carrier
+from gateway.core.principal import Principal
 from gateway.core.service import Service
+from gateway.core.storing import why_not_shared
+from gateway.core.verdict import pass_for
 from gateway.doors.dash import Dash
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.notes import Notes
+from gateway.doors.passed import status_lines
 from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Guest
 from gateway.wire.lane import Seen
+from gateway.wire.passage import SOON
 
 RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
@@ -69,22 +75,62 @@ class MountDoor:
         if query and not _query(query):
             return None
         settled = way.settled.get(caller.peer)
-        if settled is not None and self._holds(settled, notes, way) and not caller.shared.draining:
-            lease = way.carrier.at_hand()
-            if lease is not None:
-                return Dash(self._tools, caller, line, seen, way, query, lease, settled)
-        return (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
+        if settled is not None and settled.epoch != self._relay.epoch:
+            settled = None
+        dash = self._dash(caller, line, seen, way, query, settled)
+        return dash or (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
 
-    def _holds(self, settled: Settled, notes: Notes, way: Way) -> bool:
-        """Whether what was decided still holds; who calls is looked at anew several times a second."""
-        relay = self._relay
-        epoch = relay.epoch
-        cordons = relay.switches.cordons
+    def _dash(
+        self, caller: Connection, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled | None
+    ) -> Dash | None:
+        """The fast way, where everything is settled or can be now; who calls is looked at several times a second."""
+        notes: Notes = seen.notes
+        cordons = self._relay.switches.cordons
+        principal = notes.principal(self._relay.epoch, self._tools.wall())
+        asked = caller.head
+        if principal is None or caller.shared.draining or (cordons and way.service.qualified in cordons):
+            return None
+        if not (asked.keep_alive and asked.minor):
+            return None
+        if settled is None:
+            settled = self._settled(caller, notes, way, principal)
+            if settled is None:
+                return None
+        lease = way.carrier.at_hand()
         return (
-            settled.epoch == epoch
-            and notes.principal(epoch, self._tools.wall()) is not None
-            and not (cordons and way.service.qualified in cordons)
+            Dash(self._tools, caller, line, seen, way, query, lease, settled) if lease is not None else None
         )
+
+    def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
+        """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""
+        service = way.service
+        lines = notes.lines(service.qualified, caller.peer)
+        seconds = min(notes.patience, service.timeout)
+        plain = not (caller.head.length or caller.head.upgrade or service.cors or way.is_rpc)
+        if lines is None or not plain or seconds < SOON or not way.is_known or way.verb == "TRACE":
+            return None
+        access = self._relay.policies.access(principal)
+        method = way.method()
+        if not (method.safe and access.allows_path(way.verb, way.judged) and access.allows(method.qualified)):
+            return None
+        why = why_not_shared(way.verb, notes.first, method)
+        if why is None:
+            return None
+        verdict = pass_for(why)
+        settled = Settled(
+            way.verb,
+            method,
+            verdict,
+            in_a_word(verdict),
+            self._relay.epoch,
+            b"%bLabgate-Timeout: %.3f\r\n" % (lines, seconds),
+            notes.first.get(b"host") if service.keep_host else None,
+            notes.request_id,
+            notes.version_line(way.catalog, access) + status_lines(verdict, self._tools.wall, None),
+            seconds,
+        )
+        way.settle(caller.peer, settled)
+        return settled
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Whoever answers the request; None where it is for the gate's own doors."""
@@ -103,10 +149,15 @@ class MountDoor:
             except BadRequest as fault:
                 return Mounted(self._tools, caller, line, seen, None, b"", fault)
         way = self._way(verb, service, where, depth)
-        made = (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, where.query)
+        notes: Notes | None = seen.notes
+        if notes is None:
+            notes = seen.notes = Notes(seen.fields)
         if target.startswith(b"/"):
-            made.notes.keep(line[: len(line) - len(where.query)], way)
-        return made
+            notes.keep(line[: len(line) - len(where.query)], way)
+        dash = self._dash(caller, line, seen, way, where.query, None)
+        return dash or (MountedRpc if way.is_rpc else Mounted)(
+            self._tools, caller, line, seen, way, where.query
+        )
 
     def _way(self, verb: str, service: Service, where: Located, depth: int) -> Way:
         catalog, name = self._relay.catalog, service.qualified

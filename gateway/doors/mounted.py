@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
-from gateway.core.cache_status import in_a_word
 from gateway.core.call import Call, Http, Params
 from gateway.core.cors import preflight
 from gateway.core.faults import (
@@ -22,30 +21,21 @@ from gateway.core.faults import (
     UpstreamUnreachable,
 )
 from gateway.core.forwarded import check_loop, forwarded_lines, via_line
-from gateway.core.method import SAFE_VERBS, Method
+from gateway.core.method import Method
 from gateway.core.passing import of_request
 from gateway.core.ports import Lease
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.storing import why_not_shared
-from gateway.core.verdict import Hit, Miss, Pass, Stale
+from gateway.core.verdict import Hit, Miss, Stale, pass_for
 from gateway.doors.mounted_reply import INVITES_A_RETRY, MountedReply
-from gateway.doors.passed import status_lines
 from gateway.doors.refusal import refused
 from gateway.doors.way import Settled
 from gateway.wire.head import CHUNKED
-from gateway.wire.passage import SOON
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
 
 log = logging.getLogger("labgate.doors")
-
-SAFE: Final = SAFE_VERBS | {"PROPFIND", "REPORT", "SEARCH"}
-"""Verbs that change nothing (RFC 9110 section 9.2.1, and the registry that it founded)."""
-
-_PASSES: Final = {
-    why: Pass(why) for why in ("no rule", "unsafe", "HEAD", "range", "conditional", "a body under way")
-}
 
 
 class Mounted(MountedReply):
@@ -55,7 +45,6 @@ class Mounted(MountedReply):
     _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None
-    _may_settle = False  # nothing about such a request depends on more than its path and its fields
 
     # --- identify
 
@@ -136,7 +125,14 @@ class Mounted(MountedReply):
 
     def admitted(self) -> None:
         """The path is allowed: find the method, and see whether it is."""
-        method = self.find()
+        way = self._way
+        if not way.is_known:
+            raise Unavailable(
+                f"The service {way.service.qualified!r} has not described itself yet ({way.listing.offer.why}), so nobody "
+                "knows which methods its paths are; `dialect: listed` is for services that do not describe themselves.",
+                retry_after=2,
+            )
+        method = way.method()
         self.judge_as(method)
         self.tools.relay.permit(self._principal, method)
         if self.upgrades:
@@ -144,35 +140,19 @@ class Mounted(MountedReply):
             self.depart()
             return
         self.safe = method.safe
-        way = self._way
         why = why_not_shared(way.verb, self.notes.first, method)
         if why is None and not self.complete:
             why = "a body under way"
         if why is None:
             self.look_up(method, self.early)
             return
-        self.verdict = _PASSES.get(why) or Pass(why)
-        self._may_settle = method.safe and not self.caller.head.length and way.service.cors is None
+        self.verdict = pass_for(why)
         self.depart()
 
     def judge_as(self, method: Method) -> None:
         """This is what the request is."""
         self.method = method
         self.methods = (method,)
-
-    def find(self) -> Method:
-        """The method that this request is: the binding that it matches, else `service.http`."""
-        way = self._way
-        listing, verb = way.listing, way.verb
-        if listing.offer.description is None and way.service.dialect != "listed":
-            raise Unavailable(
-                f"The service {way.service.qualified!r} has not described itself yet ({listing.offer.why}), so nobody "
-                "knows which methods its paths are; `dialect: listed` is for services that do not describe themselves.",
-                retry_after=2,
-            )
-        if way.below_rpc:
-            return listing.undescribed(verb, safe=False)
-        return listing.bindings.find(verb, way.inner) or listing.undescribed(verb, safe=verb in SAFE)
 
     # --- judge
 
@@ -229,8 +209,6 @@ class Mounted(MountedReply):
         way, notes = self._way, self.notes
         lines = self._lines()
         host = notes.first.get(b"host") if way.service.keep_host else None
-        if self._may_settle and self._seconds >= SOON and b"cookie" not in notes.first:
-            self._settle(lines, host)
         if notes.request_id is None:
             lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
         lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
@@ -238,28 +216,6 @@ class Mounted(MountedReply):
         self.departed = perf_counter()
         self._unsure = not self.safe
         self.send(lease, head, seconds)
-
-    def _settle(self, lines: bytes, host: bytes | None) -> None:
-        """Let requests like this one dash from now on."""
-        method, verdict, way, relay = self.method, self.verdict, self._way, self.tools.relay
-        if method is None or not isinstance(verdict, Pass):
-            return
-        access = relay.policies.access(self._principal)
-        told = self.notes.version_line(way.catalog, access) + status_lines(verdict, self.tools.wall, None)
-        timeout = b"Labgate-Timeout: %.3f\r\n" % self._seconds
-        settled = Settled(
-            way.verb,
-            method,
-            verdict,
-            in_a_word(verdict),
-            relay.epoch,
-            lines + timeout,
-            host,
-            self.notes.request_id,
-            told,
-            self._seconds,
-        )
-        way.settle(self.caller.peer, settled)
 
     def _lines(self) -> bytes:
         """The lines for the upstream but Host, the service's own, and those that differ with each request."""
@@ -277,7 +233,7 @@ class Mounted(MountedReply):
         if notes.request_id is not None:
             kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
         owners = self.tools.cookies
-        return b"".join(
+        lines = b"".join(
             (
                 field_lines(owners.own(kept, way.service.qualified)),
                 b"Connection: Upgrade\r\n" if self.upgrades else b"",
@@ -285,6 +241,11 @@ class Mounted(MountedReply):
                 via_line(fields, self.tools.pseudonym, self.caller.head.minor),
             )
         )
+
+        # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
+        if b"cookie" not in notes.first and not way.is_rpc and not self.upgrades:
+            notes.keep_lines(way.service.qualified, self.caller.peer, lines)
+        return lines
 
     @property
     def passed_fields(self) -> Fields:

@@ -19,6 +19,7 @@ CHECKED_SECONDS: Final = 0.25
 """For how long a caller's verdict is not asked for again; the epoch ends it at once."""
 
 _MOST_WAYS: Final = 16
+_MOST_LINES: Final = 4
 _LONGEST_LINE: Final = 512
 
 
@@ -32,6 +33,7 @@ class Notes:
     __slots__ = (
         "_catalog",
         "_epoch",
+        "_lines",
         "_principal",
         "_until",
         "_version",
@@ -65,6 +67,7 @@ class Notes:
         self._principal: Principal | None = None
         self._epoch = -1
         self._until = 0.0
+        self._lines: dict[tuple[str, str], bytes] = {}
         self.ways: dict[bytes, Way] = {}
         """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
         self._catalog: tuple[Catalog, Access] | None = None
@@ -97,6 +100,15 @@ class Notes:
             self._catalog = (catalog, access)
             self._version = b"Labgate-Catalog: %b\r\n" % catalog.view(access, None).version.encode("ascii")
         return self._version
+
+    def lines(self, service: str, peer: str) -> bytes | None:
+        """The lines for a service that were made of these fields before, for a caller at this address."""
+        return self._lines.get((service, peer))
+
+    def keep_lines(self, service: str, peer: str, lines: bytes) -> None:
+        """Remember the lines for a service."""
+        if len(self._lines) < _MOST_LINES:
+            self._lines[service, peer] = lines
 
     def keep(self, line: bytes, way: Way) -> None:
         """Remember where requests with this verb and path go."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gateway.core.catalog import Catalog
 from gateway.core.listing import Listing
-from gateway.core.method import Method
+from gateway.core.method import SAFE_VERBS, Method
 from gateway.core.paths import Steps
 from gateway.core.places import Places
 from gateway.core.ports import Carrier
@@ -16,6 +16,10 @@ from gateway.core.service import Service
 from gateway.core.verdict import Pass
 
 _MOST_PEERS: Final = 4
+
+
+SAFE: Final = SAFE_VERBS | {"PROPFIND", "REPORT", "SEARCH"}
+"""Verbs that change nothing (RFC 9110 section 9.2.1, and the registry that it founded)."""
 
 
 class Settled(Struct, frozen=True, gc=False):
@@ -86,6 +90,18 @@ class Way:
         self.is_rpc = False
         self.below_rpc = False
         self.settled: dict[str, Settled] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which methods the service has."""
+        return self.listing.offer.description is not None or self.service.dialect == "listed"
+
+    def method(self) -> Method:
+        """The method that a request is: the binding that it matches, else `service.http`."""
+        if self.below_rpc:
+            return self.listing.undescribed(self.verb, safe=False)
+        found = self.listing.bindings.find(self.verb, self.inner)
+        return found or self.listing.undescribed(self.verb, safe=self.verb in SAFE)
 
     def settle(self, peer: str, settled: Settled) -> None:
         """Remember what was decided for a caller at this address."""
