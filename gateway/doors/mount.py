@@ -74,10 +74,7 @@ class MountDoor:
         query = b"" if mark < 0 else line[mark:]
         if query and not _query(query):
             return None
-        settled = way.settled.get(caller.peer)
-        if settled is not None and settled.epoch != self._relay.epoch:
-            settled = None
-        dash = self._dash(caller, line, seen, way, query, settled)
+        dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer))
         return dash or (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
 
     def _dash(
@@ -86,13 +83,14 @@ class MountDoor:
         """The fast way, where everything is settled or can be now; who calls is looked at several times a second."""
         notes: Notes = seen.notes
         cordons = self._relay.switches.cordons
-        principal = notes.principal(self._relay.epoch, self._tools.wall())
+        epoch = self._relay.epoch
+        principal = notes.principal(epoch, self._tools.wall())
         asked = caller.head
         if principal is None or caller.shared.draining or (cordons and way.service.qualified in cordons):
             return None
         if not (asked.keep_alive and asked.minor):
             return None
-        if settled is None:
+        if settled is None or settled.epoch != epoch:
             settled = self._settled(caller, notes, way, principal)
             if settled is None:
                 return None

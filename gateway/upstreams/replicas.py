@@ -147,10 +147,13 @@ class HttpUpstream:
             connection = replica.pool.idle()
             if connection is None:
                 continue
-            if self._turns.take_now():
-                return Lease(self._turns, replica, connection, pooled=True)
-            replica.pool.give_back(connection)
-            return None
+            if not self._turns.take_now():
+                replica.pool.give_back(connection)
+                return None
+            lease = connection.lease
+            if not isinstance(lease, Lease):
+                lease = connection.lease = Lease(self._turns, replica, connection, pooled=True)
+            return lease
         return None
 
     async def lease(self, deadline: float) -> Lease:

@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         """When it was last given back to its pool, on the loop's clock."""
         self.ended = False
         """Whether it was there and is gone."""
+        self.lease: object = None
+        """Whatever its user hands out with it, made once."""
 
     @property
     def reusable(self) -> bool:
