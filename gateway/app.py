@@ -127,6 +127,10 @@ class Gate:
         await self._stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self._stack.callback(watch.cancel)
+        await self._open_doors()
+
+    async def _open_doors(self) -> None:
+        """Listen: for callers, for operators, and for the services with a port of their own."""
         self.entrance = Entrance(
             self.identities,
             anonymous=self.settings.identity.anonymous,

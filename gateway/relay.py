@@ -144,10 +144,7 @@ class Relay:
 
     def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes) -> bool:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
-        if not self.switches.cache:
-            return False
-        entry = entry_of(verdict, "http", body, self._wall(), head)
-        return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
+        return self._keep(verdict, "http", body, head)
 
     # fly
 
@@ -198,7 +195,7 @@ class Relay:
             self._generations.bump(call.method.purges)
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
-        stored = isinstance(verdict, Miss | Stale) and self._store(verdict, reply)
+        stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)
         spent = (self._monotonic() - started) * 1000
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)
 
@@ -216,10 +213,10 @@ class Relay:
 
     # store
 
-    def _store(self, verdict: Miss | Stale, reply: Reply) -> bool:
+    def _keep(self, verdict: Miss | Stale, kind: str, body: bytes, head: HttpHead | None = None) -> bool:
         if not self.switches.cache:  # switched off while the trip went on
             return False
-        entry = entry_of(verdict, reply.kind, reply.body.data, self._wall())
+        entry = entry_of(verdict, kind, body, self._wall(), head)
         return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
-from gateway.core.verdict import HttpHead, Verdict
+from gateway.core.verdict import Verdict
 
 Fields = tuple[tuple[bytes, bytes], ...]
 """Header fields as sent: their case, order, duplicates and any bytes."""
@@ -23,7 +23,7 @@ class Reply(Struct, frozen=True):
     """The answer to a call.
 
     For `result` and `error` the body is the bare JSON value of that member, byte for byte as the upstream sent
-    it; doors write the envelope around it. `http` is a whole HTTP reply, with its `head`. `stored` = the trip left an entry; `collapsed` = the trip was another call's;
+    it; doors write the envelope around it. `http` is a whole HTTP reply. `stored` = the trip left an entry; `collapsed` = the trip was another call's;
     `upstream_ms` is how long it took, None for what needed none.
     """
 
@@ -33,7 +33,6 @@ class Reply(Struct, frozen=True):
     stored: bool = False
     collapsed: bool = False
     upstream_ms: float | None = None
-    head: HttpHead | None = None
 
 
 class _Coded(Struct):

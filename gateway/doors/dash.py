@@ -8,7 +8,6 @@ write. Whatever turns out differently is left to a `Mounted`, which takes over w
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Final
 
 from gateway.core.faults import BadRequest
 from gateway.core.heads import AnswerHead
@@ -20,8 +19,7 @@ from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 from gateway.wire.upstream import NotConnectedError
-
-_BODILESS: Final = (204, 304)
+from gateway.wire.written import BODILESS_STATUSES
 
 
 class Dash:
@@ -87,7 +85,7 @@ class Dash:
             lines is None
             or not traits.is_dated
             or traits.has_id
-            or head.status in _BODILESS
+            or head.status in BODILESS_STATUSES
             or caller.out.closed
             or not caller.may_stay()
         ):
@@ -106,15 +104,15 @@ class Dash:
         )
         if not caller.over:
             caller.out.write(written)
-        outcome = settled.outcome if head.status < 400 else "error"
         observer = self._tools.observer
         if observer.writes:
-            self._write_down(head.status, len(body), now - self._started)
+            self._write_down(head.status, len(body))
         else:
+            outcome = settled.outcome if head.status < 400 else "error"
             observer.passed(settled.method, outcome, now - self._started, head.status, len(body))
         caller.answered(True)
 
-    def _write_down(self, status: int, size: int, seconds: float) -> None:
+    def _write_down(self, status: int, size: int) -> None:
         """Have the access log say what a `Mounted` would."""
         made = self._hand_over(with_lease=False)
         made.status, made.sent = status, size

@@ -51,11 +51,6 @@ class Entrance:
         ):
             raise Misdirected("This host is not served here; add it to `hosts`.")
 
-    @property
-    def closing(self) -> bool:
-        """Whether the gate is going down."""
-        return self._draining()
-
     def check_open(self) -> None:
         """Refuse new work while the gate is going down."""
         if self._draining():

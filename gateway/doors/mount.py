@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.faults import BadRequest
-from gateway.core.mounts import Mounts, mount_steps
+from gateway.core.mounts import RESERVED, Mounts, mount_steps
 from gateway.core.paths import Located, Steps, located, rest_of
 from gateway.core.places import Places, normal_origin
 from gateway.core.ports import Carrier
@@ -34,7 +34,7 @@ RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
 _ROOT: Final = (b"",)
 _query = re.compile(rb"[!-~\x80-\xff]+").fullmatch
-_OWN = re.compile(rb"/+(?:rpc|mcp|openrpc\.json|openapi\.json|-|\.well-known)(?:[/?]|$)").match
+_OWN = re.compile(rb"/+(?:%b)(?:[/?]|$)" % b"|".join(map(re.escape, sorted(RESERVED)))).match
 
 
 class Upstreams(Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from gateway.core import rpc_mount
 from gateway.core.faults import (
@@ -26,9 +25,6 @@ from gateway.core.verdict import Hit, HttpHead, Pass, Stale
 from gateway.doors.mounted import Mounted
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage import EARLY
-
-if TYPE_CHECKING:
-    pass
 
 LARGE = 1 << 20
 """Bytes beyond which a body is read beside the event loop."""

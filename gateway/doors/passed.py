@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.cache_status import age, cache_status
@@ -38,17 +39,14 @@ def reply_head(
 
 def status_lines(verdict: Verdict, wall: Callable[[], float], spent: float | None) -> bytes:
     """What the cache did (RFC 9211), and how many seconds the upstream took until its answer began."""
-    if type(verdict) is Pass:
-        told = _PASSED.get(verdict.why)
-        if told is None:
-            told = _PASSED[verdict.why] = _told(verdict, 0.0)
-    else:
-        told = _told(verdict, wall())
+    told = _passed(verdict) if isinstance(verdict, Pass) else _told(verdict, wall())
     return told if spent is None else b"%bServer-Timing: upstream;dur=%.1f\r\n" % (told, spent * 1000)
 
 
-_PASSED: Final[dict[str, bytes]] = {}
-"""The line for each reason to pass; there are a handful of them."""
+@lru_cache(256)
+def _passed(verdict: Pass) -> bytes:
+    """The line for a reason to pass: there are a handful of them."""
+    return _told(verdict, 0.0)
 
 
 def _told(verdict: Verdict, now: float) -> bytes:

@@ -5,11 +5,9 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator
 
+from gateway.core.mounts import RESERVED
 from gateway.settings.addresses import Address
 from gateway.settings.values import refusal, text
-
-RESERVED = frozenset({"rpc", "mcp", "openrpc.json", "openapi.json", "-", ".well-known"})
-"""First steps of a path that are the gate's own."""
 
 _UNFIT = frozenset(' ?#%\\"<>^`{|}')
 
@@ -25,7 +23,7 @@ def mount_path(value: str) -> str:
     steps = written.rstrip("/").split("/")[1:]
     if any(step.partition(";")[0] in ("", ".", "..") for step in steps):
         raise refusal("has an empty step, `.` or `..`", fix)
-    if steps and steps[0] in RESERVED:
+    if steps and steps[0].encode("ascii") in RESERVED:
         raise refusal(f"`/{steps[0]}` is the gate's own address", "choose another path")
     return "/" + "/".join(steps)
 

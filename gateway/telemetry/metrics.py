@@ -55,7 +55,9 @@ class Metrics(Collector):
         """Count one call."""
         service = method.service
         self._calls[service, method.qualified, outcome] += 1
-        buckets = self._durations.get(service) or self._buckets(service)
+        buckets = self._durations.get(service)
+        if buckets is None:
+            buckets = self._durations[service] = [0] * (len(BOUNDS) + 1)
         buckets[bisect_left(BOUNDS, seconds)] += 1
         self._seconds[service] += seconds  # type: ignore[assignment]
 
@@ -72,16 +74,9 @@ class Metrics(Collector):
 
     def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
         """Count one call, the HTTP request that it was, and the bytes of its answer."""
-        service = method.service
-        self._calls[service, method.qualified, outcome] += 1
-        buckets = self._durations.get(service) or self._buckets(service)
-        buckets[bisect_left(BOUNDS, seconds)] += 1
-        self._seconds[service] += seconds  # type: ignore[assignment]
-        self._requests["mount", status] += 1
-        self._moved[service, "sent"] += sent
-
-    def _buckets(self, service: str) -> list[int]:
-        return self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))
+        self.called(method, outcome, seconds)
+        self.counted("mount", status)
+        self._moved[method.service, "sent"] += sent
 
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request."""

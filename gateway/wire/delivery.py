@@ -9,11 +9,10 @@ from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.connection import Connection
-from gateway.wire.written import written_head
+from gateway.wire.written import BODILESS_STATUSES, written_head
 
 _LOG = logging.getLogger(__name__)
 
-_BODILESS_STATUSES: Final = (204, 304)
 # Up to here one joined write costs no more than `writelines`, and less than two writes (measured on both loops).
 _JOINED_BYTES: Final = 64 << 10
 _PIECE_BYTES: Final = 256 << 10
@@ -37,10 +36,10 @@ def deliver(connection: Connection, request: BaseRequest, answer: Answer | Strea
     """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`)."""
     head = connection.head
     stay = request.keep_alive and connection.may_stay()
-    bodiless = head.bodiless or answer.status in _BODILESS_STATUSES
+    bodiless = head.bodiless or answer.status in BODILESS_STATUSES
     length = len(answer.body) if isinstance(answer, Answer) else answer.length
     chunked = False
-    if answer.status in _BODILESS_STATUSES:
+    if answer.status in BODILESS_STATUSES:
         framing = b""
     elif length is not None:
         framing = b"Content-Length: %d\r\n" % length

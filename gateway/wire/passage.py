@@ -14,6 +14,7 @@ from gateway.core.faults import BadRequest
 from gateway.core.heads import AnswerHead
 from gateway.core.ports import Lease
 from gateway.wire.connection import Connection
+from gateway.wire.written import BODILESS_STATUSES
 
 EARLY: Final = 64 << 10
 """Bytes of a body that are taken before there is a connection for them."""
@@ -24,8 +25,6 @@ INVITE_SECONDS: Final = 1.0
 _LARGE: Final = 64 << 10
 SOON: Final = 10.0
 """Seconds to a deadline below which it has a timer of its own; farther ones are looked at about once a second."""
-
-_BODILESS: Final = (204, 304)
 
 
 class Passage:
@@ -249,10 +248,15 @@ class Passage:
 
     def _give_up(self) -> None:
         """End the exchange with the upstream."""
+        if self.lease is not None:
+            self.lease.connection.leave()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """The exchange with the upstream is over."""
         self._stop_timer()
         lease, self.lease = self.lease, None
         if lease is not None:
-            lease.connection.leave()
             lease.release()
 
     def _stop_timer(self) -> None:
@@ -303,7 +307,7 @@ class Passage:
         head = self.caller.head
         self.begun = True
         self._stay = head.keep_alive and self.complete and self.caller.may_stay()
-        self._bodiless = head.bodiless or status in _BODILESS
+        self._bodiless = head.bodiless or status in BODILESS_STATUSES
         if not framed and not self._bodiless:
             if head.minor:
                 self._chunked = True
@@ -370,10 +374,7 @@ class Passage:
         """The answer is complete."""
         if self.over:
             return
-        self._stop_timer()
-        lease, self.lease = self.lease, None
-        if lease is not None:
-            lease.release()
+        self._give_back()
         if self._tunnelled:
             self._flush()
             self.finish(stay=False)
@@ -398,10 +399,7 @@ class Passage:
 
     def failed(self, failure: Exception) -> None:
         """The answer does not come to its end."""
-        self._stop_timer()
-        lease, self.lease = self.lease, None
-        if lease is not None:
-            lease.release()
+        self._give_back()
         self.lost(failure)
 
     # --- the end
@@ -411,8 +409,8 @@ class Passage:
         if self.left or self.over:
             self.close()
             return
-        bodiless = self.caller.head.bodiless or status in _BODILESS
-        if status not in _BODILESS:
+        bodiless = self.caller.head.bodiless or status in BODILESS_STATUSES
+        if status not in BODILESS_STATUSES:
             head += b"Content-Length: %d\r\n" % len(body)
         self.write_head(head, status, framed=True)
         if not bodiless:

@@ -135,11 +135,6 @@ class Connection(asyncio.Protocol):
         """The request is whole."""
         self._sending = False
 
-    def write_eof(self) -> None:
-        """Send no more: in a tunnel only."""
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
-
     def pause_reading(self) -> None:
         """Take no more of the answer for now."""
         if self._transport is not None:

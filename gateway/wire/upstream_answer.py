@@ -9,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.core.heads import AnswerHead
 from gateway.core.ports import Answer, Receiver
+from gateway.wire.written import BODILESS_STATUSES
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
@@ -24,7 +25,6 @@ _USUAL = re.compile(
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)+)"
 ).fullmatch
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})\r").search
-_WITHOUT_A_BODY: Final = (204, 304)
 
 
 class MalformedAnswerError(Exception):
@@ -150,7 +150,7 @@ class AnswerReader:
             return False
         self.begun = self._in_body = self._framed = True
         self.reusable = head.stays()
-        size = 0 if self._bodiless or head.status in _WITHOUT_A_BODY else int(length[1])
+        size = 0 if self._bodiless or head.status in BODILESS_STATUSES else int(length[1])
         self.complete = not size
         rest = len(data) - end - 2
         if rest == size:

@@ -32,7 +32,6 @@ from bench_lab import (
 
 MIB = 1 << 20
 FILE_MIB = 256
-STREAM_MIB = 1024
 OPERATIONS = 5_000
 
 UPSTREAM = """
@@ -182,30 +181,30 @@ def _peak(pid: int) -> float:
     return int(found[1]) / 1024
 
 
-def _up_and_down(here: Passing) -> float:
-    """MiB that the gate's memory grows by when 1 GiB goes up and 1 GiB comes down at the same time."""
+def _up_and_down(here: Passing, stream_mib: int) -> float:
+    """MiB that the gate's memory grows by when so many go up and as many come down at the same time."""
     before = _peak(here.pid)
     failures: list[str] = []
 
     def up() -> None:
         with socket.create_connection(("127.0.0.1", here.gate)) as sock:
             head = f"PUT /stream/sink HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {here.token}\r\n"
-            sock.sendall(f"{head}Content-Length: {STREAM_MIB * MIB}\r\n\r\n".encode())
+            sock.sendall(f"{head}Content-Length: {stream_mib * MIB}\r\n\r\n".encode())
             piece = bytes(MIB)
-            for _ in range(STREAM_MIB):
+            for _ in range(stream_mib):
                 sock.sendall(piece)
             if b" 200 " not in sock.recv(4096):
                 failures.append("up")
 
     def down() -> None:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{here.gate}/stream/source?mib={STREAM_MIB}", headers=here.headers
+            f"http://127.0.0.1:{here.gate}/stream/source?mib={stream_mib}", headers=here.headers
         )
         total = 0
         with urllib.request.urlopen(request, timeout=120) as response:
             while piece := response.read(MIB):
                 total += len(piece)
-        if total != STREAM_MIB * MIB:
+        if total != stream_mib * MIB:
             failures.append("down")
 
     threads = [threading.Thread(target=work) for work in (up, down)]
@@ -241,8 +240,8 @@ def _listed(here: Passing) -> tuple[str, str, str]:
     return f"{again:.1f}", f"{openapi:.1f}", f"{not_modified:.2f}"
 
 
-def run(seconds: float, runs: int) -> None:
-    """Print the tables."""
+def run(seconds: float, runs: int, stream_mib: int) -> None:
+    """Print the tables; so many MiB go up and down at once."""
     with passing() as here:
         gate, proxy = f"http://127.0.0.1:{here.gate}/up/small", f"http://127.0.0.1:{here.proxy}/small"
         rate = {"script": "get_unique.lua", "seconds": seconds}
@@ -254,7 +253,7 @@ def run(seconds: float, runs: int) -> None:
             ("gate big", lambda: _download(here.gate, "/up/big", here.headers)),
             ("nginx big", lambda: _download(here.proxy, "/big", {})),
         )
-        grown = _up_and_down(here)
+        grown = _up_and_down(here, stream_mib)
         listed, openapi, not_modified = _listed(here)
     rows = [("work", "gate", "nginx proxy_pass", "ratio")]
     for work, mine, theirs in (
@@ -270,7 +269,7 @@ def run(seconds: float, runs: int) -> None:
         [
             ("work", "measured"),
             (
-                f"{STREAM_MIB} MiB up and {STREAM_MIB} MiB down at once: the gate grows by, MiB",
+                f"{stream_mib} MiB up and {stream_mib} MiB down at once: the gate grows by, MiB",
                 f"{grown:.0f}",
             ),
             (f"{OPERATIONS:,} operations as OpenRPC, ms", listed),

@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=["calls", "mounts", "catalog", "sdk", []], default=[])
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
+    parser.add_argument("--stream-mib", type=int, default=1024, help="up and down at once through a mount")
     args = parser.parse_args()
     chosen = set(args.what or ("calls", "mounts", "catalog", "sdk"))
     print(
@@ -27,7 +28,7 @@ def main() -> int:
     if "mounts" in chosen:
         import mount_passing
 
-        mount_passing.run(args.seconds, args.runs)
+        mount_passing.run(args.seconds, args.runs, args.stream_mib)
     if "catalog" in chosen:
         import catalog_lists
 
