@@ -90,7 +90,8 @@ def test_a_body_that_is_unfinished_closes_the_connection_and_a_finished_one_give
     files: Gate,
 ) -> None:
     service = answering(files, 200, b"0123456789")
-    pool = labgate.connect(files.url)._session.link.pool
+    lab = labgate.connect(files.url)  # held: a client that is collected closes the connections it shared
+    pool = lab._session.link.pool
     with labgate.request(service, "GET", "/f") as response:
         response.read(9)
         assert not response.closed
@@ -104,7 +105,8 @@ def test_a_body_that_is_unfinished_closes_the_connection_and_a_finished_one_give
 
 
 def test_replies_without_a_body_leave_their_connection_usable(files: Gate) -> None:
-    pool = labgate.connect(files.url)._session.link.pool
+    lab = labgate.connect(files.url)  # held: a client that is collected closes the connections it shared
+    pool = lab._session.link.pool
     for verb, status in (("HEAD", 200), ("GET", 204), ("GET", 304)):
         service = answering(files, status, b"body" if verb == "HEAD" else b"")
         with labgate.request(service, verb, "/f") as response:
