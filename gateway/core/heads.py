@@ -16,6 +16,9 @@ _special_names = re.compile(rb"\n(%b):" % b"|".join(map(re.escape, sorted(_SPECI
 _field = re.compile(rb"([^:\r\n]+):[ \t]*([^\r]*)\r\n").findall
 _connection = re.compile(rb"\nconnection:[ \t]*(keep-alive|close)\r\n").search
 
+BODILESS_STATUSES: Final = (204, 304)
+"""Statuses whose answers have no body, whatever was asked (RFC 9110 section 6.4.1)."""
+
 
 class Traits(Struct, frozen=True):
     """What the names of the fields say of a head.
@@ -54,7 +57,7 @@ class AnswerHead:
     Either the fields or their lines are given: the fields are made of the lines when they are asked for.
     """
 
-    __slots__ = ("_connection", "_fields", "lines", "lower", "reason", "status", "traits")
+    __slots__ = ("_connection", "_fields", "_ready", "lines", "lower", "reason", "status", "traits")
 
     def __init__(
         self, status: int, reason: bytes, fields: Fields | None = None, lines: bytes | None = None
@@ -63,6 +66,7 @@ class AnswerHead:
         self.reason = reason
         self.lines = lines
         self._fields = fields
+        self._ready: bytes | None = None
         self._connection: re.Match[bytes] | None = None
         if lines is None:
             self.lower = b""
@@ -93,6 +97,19 @@ class AnswerHead:
         found = self._connection
         # Names that it lists would have to go, too.
         return None if found is None else lines[: found.start()] + lines[found.end() - 1 :]
+
+    def ready(self) -> bytes:
+        """Status line and lines as they go to callers, where nothing has to be changed, added or left unsaid; else b"".
+
+        That is an answer with a date, without a request id, and of a status that has a body.
+        """
+        if self._ready is None:
+            lines, traits = self.passing_lines(), self.traits
+            plain = traits.is_dated and not traits.has_id and self.status not in BODILESS_STATUSES
+            self._ready = (
+                b"HTTP/1.1 %d %b\r\n%b" % (self.status, self.reason, lines) if lines and plain else b""
+            )
+        return self._ready
 
     def stays(self) -> bool:
         """Whether the connection carries another answer in HTTP/1.1; False in any doubt."""

@@ -20,6 +20,11 @@ class Mounts:
         }
         self._depths = sorted({len(mount) for mount in self._services}, reverse=True)
 
+    def all_below(self, path: Steps) -> bool:
+        """Whether whatever begins with the first step of this path belongs to one service, mounted there."""
+        firsts = [mount for mount in self._services if mount[:1] == path[:1]]
+        return firsts == [path[:1]]
+
     def __bool__(self) -> bool:
         return bool(self._services)
 

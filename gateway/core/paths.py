@@ -52,10 +52,16 @@ def located(target: bytes, *, encoded_slash: bool = False) -> Located:
 
 def steps(path: bytes, *, encoded_slash: bool = False) -> Steps:
     """The steps of a path that begins with a slash; empty ones but the last are left out. Raises `BadRequest`."""
-    if _plain(path):
-        return tuple(path.split(b"/")[1:])
+    plain = plain_steps(path)
+    if plain is not None:
+        return plain
     *inner, last = path.split(b"/")[1:]
     return tuple(_step(one, encoded_slash) for one in (*filter(None, inner), last))
+
+
+def plain_steps(path: bytes) -> Steps | None:
+    """The steps of a path, or of the rest of one, in which nothing is escaped, empty or special; None for others."""
+    return tuple(path.split(b"/")[1:]) if _plain(path) else None
 
 
 def _step(written: bytes, encoded_slash: bool) -> bytes:

@@ -120,7 +120,7 @@ class Lease(Protocol):
     def pooled(self) -> bool:
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
 
-    def head(self, verb: str, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
+    def head(self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
         """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host."""
 
     def release(self) -> None:

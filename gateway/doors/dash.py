@@ -19,7 +19,6 @@ from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 from gateway.wire.upstream import NotConnectedError
-from gateway.wire.written import BODILESS_STATUSES
 
 
 class Dash:
@@ -66,10 +65,11 @@ class Dash:
         """Send the request."""
         settled, lease, caller = self._settled, self._lease, self._caller
         given = settled.request_id
-        self._id = number = given or new_id()
-        lines = (
-            settled.lines if given else b"%bX-Request-Id: %b\r\n" % (settled.lines, number.encode("ascii"))
-        )
+        if given is None:
+            self._id = number = new_id().encode()
+            lines = b"%bX-Request-Id: %b\r\n" % (settled.lines, number)
+        else:
+            self._id, lines = given, settled.lines
         head = lease.head(settled.verb, self._way.rest, self._query, settled.host, lines)
         self._until = caller.shared.loop.time() + settled.seconds
         try:
@@ -80,37 +80,22 @@ class Dash:
 
     def whole(self, head: AnswerHead, body: bytes) -> None:
         """The answer came in one piece: write it, where it passes as it is."""
-        caller, lines, traits = self._caller, head.passing_lines(), head.traits
-        if (
-            lines is None
-            or not traits.is_dated
-            or traits.has_id
-            or head.status in BODILESS_STATUSES
-            or caller.out.closed
-            or not caller.may_stay()
-        ):
+        ready, caller, settled = head.ready(), self._caller, self._settled
+        if not ready or not caller.goes_on:
             self._hand_over().whole(head, body)
             return
         self._lease.release()
-        now, settled = perf_counter(), self._settled
-        written = b"HTTP/1.1 %d %b\r\n%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b" % (
-            head.status,
-            head.reason,
-            lines,
-            self._id.encode("ascii"),
-            settled.told,
-            (now - self._started) * 1000,
-            body,
+        spent = perf_counter() - self._started
+        caller.answer(
+            b"%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b"
+            % (ready, self._id, settled.told, spent * 1000, body)
         )
-        if not caller.over:
-            caller.out.write(written)
         observer = self._tools.observer
         if observer.writes:
             self._write_down(head.status, len(body))
         else:
             outcome = settled.outcome if head.status < 400 else "error"
-            observer.passed(settled.method, outcome, now - self._started, head.status, len(body))
-        caller.answered(True)
+            observer.passed(settled.method, outcome, spent, head.status, len(body))
 
     def _write_down(self, status: int, size: int) -> None:
         """Have the access log say what a `Mounted` would."""
@@ -124,7 +109,7 @@ class Dash:
         """Leave the rest to whoever can do everything."""
         made = Mounted(self._tools, self._caller, self._line, self._seen, self._way, self._query)
         made.take_over(
-            self._settled, self._id, self._started, self._until, self._lease if with_lease else None
+            self._settled, self._id.decode(), self._started, self._until, self._lease if with_lease else None
         )
         self._caller.change_guest(made)
         self._lease.connection.change_receiver(made)

@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.faults import BadRequest
+from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
-from gateway.core.paths import Located, Steps, located, rest_of
+from gateway.core.paths import Steps, located, plain_steps, rest_of
 from gateway.core.places import Places, normal_origin
+from gateway.core.policy import Access
 from gateway.core.ports import Carrier
 from gateway.core.principal import Principal
 from gateway.core.service import Service
@@ -68,7 +70,10 @@ class MountDoor:
         if notes is None:
             return None
         mark = line.find(b"?")
-        way = notes.ways.get(line if mark < 0 else line[:mark])
+        path = line if mark < 0 else line[:mark]
+        way = notes.ways.get(path)
+        if way is None:
+            way = self._from_stem(notes, path)
         if way is None or way.catalog is not self._relay.catalog:
             return None
         query = b"" if mark < 0 else line[mark:]
@@ -76,6 +81,20 @@ class MountDoor:
             return None
         dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer))
         return dash or (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
+
+    def _from_stem(self, notes: Notes, line: bytes) -> Way | None:
+        """The way of a new path, where another that begins like it tells whose it is."""
+        at = line.find(b"/", line.find(b"/") + 1)
+        stem = notes.stems.get(line[:at])
+        if stem is None:
+            return None
+        rest = line[at:]
+        inner = plain_steps(rest)
+        if inner is None:
+            return None
+        way = self._way(stem.verb, stem.service, stem.judged[:1] + inner, inner, rest)
+        notes.keep(line, way)
+        return way
 
     def _dash(
         self, caller: Connection, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled | None
@@ -85,10 +104,7 @@ class MountDoor:
         cordons = self._relay.switches.cordons
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
-        asked = caller.head
-        if principal is None or caller.shared.draining or (cordons and way.service.qualified in cordons):
-            return None
-        if not (asked.keep_alive and asked.minor):
+        if principal is None or (cordons and way.service.qualified in cordons):
             return None
         if settled is None or settled.epoch != epoch:
             settled = self._settled(caller, notes, way, principal)
@@ -101,34 +117,50 @@ class MountDoor:
 
     def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
         """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""
-        service = way.service
-        lines = notes.lines(service.qualified, caller.peer)
-        seconds = min(notes.patience, service.timeout)
-        plain = not (caller.head.length or caller.head.upgrade or service.cors or way.is_rpc)
-        if lines is None or not plain or seconds < SOON or not way.is_known or way.verb == "TRACE":
+        asked = caller.head
+        plain = asked.keep_alive and asked.minor and not (asked.length or asked.upgrade or way.is_rpc)
+        if not plain or not way.is_known:
             return None
         access = self._relay.policies.access(principal)
         method = way.method()
-        if not (method.safe and access.allows_path(way.verb, way.judged) and access.allows(method.qualified)):
+        if not (access.allows_path(way.verb, way.judged) and access.allows(method.qualified)):
+            return None
+        # Beyond the permission for the path, the paths of one method are all alike.
+        of_method = (way.verb, method.qualified, caller.peer)
+        settled = notes.settled.get(of_method)
+        if settled is None or settled.epoch != self._relay.epoch or settled.catalog is not way.catalog:
+            settled = self._settled_for(caller, notes, way, method, access)
+            if settled is None:
+                return None
+            notes.settle(of_method, settled)
+        way.settle(caller.peer, settled)
+        return settled
+
+    def _settled_for(
+        self, caller: Connection, notes: Notes, way: Way, method: Method, access: Access
+    ) -> Settled | None:
+        service = way.service
+        lines = notes.lines(service.qualified, caller.peer)
+        seconds = min(notes.patience, service.timeout)
+        if lines is None or not method.safe or service.cors or seconds < SOON or way.verb == "TRACE":
             return None
         why = why_not_shared(way.verb, notes.first, method)
         if why is None:
             return None
         verdict = pass_for(why)
-        settled = Settled(
-            way.verb,
+        return Settled(
+            way.verb.encode(),
             method,
             verdict,
             in_a_word(verdict),
             self._relay.epoch,
+            way.catalog,
             b"%bLabgate-Timeout: %.3f\r\n" % (lines, seconds),
             notes.first.get(b"host") if service.keep_host else None,
-            notes.request_id,
+            notes.request_id.encode() if notes.request_id else None,
             notes.version_line(way.catalog, access) + status_lines(verdict, self._tools.wall, None),
             seconds,
         )
-        way.settle(caller.peer, settled)
-        return settled
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Whoever answers the request; None where it is for the gate's own doors."""
@@ -146,21 +178,24 @@ class MountDoor:
                 located(where.path)
             except BadRequest as fault:
                 return Mounted(self._tools, caller, line, seen, None, b"", fault)
-        way = self._way(verb, service, where, depth)
+        rest = rest_of(where.path, depth) if depth else where.path
+        way = self._way(verb, service, self._own_steps + where.steps, where.steps[depth:] or _ROOT, rest)
         notes: Notes | None = seen.notes
         if notes is None:
             notes = seen.notes = Notes(seen.fields)
         if target.startswith(b"/"):
-            notes.keep(line[: len(line) - len(where.query)], way)
+            known = line[: len(line) - len(where.query)]
+            notes.keep(known, way)
+            if depth == 1 and self._own is None and rest and self._mounts.all_below(where.steps):
+                notes.keep_stem(known[: len(known) - len(rest)], way)
         dash = self._dash(caller, line, seen, way, where.query, None)
         return dash or (MountedRpc if way.is_rpc else Mounted)(
             self._tools, caller, line, seen, way, where.query
         )
 
-    def _way(self, verb: str, service: Service, where: Located, depth: int) -> Way:
+    def _way(self, verb: str, service: Service, judged: Steps, inner: Steps, rest: bytes) -> Way:
         catalog, name = self._relay.catalog, service.qualified
         listing = catalog.listings[name]
-        inner = where.steps[depth:] or _ROOT
         way = Way(
             verb,
             service,
@@ -168,9 +203,9 @@ class MountDoor:
             self._upstreams.carriers[name],
             self._upstreams.places[name],
             catalog,
-            self._own_steps + where.steps,
+            judged,
             inner,
-            rest_of(where.path, depth) if depth else where.path,
+            rest,
         )
         rpc_path = listing.rpc_steps
         if rpc_path is not None:

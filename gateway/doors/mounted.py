@@ -209,10 +209,10 @@ class Mounted(MountedReply):
         way, notes = self._way, self.notes
         lines = self._lines()
         host = notes.first.get(b"host") if way.service.keep_host else None
+        lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
         if notes.request_id is None:
             lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
-        lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
-        head = lease.head(way.verb, way.rest, self.query, host, lines)
+        head = lease.head(way.verb.encode(), way.rest, self.query, host, lines)
         self.departed = perf_counter()
         self._unsure = not self.safe
         self.send(lease, head, seconds)

@@ -13,7 +13,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.storing import choosing
 from gateway.doors.asked import given_id, patience_of
-from gateway.doors.way import Way
+from gateway.doors.way import Settled, Way
 
 CHECKED_SECONDS: Final = 0.25
 """For how long a caller's verdict is not asked for again; the epoch ends it at once."""
@@ -45,6 +45,8 @@ class Notes:
         "host",
         "patience",
         "request_id",
+        "settled",
+        "stems",
         "vetted",
         "ways",
     )
@@ -70,6 +72,10 @@ class Notes:
         self._lines: dict[tuple[str, str], bytes] = {}
         self.ways: dict[bytes, Way] = {}
         """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
+        self.stems: dict[bytes, Way] = {}
+        """A way by the beginning of its line, up to the first step, where all that begins so goes to its service."""
+        self.settled: dict[tuple[str, str, str], Settled] = {}
+        """What was decided about requests of a verb for a method, by the caller's address."""
         self._catalog: tuple[Catalog, Access] | None = None
         self._version = b""
 
@@ -90,8 +96,21 @@ class Notes:
         """Remember who the caller is."""
         if principal is not self._principal:
             self.ways.clear()  # what was settled was so for somebody else
+            self.stems.clear()
+            self.settled.clear()
         self._principal, self._epoch = principal, epoch
         self._until = min(principal.expires, now + CHECKED_SECONDS)
+
+    def keep_stem(self, line: bytes, way: Way) -> None:
+        """Remember where all requests go whose line begins so."""
+        if len(line) <= _LONGEST_LINE and len(self.stems) < _MOST_LINES:
+            self.stems[line] = way
+
+    def settle(self, of_method: tuple[str, str, str], settled: Settled) -> None:
+        """Remember what was decided for a verb, a method and the caller's address."""
+        if len(self.settled) >= _MOST_WAYS:
+            self.settled.clear()
+        self.settled[of_method] = settled
 
     def version_line(self, catalog: Catalog, access: Access) -> bytes:
         """The line that says the catalog's version for this caller."""

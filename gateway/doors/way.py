@@ -23,22 +23,23 @@ SAFE: Final = SAFE_VERBS | {"PROPFIND", "REPORT", "SEARCH"}
 
 
 class Settled(Struct, frozen=True, gc=False):
-    """What was decided about the requests of one caller and set of header lines for one verb and path.
+    """What was decided about the requests of one caller and set of header lines for one verb and method.
 
-    They are `method`, the cache has no part in them (`outcome`), and they hold while the `epoch` does. `lines` are what
+    They are `method`, the cache has no part in them (`outcome`), and that holds in this `epoch` and `catalog`. `lines` are what
     the upstream gets beside Host, its own and X-Request-Id, which is `request_id` where the caller gave one; `host` is
     the caller's where it is passed on. `told` is what every answer says of catalog and cache; `seconds` is the time that
     an answer may take to begin.
     """
 
-    verb: str
+    verb: bytes
     method: Method
     verdict: Pass
     outcome: str
     epoch: int
+    catalog: Catalog
     lines: bytes
     host: bytes | None
-    request_id: str | None
+    request_id: bytes | None
     told: bytes
     seconds: float
 

@@ -393,10 +393,6 @@ class Connection(asyncio.Protocol):
         request, self._request = self._request, None
         guest, self._guest = self._guest, None
         self._open = False
-        if guest is not None and stay and self._phase is Phase.ANSWER and not self._held and self.may_stay():
-            self._phase = Phase.IDLE
-            self._since = self.shared.loop.time()
-            return
         if guest is None and not stay and self._phase is Phase.ANSWER and not self._held:
             return  # aiohttp will close: after that, and not in the middle of its own work
         if not stay or self._last or self.shared.draining:
@@ -405,6 +401,28 @@ class Connection(asyncio.Protocol):
                 request.content.feed_eof()  # so that aiohttp does not wait for the rest of the body
         elif self._phase is Phase.ANSWER:
             self._next(soon=guest is not None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a guest's request is whole, and its answer will leave and let another request follow."""
+        return (
+            self._phase is Phase.ANSWER
+            and not self._last
+            and not self.shared.draining
+            and not self.out.closed
+            and not self._real.is_closing()
+        )
+
+    def answer(self, written: bytes) -> None:
+        """Write the whole answer of a guest; the connection `goes_on`."""
+        self.out.write(written)
+        self._guest = None
+        self._open = False
+        if self._held:
+            self._next(soon=True)
+        else:
+            self._phase = Phase.IDLE
+            self._since = self.shared.loop.time()
 
     def change_guest(self, guest: Guest) -> None:
         """Let another guest go on with the present request."""

@@ -7,9 +7,10 @@ from typing import Final, Protocol
 
 from aiohttp.web import BaseRequest, StreamResponse
 
+from gateway.core.heads import BODILESS_STATUSES
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.connection import Connection
-from gateway.wire.written import BODILESS_STATUSES, written_head
+from gateway.wire.written import written_head
 
 _LOG = logging.getLogger(__name__)
 

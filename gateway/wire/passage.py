@@ -11,10 +11,9 @@ import math
 from typing import Final
 
 from gateway.core.faults import BadRequest
-from gateway.core.heads import AnswerHead
+from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.ports import Lease
 from gateway.wire.connection import Connection
-from gateway.wire.written import BODILESS_STATUSES
 
 EARLY: Final = 64 << 10
 """Bytes of a body that are taken before there is a connection for them."""

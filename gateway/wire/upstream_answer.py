@@ -7,9 +7,8 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.core.heads import AnswerHead
+from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.ports import Answer, Receiver
-from gateway.wire.written import BODILESS_STATUSES
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
@@ -19,6 +18,8 @@ MAX_INTERIM: Final = 16
 """How many 1xx answers may come before the final one."""
 
 _START: Final = b"HTTP/1."
+_MOST_SEEN: Final = 512
+_LONGEST_SEEN: Final = 1 << 10
 
 _USUAL = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n"
@@ -33,6 +34,34 @@ class MalformedAnswerError(Exception):
 
 class AnswerTooLargeError(Exception):
     """The answer's body is larger than it may be."""
+
+
+_seen: dict[bytes, tuple[AnswerHead, int]] = {}
+"""Heads that were read before: those of small answers in the same second are often the same bytes."""
+
+
+def _usual(written: bytes) -> tuple[AnswerHead, int] | None:
+    """The head that is written so, and the length that it says; None where it is not of the most usual kind."""
+    known = _seen.get(written)
+    if known is not None:
+        return known
+    usual = _USUAL(written)
+    if usual is None:
+        return None
+    code, reason, lines = usual.groups()
+    if b" \r\n" in lines or b"\t\r\n" in lines or lines.count(b"\n") > MAX_FIELDS:
+        return None
+    head = AnswerHead(int(code), reason or b"", None, lines)
+    length = _LENGTH(head.lower) if head.traits.is_framed else None
+    if length is None:
+        return None
+    found = head, int(length[1])
+    # What is meant for one caller (Set-Cookie among it) is not ready, and is not kept.
+    if len(written) <= _LONGEST_SEEN and head.ready():
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        _seen[written] = found
+    return found
 
 
 class AnswerReader:
@@ -136,21 +165,13 @@ class AnswerReader:
         That is a whole head in HTTP/1.1 with one length, without transfer coding, and of a status that has a body.
         """
         end = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 2
-        usual = _USUAL(data, 0, end) if end > 1 else None
+        usual = _usual(data[:end]) if end > 1 else None
         if usual is None:
             return False
-        code, reason, lines = usual.groups()
-        if b" \r\n" in lines or b"\t\r\n" in lines or lines.count(b"\n") > MAX_FIELDS:
-            return False
-        head = AnswerHead(int(code), reason or b"", None, lines)
-        if not head.traits.is_framed:
-            return False
-        length = _LENGTH(head.lower)
-        if length is None:
-            return False
+        head, length = usual
         self.begun = self._in_body = self._framed = True
         self.reusable = head.stays()
-        size = 0 if self._bodiless or head.status in BODILESS_STATUSES else int(length[1])
+        size = 0 if self._bodiless or head.status in BODILESS_STATUSES else length
         self.complete = not size
         rest = len(data) - end - 2
         if rest == size:

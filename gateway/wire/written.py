@@ -13,8 +13,6 @@ _STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, phrase) for status, phrase in PHRASES.items() if status >= 200
 }
 _NO_CONTENT: Final = 204
-BODILESS_STATUSES: Final = (_NO_CONTENT, 304)
-"""Statuses whose answers have no body, whatever was asked (RFC 9110 section 6.4.1)."""
 
 _OWN_FIELDS = re.compile(rb"\r\n(date|content-length|transfer-encoding|connection):")
 

@@ -84,3 +84,17 @@ def test_any_path_finds_what_a_look_at_every_mount_finds(placed, path, slash):
     longest = max((mount for mount in placed if tuple(path[: len(mount)]) == mount), key=len, default=None)
     expected = None if longest is None else ("at /" + "/".join(longest), len(longest))
     assert found(among, b"/" + "/".join(path).encode() + (b"/" if slash else b"")) == expected
+
+
+@given(
+    st.lists(st.sampled_from(["/", "/a", "/a/b", "/b", "/b/c/d", "/c"]), unique=True, min_size=1),
+    st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), min_size=1, max_size=4),
+)
+def test_where_all_below_a_step_is_one_services_every_path_that_begins_so_finds_it(among, path):
+    known, first = mounts(*among), f"/{path[0].decode()}"
+    if known.all_below(tuple(path)):
+        hit = known.find(tuple(path))
+        assert hit is not None
+        assert (hit[0].mount, hit[1]) == (first, 1)
+    else:
+        assert first not in among or any(one.startswith(f"{first}/") for one in among)

@@ -16,7 +16,7 @@ identity: {{anonymous: {anonymous}}}
 limits: {{body: 1KiB}}
 policies:
   - {{to: ["group:lab"], allow: ["*", "/**"], operate: true}}
-  - {{to: ["group:some"], allow: ["up.get", "up.http", "GET /up/**", "/rpc_up/**", "calc.add"]}}
+  - {{to: ["group:some"], allow: ["up.get", "up.http", "GET /up/**", "/rpc_up/**", "calc.add", "plain.http", "GET /plain/open/**"]}}
   - {{to: [anonymous], allow: ["up.http", "GET /up/open/*"]}}
 services:
   up:
@@ -33,6 +33,9 @@ services:
     rpc_path: /api
     mount: /rpc_up
     methods: {{add: {{safe: true, cache: {{fresh: 1h}}}}, set: {{}}}}
+  plain: {{dialect: listed, url: "{url}/p", mount: /plain}}
+  two: {{dialect: listed, url: "{url}/two", mount: /two}}
+  deep: {{dialect: listed, url: "{url}/deep", mount: /two/deep}}
   slash: {{dialect: listed, url: "{url}/s", mount: /slash, encoded_slash: true, underscores: true}}
 """
 
@@ -64,6 +67,20 @@ async def echo(asked):
         return told(said).replace(f"{DATE}\r\n".encode(), b"")
     return told(said)
 
+
+FRESH = (
+    *("/plain", "/plain/", "/plain/a", "/plain/b?x", "/plain/open/a", "/plain/open/b", "/plain/open/c/d/"),
+    *(
+        "/plain/open/../a",
+        "/plain/%6fpen/e",
+        "/plain/open//f",
+        "/plain//open/g",
+        "/plain/open/h%2Fi",
+        "/plain/.x",
+    ),
+    *("/two/a", "/two/b", "/two/deep", "/two/deep/a", "/two/deep/b", "/two/deeper", "/two/./a", "//two/c"),
+)
+"""Paths that nobody decided about before, below steps that are known: whose they are is known by that."""
 
 TARGETS = (
     *("/up/thing/1", "/up/thing/2", "/up/thing/1?a=1", "/up/thing/1?", "/up/open/x", "/up/a", "/up", "/up/"),
@@ -207,7 +224,7 @@ class Traffic:
         """A verb and a whole request."""
         pick = self.random
         lines = pick.choice(self.usual) if pick.random() < 0.75 else self.lines(self.choices)
-        verb, target = pick.choice(VERBS), pick.choice(TARGETS[:5] * 20 + TARGETS)
+        verb, target = pick.choice(VERBS), pick.choice(TARGETS[:5] * 20 + FRESH * 4 + TARGETS)
         body = pick.choice(BODIES) if verb != "GET" or pick.random() < 0.1 else None
         version = pick.choice(["HTTP/1.1"] * 60 + ["HTTP/1.0", "HTTP/1.2", "HTTP/1.1 HTTP/1.1"])
         framed = []
