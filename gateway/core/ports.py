@@ -190,6 +190,26 @@ class Tier(Protocol):
         """Forget the key."""
 
 
+class FarTier(Protocol):
+    """A place for entries that takes time to ask: a disk, a server. It never raises: what fails is as good as absent."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in status and metrics: `disk`, `redis`."""
+
+    def may_have(self, service: str) -> bool:
+        """Whether it is worth asking for entries of this service (by its qualified name); False only if there are none."""
+
+    async def get(self, key: bytes) -> Entry | None:
+        """The entry under the key; a large body comes as an extent."""
+
+    async def put(self, entry: Entry) -> bool:
+        """Store under the entry's key; whether it was."""
+
+    async def drop(self, key: bytes) -> None:
+        """Forget the key."""
+
+
 class Generations(Protocol):
     """What a hit must still agree with: one number for policies and revocations, many for names."""
 

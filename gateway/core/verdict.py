@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from io import FileIO
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +17,14 @@ class HttpHead(Struct, frozen=True, gc=False):
     status: int
     reason: bytes
     fields: tuple[tuple[bytes, bytes], ...]
+
+
+class Extent(Struct, frozen=True, eq=False):
+    """A body that is part of an open file; the file is closed when nobody has it any more."""
+
+    file: FileIO
+    offset: int
+    length: int
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -36,6 +45,13 @@ class Entry(Struct, frozen=True, gc=False):
     head: HttpHead | None = None
     aged: int = 0
     """How old the reply was when it came, by its own Age field, in seconds."""
+    extent: Extent | None = None
+    """Where the body is, if it is in no memory: `body` is empty then."""
+
+    @property
+    def length(self) -> int:
+        """How long the body is, in bytes."""
+        return len(self.body) if self.extent is None else self.extent.length
 
     @property
     def size(self) -> int:
