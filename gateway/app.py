@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib import metadata
 from secrets import token_hex
 from typing import Any
@@ -15,12 +17,15 @@ from typing import Any
 from aiohttp import ClientSession, DummyCookieJar
 
 from gateway import assembly
+from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts
 from gateway.core.ports import Dialect, Route
 from gateway.core.service import Service
-from gateway.core.switches import Switches
+from gateway.core.shares import share
+from gateway.core.sums import Family
+from gateway.core.switches import Switches, Wish
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -39,14 +44,17 @@ from gateway.flights import Flights
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.relay import Relay
-from gateway.settings import Settings
+from gateway.settings import Address, Settings
+from gateway.shared_discovery import SharedDiscovery
 from gateway.status import Status
 from gateway.telemetry.logs import access_log
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.memory import resident
+from gateway.telemetry.metrics import Metrics, rendered
 from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.memory import MemoryTier
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
+from gateway.workers.member import Member
 
 log = logging.getLogger("labgate")
 
@@ -62,8 +70,10 @@ FORGET = 60.0
 class Gate:
     """A running gate: its parts, and the two things that can be asked of it from outside, `status` and `drain`."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | None = None) -> None:
+        """`member` is this process's word to the other workers; None = it is alone."""
         self.settings = settings
+        self.member = member
         self.wall = time.time
         self.monotonic = asyncio.get_running_loop().time
         self.started = self.wall()
@@ -72,18 +82,20 @@ class Gate:
         self.tier = MemoryTier(settings.cache.memory)
         self.generations = LocalGenerations()
         self.flights = Flights()
-        self.switches = Switches()
+        self.switches = Switches() if member is None else member.switches
         style = settings.telemetry.access_log
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
         self.service_addresses: dict[str, tuple[str, int]] = {}
         # Unlike any other gate's in front of or behind this one (RFC 9110 section 7.6.3).
-        self.pseudonym = b"labgate-%b" % token_hex(6).encode()
-        self.cookies = CookieOwners()
+        self.pseudonym = b"labgate-%b" % token_hex(6).encode() if member is None else member.pseudonym
+        self.cookies = CookieOwners(None if member is None else member.own)
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
         services = assembly.services(self.settings)
+        if self.member is not None:
+            services = assembly.shared(services, *self.member.place)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         self.services = services
         self.upstreams = {service.qualified: self._upstream(service) for service in services}
@@ -104,7 +116,10 @@ class Gate:
             "openapi": openapi,
             "listed": ListedDialect(jsonrpc, openapi),
         }
-        self.discovery = Discovery(
+        discovery: Callable[..., Discovery] = Discovery
+        if self.member is not None:
+            discovery = partial(SharedDiscovery, colleagues=self.member)
+        self.discovery = discovery(
             services,
             dialects,
             self.upstreams,
@@ -112,7 +127,7 @@ class Gate:
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
         )
-        self.relay = Relay(
+        self.relay: Relay = Relay(
             self.discovery,
             assembly.policies(self.settings),
             self.tier,
@@ -124,6 +139,8 @@ class Gate:
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
+        if self.member is not None:
+            self.member.serve(self)
         await self._stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self._stack.callback(watch.cancel)
@@ -139,13 +156,12 @@ class Gate:
             wall=self.wall,
             challenge=www_authenticate,
         )
-        listen = self.settings.listen
-        self.address = await self._listen(self._public(), listen.host, listen.port, self._mount_door())
-        operator = self.settings.operator.listen
-        self.operator_address = await self._listen(self._operator(), operator.host, operator.port)
-        for name, address in assembly.listeners(self.settings).items():
+        addresses = assembly.addresses(self.settings)
+        self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
+        self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
+        for name in assembly.listeners(self.settings):
             door = self._mount_door(next(one for one in self.services if one.qualified == name))
-            self.service_addresses[name] = await self._listen({}, address.host, address.port, door)
+            self.service_addresses[name] = await self._listen({}, addresses, name, door)
 
     def _mount_door(self, own: Service | None = None) -> MountDoor:
         """The door to what is mounted, or to the one service of a port of its own."""
@@ -189,14 +205,17 @@ class Gate:
                 # Credentials that nobody uses any more stay nowhere for long.
                 self._forget_lanes()
                 forget = self.monotonic() + FORGET
-            for server in self.servers:
-                server.lane.on = self.switches.lanes
-            if not self.switches.lanes:
-                self._forget_lanes()
+            self._set_lanes()
             if self.identities.changed(self.wall()):
                 self.generations.advance()
                 self._forget_lanes()
                 log.info("a credential was withdrawn: the epoch is now %d", self.generations.epoch)
+
+    def _set_lanes(self) -> None:
+        for server in self.servers:
+            server.lane.on = self.switches.lanes
+        if not self.switches.lanes:
+            self._forget_lanes()
 
     def _forget_lanes(self) -> None:
         for server in self.servers:
@@ -220,42 +239,72 @@ class Gate:
         }
 
     def _operator(self) -> dict[str, list[Place]]:
-        switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
+        switches = SwitchesDoor(self.switches, self.upstreams, self._change)
         return self._public() | {
-            "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
-            "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
+            "/-/metrics": [Place("operator", MetricsDoor(self._metrics_of_all), _READ, operators=True)],
+            "/-/status": [Place("operator", StatusDoor(self._status_of_all), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
         }
 
     async def _listen(
-        self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
+        self,
+        places: Mapping[str, list[Place]],
+        addresses: Mapping[str, Address],
+        name: str,
+        mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
+        """Listen at the address of this name, or on the sockets of it that all workers share."""
         reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
-        limits = self.settings.limits
+        limits, connections = self.settings.limits, self.settings.limits.connections
+        if self.member is not None:
+            connections = share(connections, *self.member.place)
         server = Server(
             reception.receive,
             Limits(
                 header_bytes=limits.header_bytes,
                 header_seconds=limits.header_seconds,
                 idle_seconds=limits.idle_seconds,
-                connections=limits.connections,
+                connections=connections,
             ),
             clock=self.wall,
             host=mounts,
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)
-        return await server.start(host, port)
+        if self.member is None:
+            return await server.start(addresses[name].host, addresses[name].port)
+        bound = [await server.start(one) for one in self.member.sockets[name]]
+        return bound[0]
 
     def _ready(self) -> bool:
         return not self.draining
+
+    # switches
+
+    async def _change(self, wish: Wish, by: str) -> Sequence[str]:
+        """Do as an operator wishes, in all workers; what changed by it, in words."""
+        if self.member is not None:
+            return await self.member.switch(wish, by, self.wall())
+        done = self.switches.change(wish, by, self.wall())
+        self.switched(wish)
+        return done
+
+    def switched(self, wish: Wish) -> None:
+        """Act on switches that were changed."""
+        for service in wish.cordon:
+            self.discovery.withhold(service, self.switches.why(service))
+        self._set_lanes()
+
+    def owned(self, name: bytes, service: str) -> None:
+        """Another worker has seen a service set a cookie."""
+        self.cookies.learn(name, service)
 
     # numbers
 
     def _publish(self) -> None:
         gauge = self.metrics.gauge
-        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
+        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)], alike=True)
         gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
         gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
@@ -279,7 +328,31 @@ class Gate:
             "flights": len(self.flights),
             "connections": self.parts.connections,
             "heads": self.parts.heads(),
+            "workers": [self._row()],
         }
+
+    def _row(self) -> dict[str, Any]:
+        """This process among the workers."""
+        return {
+            "worker": 1 if self.member is None else self.member.place[0],
+            "pid": os.getpid(),
+            "up_seconds": round(self.wall() - self.started),
+            "asks": self.member is None or self.member.leads,
+            "calls": sum(self.metrics.outcomes().values()),
+            "connections": self.parts.connections,
+            "memory": resident(),
+            "catalog": self.relay.catalog.version,
+        }
+
+    def numbers(self) -> Sequence[Family]:
+        """What this process has counted."""
+        return self.metrics.families()
+
+    async def _status_of_all(self) -> Mapping[str, Any]:
+        return self.status() if self.member is None else await self.member.status()
+
+    async def _metrics_of_all(self) -> bytes:
+        return self.metrics.text() if self.member is None else rendered(await self.member.numbers())
 
     # the end
 
@@ -294,10 +367,10 @@ class Gate:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gate]:
-    """A gate by these settings, from the first listener to the last closed socket."""
+async def running(settings: Settings, member: Member | None = None) -> AsyncIterator[Gate]:
+    """A gate by these settings, from the first listener to the last closed socket; `member` where it is one of several."""
     async with AsyncExitStack() as stack:
-        gate = Gate(settings, stack)
+        gate = Gate(settings, stack, member)
         await gate.open()
         try:
             yield gate
