@@ -206,6 +206,8 @@ class Gate:
                 self._forget_lanes()
                 forget = self.monotonic() + FORGET
             self._set_lanes()
+            if not self.draining:
+                self._patience()  # Others go by what was noted last.
             if self.identities.changed(self.wall()):
                 self.generations.advance()
                 self._forget_lanes()
@@ -274,8 +276,12 @@ class Gate:
         self.servers.append(server)
         if self.member is None:
             return await server.start(addresses[name].host, addresses[name].port)
-        bound = [await server.start(one) for one in self.member.sockets[name]]
+        bound = [server.share(one, self._patience) for one in self.member.sockets[name]]
         return bound[0]
+
+    def _patience(self) -> float:
+        """For how many seconds a new connection is left to other workers, which have fewer."""
+        return 0.0 if self.member is None else self.member.patience(self.parts.connections)
 
     def _ready(self) -> bool:
         return not self.draining
@@ -359,6 +365,8 @@ class Gate:
     async def drain(self) -> None:
         """Take no more calls, let those under way end, at most `shutdown_seconds`; writes come before reads."""
         self.draining = True
+        if self.member is not None:
+            self.member.absent()
         patience = self.settings.shutdown_seconds
         await asyncio.gather(*(server.drain(patience) for server in self.servers))
         lost = await self.flights.settle(patience)

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.commands.operating import add_operator, asked
 
 _HEAD = ("SERVICE", "STATE", "METHODS", "DIALECT", "VERSION", "ASKED", "CALLS", "WAITING", "FAILED", "AT")
+_WORKERS = ("WORKER", "PID", "UP", "CALLS", "CONNECTIONS", "MEMORY")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -34,6 +35,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"cache {switches['cache']}, {cache['entries']} entries, {size}; lanes {switches['lanes']}"
     yield "calls " + (", ".join(f"{count} {ended}" for ended, count in sorted(calls.items())) or "none yet")
     yield f"trips under way: {status['flights']}, connections: {status['connections']}"
+    yield from _workers(status)
     yield ""
     yield from _table([_HEAD, *(_row(name, one) for name, one in status["services"].items())])
     for name, one in status["services"].items():
@@ -42,6 +44,25 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if one["cordoned"]:
             yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
     yield from map(_plain, status["catalog"]["warnings"])
+
+
+def _workers(status: Mapping[str, Any]) -> Iterator[str]:
+    """Who they are, if there are several; the one that asks the services is marked."""
+    workers = status.get("workers", [])
+    if len(workers) < 2:
+        return
+    yield ""
+    yield from _table([_WORKERS, *map(_worker, workers)])
+    if restarts := status["restarts"]:
+        yield f"started in the place of one that ended: {restarts}"
+    if len({one["catalog"] for one in workers}) > 1:
+        yield "the workers do not know the same of the services at this moment"
+
+
+def _worker(one: Mapping[str, Any]) -> tuple[str, ...]:
+    number = f"{one['worker']}{' (asks)' if one['asks'] else ''}"
+    cells = (number, one["pid"], _span(one["up_seconds"]), one["calls"], one["connections"])
+    return (*map(str, cells), _size(one["memory"]))
 
 
 def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:

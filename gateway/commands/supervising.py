@@ -19,6 +19,7 @@ from gateway.telemetry.logs import configure
 from gateway.workers.crew import Crew
 from gateway.workers.hello import Handed
 from gateway.workers.listeners import Sockets, close_all, open_all
+from gateway.workers.loads import make
 from gateway.workers.supervisor import Supervisor, WorkersError
 
 log = logging.getLogger("labgate.workers")
@@ -48,9 +49,13 @@ def supervise(args: argparse.Namespace) -> int:
 async def _supervise(settings: Settings, handed: Handed) -> None:
     addresses = {name: (one.host, one.port) for name, one in assembly.addresses(settings).items()}
     sockets = await open_all(addresses)
+    memory = make(handed.workers)
     try:
         supervisor = Supervisor(
-            _command(), Crew(handed, sockets, time.time), sockets, shutdown_seconds=settings.shutdown_seconds
+            _command(),
+            Crew(handed, sockets, memory, time.time),
+            sockets,
+            shutdown_seconds=settings.shutdown_seconds,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -66,6 +71,7 @@ async def _supervise(settings: Settings, handed: Handed) -> None:
         await supervisor.run(ready)
     finally:
         close_all(sockets)
+        os.close(memory)
 
 
 def _command() -> list[str]:

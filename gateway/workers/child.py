@@ -35,8 +35,10 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, number: int, command: Sequence[str], sockets: Sockets, tether: int) -> Child:
-        """Start `command --worker CHANNEL,TETHER`; it inherits the sockets, and the reading end `tether` of a pipe.
+    async def start(
+        cls, number: int, command: Sequence[str], sockets: Sockets, memory: int, tether: int
+    ) -> Child:
+        """Start `command --worker CHANNEL,TETHER`; it inherits the sockets, memory, and the reading end `tether` of a pipe.
 
         It has a process group of its own: a Ctrl-C in the terminal reaches the supervisor alone, which ends all in
         order. Raises OSError.
@@ -50,7 +52,7 @@ class Child:
                     "--worker",
                     f"{theirs.fileno()},{tether}",
                     stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno(), tether, *descriptors],
+                    pass_fds=[theirs.fileno(), tether, memory, *descriptors],
                     process_group=0,
                 )
             except BaseException:

@@ -17,6 +17,7 @@ from gateway.workers.channel import Handler
 from gateway.workers.child import Child
 from gateway.workers.hello import Handed, Hello, Switched
 from gateway.workers.listeners import Sockets, numbers
+from gateway.workers.loads import Loads
 
 _PATIENCE: Final = 2.0
 """Seconds that a worker has to say how it stands; one that takes longer is left out, or its last word counts."""
@@ -29,8 +30,10 @@ class Crew:
     One of them leads: it asks the services what they offer, and the others hear it.
     """
 
-    def __init__(self, handed: Handed, sockets: Sockets, wall: Callable[[], float]) -> None:
-        """`wall` gives seconds since 1970."""
+    def __init__(self, handed: Handed, sockets: Sockets, memory: int, wall: Callable[[], float]) -> None:
+        """`memory` is the descriptor of the workers' `Loads`; `wall` gives seconds since 1970."""
+        self.memory = memory
+        self._loads = Loads(memory, handed.workers)
         self.handed = handed
         self.restarts = 0
         self._sockets = sockets
@@ -60,6 +63,7 @@ class Crew:
         """It has ended; if it led, another one does."""
         if self._members.get(child.number) is child:
             del self._members[child.number]
+            self._loads.absent(child.number)
         self._ended = total([self._ended, lasting(child.numbers)])
         if self._leader is child:
             members = self.members
@@ -122,6 +126,7 @@ class Crew:
             host=handed.host,
             port=handed.port,
             listeners=numbers(self._sockets),
+            loads=self.memory,
             leads=child is self._leader,
             begun=self._begun,
             lanes=switches.lanes,

@@ -12,7 +12,7 @@ class Hello(Struct, frozen=True):
     """A worker's place among the others, and all that they know already.
 
     `settings` is the text of all settings, with their secrets; `host` and `port` go over them. `listeners` are the
-    descriptors of the sockets to listen on, by name. `leads` = it asks the services what they offer, for all; `begun` =
+    descriptors of the sockets to listen on, by name, and `loads` that of the memory where connections are counted. `leads` = it asks the services what they offer, for all; `begun` =
     somebody has done so. `cookies` are pairs of a cookie's name (in latin-1) and the service that has set it.
     """
 
@@ -23,6 +23,7 @@ class Hello(Struct, frozen=True):
     host: str | None
     port: int | None
     listeners: dict[str, list[int]]
+    loads: int
     leads: bool
     begun: bool
     lanes: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -17,6 +18,7 @@ from gateway.core.told import Told
 from gateway.workers.channel import Channel
 from gateway.workers.hello import Hello, Switched
 from gateway.workers.listeners import inherited
+from gateway.workers.loads import Loads
 
 _BEAT: Final = 1.0
 """Seconds between two signs of life."""
@@ -70,6 +72,7 @@ class Member:
         self.hello: Hello
         self.sockets: Mapping[str, Sequence[socket.socket]]
         self._channel = channel
+        self._loads: Loads
         self._work: Work | None = None
         self._listener: Listener | None = None
         self._early: list[Callable[[Listener], Awaitable[None]]] = []
@@ -84,6 +87,8 @@ class Member:
         member.hello = hello
         member.leads |= hello.leads
         member.sockets = inherited(hello.listeners)
+        member._loads = Loads(hello.loads, hello.workers)
+        os.close(hello.loads)
         switches = member.switches
         switches.lanes, switches.cache, switches.cordons = hello.lanes, hello.cache, dict(hello.cordons)
         member._tasks.append(asyncio.create_task(member._beat(), name="signs of life"))
@@ -124,6 +129,14 @@ class Member:
     def ready(self) -> None:
         """This worker takes calls."""
         self._channel.tell("ready")
+
+    def patience(self, connections: int) -> float:
+        """For how many seconds this worker, which has so many, leaves a new connection to the others."""
+        return self._loads.patience(self.hello.number, connections)
+
+    def absent(self) -> None:
+        """This worker takes no more connections: nobody needs to leave any to it."""
+        self._loads.absent(self.hello.number)
 
     async def switch(self, wish: Wish, by: str, now: float) -> tuple[str, ...]:
         """Do as wished in all workers; what changed by it, in words. It is so everywhere when this returns."""

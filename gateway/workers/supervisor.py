@@ -85,7 +85,7 @@ class Supervisor:
         lives: list[Life] = []
         while not self._stopping.is_set():
             try:
-                child = await Child.start(number, self._command, self._sockets, tether)
+                child = await Child.start(number, self._command, self._sockets, self._crew.memory, tether)
             except OSError as error:
                 return self._fail(f"worker {number} cannot be started: {error.strerror}")
             life = await self._live(child, ready)
