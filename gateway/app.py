@@ -94,8 +94,7 @@ class Gate:
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
         services = assembly.services(self.settings)
-        if self.member is not None:
-            services = assembly.shared(services, *self.member.place)
+        services = assembly.shared(services, *self._place)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         self.services = services
         self.upstreams = {service.qualified: self._upstream(service) for service in services}
@@ -258,16 +257,14 @@ class Gate:
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
         reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
-        limits, connections = self.settings.limits, self.settings.limits.connections
-        if self.member is not None:
-            connections = share(connections, *self.member.place)
+        limits = self.settings.limits
         server = Server(
             reception.receive,
             Limits(
                 header_bytes=limits.header_bytes,
                 header_seconds=limits.header_seconds,
                 idle_seconds=limits.idle_seconds,
-                connections=connections,
+                connections=share(limits.connections, *self._place),
             ),
             clock=self.wall,
             host=mounts,
@@ -314,7 +311,31 @@ class Gate:
         gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
         gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self._publish_workers()
         self.parts.publish(self.metrics)
+
+    def _publish_workers(self) -> None:
+        """Numbers of each worker, of the one that this process is."""
+        worker = (str(self._place[0]),)
+        self.metrics.gauge(
+            "worker_connections",
+            "Connections of callers, of each worker.",
+            ("worker",),
+            lambda: [(worker, float(self.parts.connections))],
+        )
+        self.metrics.gauge(
+            "worker_memory_bytes",
+            "Bytes of memory that each worker takes.",
+            ("worker",),
+            lambda: [(worker, float(resident()))],
+        )
+        # The supervisor counts them; a process that is alone replaces none.
+        self.metrics.counter(
+            "worker_restarts",
+            "Workers that were started in the place of one that ended.",
+            (),
+            lambda: [((), 0.0)],
+        )
 
     def status(self) -> dict[str, Any]:
         """What the operator sees: no secret is any part of it."""
@@ -337,10 +358,15 @@ class Gate:
             "workers": [self._row()],
         }
 
+    @property
+    def _place(self) -> tuple[int, int]:
+        """This process's number among the workers, from 1, and how many there are."""
+        return (1, 1) if self.member is None else self.member.place
+
     def _row(self) -> dict[str, Any]:
         """This process among the workers."""
         return {
-            "worker": 1 if self.member is None else self.member.place[0],
+            "worker": self._place[0],
             "pid": os.getpid(),
             "up_seconds": round(self.wall() - self.started),
             "asks": self.member is None or self.member.leads,
