@@ -22,8 +22,10 @@ from gateway.workers.loads import Loads
 
 _BEAT: Final = 1.0
 """Seconds between two signs of life."""
-_COUNT: Final = 5
-"""Signs of life from one account of what was counted to the next: so much is lost of a worker that is killed."""
+_COUNT: Final = 5.0
+"""Seconds from one account of what was counted to the next: so much is lost of a worker that is killed."""
+_LIGHT: Final = 500.0
+"""An account of very many numbers comes so much later as it took to make."""
 
 
 class Work(Protocol):
@@ -244,13 +246,14 @@ class Member:
     # signs of life
 
     async def _beat(self) -> None:
-        beats = 0
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _COUNT
         while True:
             self._channel.tell("beat")
             await asyncio.sleep(_BEAT)
-            beats += 1
-            if beats % _COUNT == 0:
+            if (began := loop.time()) >= due:
                 self._count()
+                due = began + max(_COUNT, _LIGHT * (loop.time() - began))
 
     def _count(self) -> None:
         if self._work is not None:
