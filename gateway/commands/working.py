@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from gateway.app import running
 from gateway.core.faults import Unavailable
@@ -38,9 +39,11 @@ async def _work(end: socket.socket, tether: int) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     lost = _Tether(tether, loop, stopping)
+    joining = asyncio.create_task(Member.join(end))
+    await _either(joining, asyncio.create_task(stopping.wait()))
     try:
-        member = await Member.join(end)
-    except Unavailable:
+        member = await joining
+    except (Unavailable, asyncio.CancelledError):
         return 1
     hello = member.hello
     settings = settings_from(hello.settings).listening_on(hello.host, hello.port)
@@ -58,11 +61,14 @@ async def _work(end: socket.socket, tether: int) -> int:
 async def _serve(settings: Settings, member: Member, stopping: asyncio.Event) -> None:
     async with running(settings, member):
         member.ready()
-        gone = asyncio.create_task(member.gone.wait())
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait((gone, stopped), return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        stopped.cancel()
+        await _either(asyncio.create_task(member.gone.wait()), asyncio.create_task(stopping.wait()))
+
+
+async def _either(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for one of them, and leave the others."""
+    _, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
 
 
 class _Tether:

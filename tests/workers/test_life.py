@@ -20,6 +20,8 @@ def upstream():
 def test_one_worker_is_killed_and_the_callers_of_the_others_notice_nothing(gate_at, upstream):
     gate = gate_at()
     lines = {line.worker: line for line in gate.lines()}
+    for line in lines.values():
+        line.call("calc.get")
     before = gate.metrics()
     first, second = gate.pids()
     # The one that asks the services is the one that is killed.
@@ -159,15 +161,20 @@ def test_settings_that_cannot_be_used_are_refused_before_anything_is_started(tmp
     assert not any("worker 1" in line for line in lines)
 
 
-def test_a_worker_that_was_started_by_nobody_ends():
+@pytest.mark.parametrize("lost", ["channel", "tether"])
+def test_a_worker_ends_when_it_loses_its_supervisor_while_it_begins(lost):
     near, far = socket.socketpair()
     reading, writing = os.pipe()
     with far:
         command = [*PYTHON, "serve", "--worker", f"{far.fileno()},{reading}"]
         child = subprocess.Popen(command, pass_fds=[far.fileno(), reading], env=ENVIRON)
-    near.close()
-    try:
-        assert child.wait(30) == 1
-    finally:
-        os.close(reading)
-        os.close(writing)
+    os.close(reading)
+    with near:
+        assert b'"hello"' in near.recv(1000)
+        if lost == "channel":
+            near.close()
+            assert child.wait(30) == 1
+            os.close(writing)
+        else:
+            os.close(writing)
+            assert child.wait(30) == 1
