@@ -70,14 +70,17 @@ def test_one_worker_is_killed_and_the_callers_of_the_others_notice_nothing(gate_
     assert len({one["catalog"] for one in gate.status()["workers"]}) == 1
 
 
-def test_a_new_worker_knows_what_was_switched_before_it_began(gate_at):
+def test_a_new_worker_knows_what_was_switched_and_whose_cookies_there_are_before_it_began(gate_at, upstream):
     gate = gate_at()
+    gate.line().ask("GET", "/calc/login")
     gate.told("POST", "/-/switches", {"cache": "off", "cordon": {"calc": True}})
     second = gate.pids()[1]
     os.kill(second, signal.SIGKILL)
     until(lambda: len(pids := gate.pids()) == 2 and second not in pids)
     for line in gate.lines():
         assert line.call("calc.get")[0]["error"]["data"]["fault"] == "Unavailable"
+        line.ask("GET", "/page", Cookie="session=1")
+        assert upstream.cookies[-1] == ("/page", None), "it is the other service's"
     for operator in gate.lines(address=gate.operator):
         assert b'"cache": "off"' in operator.ask("GET", "/-/switches")[2]
 
