@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import metadata
-from secrets import token_hex
 from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar
@@ -25,7 +24,7 @@ from gateway.core.ports import Dialect, Route
 from gateway.core.service import Service
 from gateway.core.shares import share
 from gateway.core.sums import Family
-from gateway.core.switches import Switches, Wish
+from gateway.core.switches import Wish
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -46,7 +45,7 @@ from gateway.identity.identities import Identities, Trusted
 from gateway.relay import Relay
 from gateway.settings import Address, Settings
 from gateway.shared_discovery import SharedDiscovery
-from gateway.status import Status
+from gateway.status import Status, publish_worker
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
@@ -54,6 +53,7 @@ from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.memory import MemoryTier
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
+from gateway.workers.alone import Alone
 from gateway.workers.member import Member
 
 log = logging.getLogger("labgate")
@@ -70,8 +70,8 @@ FORGET = 60.0
 class Gate:
     """A running gate: its parts, and the two things that can be asked of it from outside, `status` and `drain`."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | None = None) -> None:
-        """`member` is this process's word to the other workers; None = it is alone."""
+    def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | Alone) -> None:
+        """`member` is this process's word to the other workers."""
         self.settings = settings
         self.member = member
         self.wall = time.time
@@ -82,19 +82,16 @@ class Gate:
         self.tier = MemoryTier(settings.cache.memory)
         self.generations = LocalGenerations()
         self.flights = Flights()
-        self.switches = Switches() if member is None else member.switches
+        self.switches = member.switches
         style = settings.telemetry.access_log
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
         self.service_addresses: dict[str, tuple[str, int]] = {}
-        # Unlike any other gate's in front of or behind this one (RFC 9110 section 7.6.3).
-        self.pseudonym = b"labgate-%b" % token_hex(6).encode() if member is None else member.pseudonym
-        self.cookies = CookieOwners(None if member is None else member.own)
+        self.cookies = CookieOwners(member.own)
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        services = assembly.services(self.settings)
-        services = assembly.shared(services, *self._place)
+        services = assembly.shared(assembly.services(self.settings), *self.member.place)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         self.services = services
         self.upstreams = {service.qualified: self._upstream(service) for service in services}
@@ -116,7 +113,7 @@ class Gate:
             "listed": ListedDialect(jsonrpc, openapi),
         }
         discovery: Callable[..., Discovery] = Discovery
-        if self.member is not None:
+        if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
         self.discovery = discovery(
             services,
@@ -138,8 +135,7 @@ class Gate:
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
-        if self.member is not None:
-            self.member.serve(self)
+        self.member.serve(self)
         await self._stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self._stack.callback(watch.cancel)
@@ -174,7 +170,7 @@ class Gate:
             proxies=Proxies(self.settings.trusted_proxies),
             cookies=self.cookies,
             limits=MountLimits(limits.body, limits.batch, limits.depth),
-            pseudonym=self.pseudonym,
+            pseudonym=self.member.pseudonym,
             public_origin=public.origin.encode() if public is not None and own is None else None,
             wall=self.wall,
         )
@@ -240,10 +236,10 @@ class Gate:
         }
 
     def _operator(self) -> dict[str, list[Place]]:
-        switches = SwitchesDoor(self.switches, self.upstreams, self._change)
+        switches = SwitchesDoor(self.switches, self.upstreams, self.member.switch, self.wall)
         return self._public() | {
-            "/-/metrics": [Place("operator", MetricsDoor(self._metrics_of_all), _READ, operators=True)],
-            "/-/status": [Place("operator", StatusDoor(self._status_of_all), _READ, operators=True)],
+            "/-/metrics": [Place("operator", MetricsDoor(self._metrics), _READ, operators=True)],
+            "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
         }
@@ -256,7 +252,7 @@ class Gate:
         mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
+        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
         limits = self.settings.limits
         server = Server(
             reception.receive,
@@ -264,34 +260,26 @@ class Gate:
                 header_bytes=limits.header_bytes,
                 header_seconds=limits.header_seconds,
                 idle_seconds=limits.idle_seconds,
-                connections=share(limits.connections, *self._place),
+                connections=share(limits.connections, *self.member.place),
             ),
             clock=self.wall,
             host=mounts,
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)
-        if self.member is None:
+        if self.member.sockets is None:
             return await server.start(addresses[name].host, addresses[name].port)
         bound = [server.share(one, self._patience) for one in self.member.sockets[name]]
         return bound[0]
 
     def _patience(self) -> float:
         """For how many seconds a new connection is left to other workers, which have fewer."""
-        return 0.0 if self.member is None else self.member.patience(self.parts.connections)
+        return self.member.patience(self.parts.connections)
 
     def _ready(self) -> bool:
         return not self.draining
 
-    # switches
-
-    async def _change(self, wish: Wish, by: str) -> Sequence[str]:
-        """Do as an operator wishes, in all workers; what changed by it, in words."""
-        if self.member is not None:
-            return await self.member.switch(wish, by, self.wall())
-        done = self.switches.change(wish, by, self.wall())
-        self.switched(wish)
-        return done
+    # what the other workers say
 
     def switched(self, wish: Wish) -> None:
         """Act on switches that were changed."""
@@ -311,31 +299,8 @@ class Gate:
         gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
         gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
-        self._publish_workers()
+        publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)
-
-    def _publish_workers(self) -> None:
-        """Numbers of each worker, of the one that this process is."""
-        worker = (str(self._place[0]),)
-        self.metrics.gauge(
-            "worker_connections",
-            "Connections of callers, of each worker.",
-            ("worker",),
-            lambda: [(worker, float(self.parts.connections))],
-        )
-        self.metrics.gauge(
-            "worker_memory_bytes",
-            "Bytes of memory that each worker takes.",
-            ("worker",),
-            lambda: [(worker, float(resident()))],
-        )
-        # The supervisor counts them; a process that is alone replaces none.
-        self.metrics.counter(
-            "worker_restarts",
-            "Workers that were started in the place of one that ended.",
-            (),
-            lambda: [((), 0.0)],
-        )
 
     def status(self) -> dict[str, Any]:
         """What the operator sees: no secret is any part of it."""
@@ -358,18 +323,13 @@ class Gate:
             "workers": [self._row()],
         }
 
-    @property
-    def _place(self) -> tuple[int, int]:
-        """This process's number among the workers, from 1, and how many there are."""
-        return (1, 1) if self.member is None else self.member.place
-
     def _row(self) -> dict[str, Any]:
         """This process among the workers."""
         return {
-            "worker": self._place[0],
+            "worker": self.member.place[0],
             "pid": os.getpid(),
             "up_seconds": round(self.wall() - self.started),
-            "asks": self.member is None or self.member.leads,
+            "asks": self.member.leads,
             "calls": sum(self.metrics.outcomes().values()),
             "connections": self.parts.connections,
             "memory": resident(),
@@ -380,19 +340,15 @@ class Gate:
         """What this process has counted."""
         return self.metrics.families()
 
-    async def _status_of_all(self) -> Mapping[str, Any]:
-        return self.status() if self.member is None else await self.member.status()
-
-    async def _metrics_of_all(self) -> bytes:
-        return self.metrics.text() if self.member is None else rendered(await self.member.numbers())
+    async def _metrics(self) -> bytes:
+        return rendered(await self.member.numbers())
 
     # the end
 
     async def drain(self) -> None:
         """Take no more calls, let those under way end, at most `shutdown_seconds`; writes come before reads."""
         self.draining = True
-        if self.member is not None:
-            self.member.absent()
+        self.member.absent()
         patience = self.settings.shutdown_seconds
         await asyncio.gather(*(server.drain(patience) for server in self.servers))
         lost = await self.flights.settle(patience)
@@ -404,7 +360,7 @@ class Gate:
 async def running(settings: Settings, member: Member | None = None) -> AsyncIterator[Gate]:
     """A gate by these settings, from the first listener to the last closed socket; `member` where it is one of several."""
     async with AsyncExitStack() as stack:
-        gate = Gate(settings, stack, member)
+        gate = Gate(settings, stack, member or Alone())
         await gate.open()
         try:
             yield gate

@@ -85,6 +85,31 @@ class Listener(Protocol):
     def counters(self) -> Counted: ...
 
 
+_OF_EACH: Final = ("worker",)
+
+
+def publish_worker(
+    numbers: Numbers, number: int, connections: Callable[[], int], memory: Callable[[], int]
+) -> None:
+    """Have the numbers of each worker read, of the one that this process is."""
+    worker = (str(number),)
+    numbers.gauge(
+        "worker_connections",
+        "Connections of callers, of each worker.",
+        _OF_EACH,
+        lambda: [(worker, float(connections()))],
+    )
+    numbers.gauge(
+        "worker_memory_bytes",
+        "Bytes of memory of each worker.",
+        _OF_EACH,
+        lambda: [(worker, float(memory()))],
+    )
+    # The supervisor counts them; a process by itself replaces none.
+    text = "Workers that were started in the place of one that ended."
+    numbers.counter("worker_restarts", text, (), lambda: [((), 0.0)])
+
+
 class Status:
     """Reads the parts of a running gate, and changes none. No secret is any part of what it says."""
 

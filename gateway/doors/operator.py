@@ -70,12 +70,14 @@ class SwitchesDoor:
         self,
         switches: Switches,
         services: Collection[str],
-        change: Callable[[Wish, str], Awaitable[Sequence[str]]],
+        change: Callable[[Wish, str, float], Awaitable[Sequence[str]]],
+        wall: Callable[[], float],
     ) -> None:
         """`services` are qualified names; `change` does what somebody wishes, in every worker, and says what it was."""
         self._switches = switches
         self._services = services
         self._do = change
+        self._wall = wall
 
     async def answer(self, asked: Asked) -> Answer:
         """How everything stands, after the change if there is one."""
@@ -93,7 +95,7 @@ class SwitchesDoor:
         except ValueError as error:
             raise BadRequest(f"The body is no JSON: {error}.") from error
         wish = wish_of(said, self._services)
-        for one in await self._do(wish, asked.principal.subject):
+        for one in await self._do(wish, asked.principal.subject, self._wall()):
             who = (asked.principal.subject, asked.principal.issuer)
             log.warning("%s, by %r of %r", one, *who, extra={"request_id": asked.id})
 

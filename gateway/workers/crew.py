@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -73,48 +74,40 @@ class Crew:
 
     def handlers(self, child: Child) -> Mapping[str, Handler]:
         """What is done with what this worker says."""
-
-        async def hello(_: Any) -> Any:
-            child.greeted = True
-            return to_builtins(self._hello(child))
-
-        async def beat(_: Any) -> None:
-            """To have been heard is enough."""
-
-        async def ready(_: Any) -> None:
-            child.ready.set()
-
-        async def failed(words: str) -> None:
-            child.failed = words
-
-        async def counted(families: Any) -> None:
-            child.numbers = msgspec.convert(families, list[Family])
-
-        async def told(body: Any) -> None:
-            await self._tell(child, msgspec.convert(body, Told))
-
-        async def begun(_: Any) -> None:
-            self._begun = True
-            await self._spread("begun", None, but=child)
-
-        async def cookie(pair: list[str]) -> None:
-            await self._own(child, (pair[0], pair[1]))
-
+        of_it: Mapping[str, Callable[[Child, Any], Awaitable[Any]]] = {
+            "hello": self._greet,
+            "beat": self._heard,
+            "ready": self._is_ready,
+            "failed": self._has_failed,
+            "counted": self._has_counted,
+            "told": self._tell,
+            "begun": self._has_begun,
+            "cookie": self._own,
+        }
         return {
-            "hello": hello,
-            "beat": beat,
-            "ready": ready,
-            "failed": failed,
-            "counted": counted,
-            "told": told,
-            "begun": begun,
-            "cookie": cookie,
+            **{kind: partial(deed, child) for kind, deed in of_it.items()},
             "switch": self._switch,
             "status": self._status,
             "numbers": self._numbers,
             "refresh": self._refresh,
             "nudge": self._nudge,
         }
+
+    async def _greet(self, child: Child, _: Any) -> Any:
+        child.greeted = True
+        return to_builtins(self._hello(child))
+
+    async def _heard(self, child: Child, _: Any) -> None:
+        """A sign of life: to have been heard is enough."""
+
+    async def _is_ready(self, child: Child, _: Any) -> None:
+        child.ready.set()
+
+    async def _has_failed(self, child: Child, words: str) -> None:
+        child.failed = words
+
+    async def _has_counted(self, child: Child, families: Any) -> None:
+        child.numbers = msgspec.convert(families, list[Family])
 
     def _hello(self, child: Child) -> Hello:
         handed, switches = self.handed, self._switches
@@ -151,11 +144,17 @@ class Crew:
             await self._spread("switch", body)
             return done
 
-    async def _tell(self, teller: Child, one: Told) -> None:
-        self._told[one.service] = one.after(self._told.get(one.service))
-        await self._spread("told", to_builtins(one), but=teller)
+    async def _has_begun(self, teller: Child, _: Any) -> None:
+        self._begun = True
+        await self._spread("begun", None, but=teller)
 
-    async def _own(self, teller: Child, pair: tuple[str, str]) -> None:
+    async def _tell(self, teller: Child, body: Any) -> None:
+        one = msgspec.convert(body, Told)
+        self._told[one.service] = one.after(self._told.get(one.service))
+        await self._spread("told", body, but=teller)
+
+    async def _own(self, teller: Child, body: list[str]) -> None:
+        pair = (body[0], body[1])
         if pair not in self._cookies and len(self._cookies) < _COOKIES:
             self._cookies[pair] = None
             await self._spread("cookie", pair, but=teller)

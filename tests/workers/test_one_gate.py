@@ -124,3 +124,47 @@ def test_the_status_command_shows_the_workers(gate):
         gate.pids()
     )
     assert out.count("(asks)") == 1
+
+
+def test_the_same_traffic_gets_the_same_answers_and_counts_from_one_worker_and_from_two(gate_at):
+    told, counted = [], []
+    for workers in (1, 2):
+        gate = gate_at(workers=workers)
+        lines, before = gate.lines(workers=workers), gate.metrics()
+        told.append([answered(lines[at % workers], *one) for at, one in enumerate(TRAFFIC * 2)])
+        after = gate.metrics()
+        counted.append(
+            {key: after[key] - before.get(key, 0) for key in after if key[0] in COUNTED and key in after}
+        )
+        gate.kill()
+    assert told[0] == told[1]
+    assert counted[0] == counted[1]
+    assert sum(counted[0].values()) > 10
+
+
+COUNTED = ("labgate_calls_total", "labgate_requests_total", "labgate_mount_bytes_total")
+CALL = {"jsonrpc": "2.0", "id": 1}
+TRAFFIC = [
+    ("POST", "/rpc", CALL | {"method": "calc.nothing"}, {}),
+    ("POST", "/rpc", CALL | {"method": "nobody.get"}, {}),
+    ("POST", "/rpc", [CALL | {"method": "calc.none"}, 7, CALL | {"method": "rpc.discover"}], {}),
+    ("POST", "/rpc", {"no": "call"}, {}),
+    ("POST", "/rpc", CALL, {"Content-Type": "text/plain"}),
+    ("GET", "/calc/page", None, {}),
+    ("GET", "/calc/page?x=1", None, {"X-Other": "a"}),
+    ("POST", "/calc/api", CALL | {"method": "nothing"}, {}),
+    ("GET", "/-/ready", None, {}),
+    ("GET", "/openrpc.json", None, {}),
+    ("GET", "/rpc/calc.none", None, {}),
+    ("GET", "/../x", None, {}),
+    ("GET", "/openrpc.json", None, {"Authorization": "Bearer nonsense"}),
+]
+OWN = {"date", "x-request-id", "server-timing", "age", "www-authenticate"}
+
+
+def answered(line, verb, path, body, fields):
+    """What a caller got, but for what is of each answer its own."""
+    status, headers, text = line.ask(verb, path, body, **fields)
+    own = headers["X-Request-Id"]
+    kept = [(name, value) for name, value in headers.items() if name.lower() not in OWN]
+    return status, kept, text.replace(own.encode(), b"ID") if own else text
