@@ -7,16 +7,19 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
-from gateway.core.freshness import entry_of, judge, rule_of
+from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
-from gateway.core.method import Method
+from gateway.core.keys import parameters
+from gateway.core.keys import prefix as key_prefix
+from gateway.core.method import CacheRule, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
@@ -24,10 +27,19 @@ from gateway.core.ports import Generations, Route, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights
 
 log = logging.getLogger("labgate.relay")
+
+
+class Quick(Struct, frozen=True):
+    """A method whose calls memory may answer: its rule, what their keys begin with, the names of its generations."""
+
+    method: Method
+    rule: CacheRule
+    prefix: bytes
+    names: tuple[str, ...]
 
 
 class Relay:
@@ -130,6 +142,50 @@ class Relay:
                 self._refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return None
+
+    def quick(self, method: Method, principal: Principal) -> Quick | None:
+        """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
+
+        Admits: it holds for this catalog, epoch and principal, as long as the service takes calls.
+        """
+        self.permit(principal, method)
+        rule = rule_of(method)
+        if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
+            return None
+        return Quick(method, rule, key_prefix(method, principal, rule), method.lineage)
+
+    def ready(self, quick: Quick, params: bytes, now: float) -> Entry | None:
+        """The fresh entry for a call with these parameters (b"" for none), if memory has it."""
+        entry = self._tier.get(quick.prefix + parameters(params or None, quick.rule))
+        return entry if entry is not None and self.serves(quick, entry, now) else None
+
+    def all_ready(self, asked: Sequence[tuple[Quick, bytes | None]], now: float) -> list[Entry] | None:
+        """The fresh entries for all these calls, None if memory lacks one."""
+        found: list[Entry] = []
+        get, agreed = self._tier.get, {}
+        for quick, params in asked:
+            entry = get(quick.prefix + parameters(params, quick.rule))
+            if entry is None:
+                return None
+            # One reading of the counters holds for all calls of a method: nothing else runs in between.
+            mark = id(quick), entry.epoch, entry.generations
+            if mark not in agreed:
+                agreed[mark] = self.serves(quick, entry, now)
+            if not (agreed[mark] and entry.stored - 1 <= now < entry.fresh_until):
+                return None
+            found.append(entry)
+        return found
+
+    def again(self, quick: Quick, entry: Entry, now: float) -> bool:
+        """Whether an entry that was `ready` before still is: memory has it, and nothing has ended since."""
+        return self._tier.get(entry.key) is entry and self.serves(quick, entry, now)
+
+    def serves(self, quick: Quick, entry: Entry, now: float) -> bool:
+        """Whether the entry is fresh and agrees with what has ended since; never while the cache or service is off."""
+        switches, generations = self.switches, self._generations
+        if not switches.cache or (switches.cordons and quick.method.service in switches.cordons):
+            return False
+        return serves(entry, epoch=generations.epoch, generations=generations.read(quick.names), now=now)
 
     # what a door carries through by itself, byte by byte
 

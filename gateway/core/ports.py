@@ -259,6 +259,12 @@ class Visit(Struct):
     seconds: float = 0.0
 
 
+class Tally(Struct):
+    """How often something has happened; whoever was given it adds to it."""
+
+    count: int = 0
+
+
 class Observer(Protocol):
     """Who counts and writes down what happens."""
 
@@ -277,6 +283,9 @@ class Observer(Protocol):
 
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request that nobody wants to have written down."""
+
+    def tally(self, method: Method, outcome: str, door: str) -> Tally:
+        """A place to count calls that memory answered, each in a request to this door ("" = that is counted elsewhere)."""
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

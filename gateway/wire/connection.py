@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from aiohttp.web import BaseRequest, RequestHandler
 from msgspec.structs import replace
@@ -188,6 +188,9 @@ class Connection(asyncio.Protocol):
                 data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are ignored
             if not data:
                 return
+            known = self.shared.lane.request(data)
+            if known is not None and self._repeat(known):
+                return
             end = data.find(END) + len(END)
             if not len(END) <= end <= self._limits.header_bytes:
                 end = find_end(data, 0, self._limits)
@@ -217,6 +220,15 @@ class Connection(asyncio.Protocol):
             return False
         line = data[:at]
         head = self.head = seen.bodiless if line.startswith(b"HEAD ") else seen.head
+        if (
+            line in seen.terms
+            and len(data) == end + head.length
+            and self._may_answer
+            and shared.host.at_once(self, line, seen, data, end)
+        ):
+            shared.counters.requests += 1
+            self._since = shared.loop.time()
+            return True
         guest = shared.host.again(self, line, seen)
         if guest is None:
             usual = usual_line(line)
@@ -227,6 +239,23 @@ class Connection(asyncio.Protocol):
                 return False
         self._serve(guest, head, data, end)
         return True
+
+    def _repeat(self, known: Any) -> bool:
+        """Have a request answered whose very bytes came before; False, with nothing done, if it has to be read."""
+        host = self.shared.host
+        if host is None or self._full or not self._may_answer or not host.repeat(self, known):
+            return False
+        self.shared.counters.requests += 1
+        self._since = self.shared.loop.time()
+        return True
+
+    @property
+    def _may_answer(self) -> bool:
+        """Whether an answer that is at hand may be written without handing the request on."""
+        out = self.out
+        return not (
+            out.paused or out.closed or self._real.is_closing() or self.shared.draining or self._ended
+        )
 
     def _hand_on(self, head: Head, data: bytes, end: int) -> None:
         """Give the request whose head is `data[:end]`, with what is here of its body, to a guest or to aiohttp."""

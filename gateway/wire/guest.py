@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.core.faults import BadRequest
 from gateway.wire.lane import Seen
@@ -47,7 +47,16 @@ class Guest(Protocol):
 
 
 class Host(Protocol):
-    """Who says which requests are answered by a guest."""
+    """Who says which requests are answered by a guest, and answers at once those that need none."""
+
+    def repeat(self, caller: Connection, known: Any) -> bool:
+        """Answer a request of whose very bytes this is known (`Lane.put_request`); False, with nothing done, if not."""
+
+    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
+        """Answer the one whole request that `data` is, with its head before `end`; False, with nothing done, if not.
+
+        Asked only about lines for which there are `seen.terms`.
+        """
 
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a guest; the others go to the aiohttp handler."""

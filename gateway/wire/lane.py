@@ -1,7 +1,8 @@
-"""What did these header lines mean when they came before? The head lane, in front of the parser.
+"""What did these bytes mean when they came before? The front lane and the head lane, before the parser.
 
 A client sends nearly the same header lines with every request. What they say is found out once, and looked up by their
-exact bytes from then on: the parsed fields, and what a guest has made of them.
+exact bytes from then on: the parsed fields, and what a guest has made of them. Whole requests that come again and
+again, and whose answer is in memory, are looked up likewise.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ MOST: Final = 16 << 20
 _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
+_EACH_REQUEST: Final = 1 << 10
+_SIGHTED: Final = 1 << 14
+"""How many requests are told apart of those that came once; by a number each, which tells nothing of them."""
+
 
 class Seen:
     """What some header lines say, of a request whose verb is not HEAD and of one whose is."""
 
-    __slots__ = ("bodiless", "fields", "head", "notes")
+    __slots__ = ("bodiless", "fields", "head", "notes", "terms")
 
     def __init__(self, head: Head, bodiless: Head, fields: Fields) -> None:
         self.head = head
@@ -32,36 +37,59 @@ class Seen:
         self.fields = fields
         self.notes: Any = None
         """What a guest has found out, and will not have to again."""
+        self.terms: dict[bytes, Any] = {}
+        """What holds for requests of these lines (verb and target) to the gate's own `/rpc`."""
 
 
 class Lane:
-    """A bounded memo. It holds credentials, so nothing of it is ever shown."""
+    """Two bounded memos: of header lines, and of whole requests. They hold credentials, so nothing of them is shown."""
 
-    __slots__ = ("_seen", "_size", "on")
+    __slots__ = ("_requests", "_seen", "_sighted", "_size", "on")
 
     def __init__(self) -> None:
         self.on = True
         self._seen: dict[bytes, Seen] = {}
+        self._requests: dict[bytes, Any] = {}
+        self._sighted: set[int] = set()
         self._size = 0
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._seen) + len(self._requests)
 
     def get(self, lines: bytes) -> Seen | None:
         """What these lines mean, if they came before: from the version of the request line to the empty line."""
         return self._seen.get(lines)
 
+    def request(self, data: bytes) -> Any:
+        """What is known of a request of just these bytes, head and body."""
+        return self._requests.get(data)
+
     def put(self, lines: bytes, seen: Seen) -> None:
         """Remember, if there is room; when there is none, everything is forgotten first."""
-        if not self.on or len(lines) > LONGEST:
-            return
-        size = 0 if lines in self._seen else len(lines) + _EACH
+        if self._room(lines, 0 if lines in self._seen else len(lines) + _EACH):
+            self._seen[lines] = seen
+
+    def put_request(self, data: bytes, known: Any) -> None:
+        """Remember what is known of a whole request, when it comes for the second time: most never do."""
+        mark = hash(data)
+        if mark not in self._sighted:
+            if len(self._sighted) >= _SIGHTED:
+                self._sighted.clear()
+            self._sighted.add(mark)
+        elif self._room(data, 0 if data in self._requests else len(data) + _EACH_REQUEST):
+            self._requests[data] = known
+
+    def _room(self, key: bytes, size: int) -> bool:
+        """Make room for another entry; False where it is not to be remembered."""
+        if not self.on or len(key) > LONGEST:
+            return False
         if self._size + size > MOST:
             self.clear()
-        self._seen[lines] = seen
         self._size += size
+        return True
 
     def clear(self) -> None:
         """Forget everything."""
         self._seen.clear()
+        self._requests.clear()
         self._size = 0
