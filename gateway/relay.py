@@ -7,9 +7,8 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Call
@@ -23,7 +22,7 @@ from gateway.core.method import CacheRule, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Tier, Watcher
+from gateway.core.ports import Generations, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
@@ -33,13 +32,22 @@ from gateway.flights import Flight, Flights
 log = logging.getLogger("labgate.relay")
 
 
-class Quick(Struct, frozen=True):
-    """A method whose calls memory may answer: its rule, what their keys begin with, the names of its generations."""
+class Quick:
+    """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
 
-    method: Method
-    rule: CacheRule
-    prefix: bytes
-    names: tuple[str, ...]
+    `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
+    answered, for whoever asks.
+    """
+
+    __slots__ = ("changes", "epoch", "errors", "generations", "method", "prefix", "results", "rule")
+
+    def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
+        self.method = method
+        self.rule = rule
+        self.prefix = prefix
+        self.changes = self.epoch = -1
+        self.generations: tuple[int, ...] = ()
+        self.results = self.errors = Tally()
 
 
 class Relay:
@@ -152,40 +160,32 @@ class Relay:
         rule = rule_of(method)
         if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
             return None
-        return Quick(method, rule, key_prefix(method, principal, rule), method.lineage)
+        return Quick(method, rule, key_prefix(method, principal, rule))
 
-    def ready(self, quick: Quick, params: bytes, now: float) -> Entry | None:
-        """The fresh entry for a call with these parameters (b"" for none), if memory has it."""
-        entry = self._tier.get(quick.prefix + parameters(params or None, quick.rule))
+    def ready(self, quick: Quick, params: bytes | None, now: float) -> Entry | None:
+        """The fresh entry for a call with these parameters, if memory has it; none while its service or the cache is off."""
+        entry = self._tier.get(quick.prefix + parameters(params, quick.rule))
         return entry if entry is not None and self.serves(quick, entry, now) else None
 
-    def all_ready(self, asked: Sequence[tuple[Quick, bytes | None]], now: float) -> list[Entry] | None:
-        """The fresh entries for all these calls, None if memory lacks one."""
-        found: list[Entry] = []
-        get, agreed = self._tier.get, {}
-        for quick, params in asked:
-            entry = get(quick.prefix + parameters(params, quick.rule))
-            if entry is None:
-                return None
-            # One reading of the counters holds for all calls of a method: nothing else runs in between.
-            mark = id(quick), entry.epoch, entry.generations
-            if mark not in agreed:
-                agreed[mark] = self.serves(quick, entry, now)
-            if not (agreed[mark] and entry.stored - 1 <= now < entry.fresh_until):
-                return None
-            found.append(entry)
-        return found
+    def has(self, entry: Entry) -> bool:
+        """Whether memory still has this very entry."""
+        return self._tier.get(entry.key) is entry
 
-    def again(self, quick: Quick, entry: Entry, now: float) -> bool:
-        """Whether an entry that was `ready` before still is: memory has it, and nothing has ended since."""
-        return self._tier.get(entry.key) is entry and self.serves(quick, entry, now)
+    @property
+    def changes(self) -> int:
+        """As long as it stays, no generation or epoch has ended."""
+        return self._generations.changes
 
     def serves(self, quick: Quick, entry: Entry, now: float) -> bool:
-        """Whether the entry is fresh and agrees with what has ended since; never while the cache or service is off."""
-        switches, generations = self.switches, self._generations
-        if not switches.cache or (switches.cordons and quick.method.service in switches.cordons):
+        """Whether the entry is fresh and agrees with what has ended since."""
+        generations, switches = self._generations, self.switches
+        changes = generations.changes
+        if changes != quick.changes:
+            quick.epoch, quick.generations = generations.epoch, generations.read(quick.method.lineage)
+            quick.changes = changes
+        if (switches.cordons and quick.method.service in switches.cordons) or not switches.cache:
             return False
-        return serves(entry, epoch=generations.epoch, generations=generations.read(quick.names), now=now)
+        return serves(entry, quick.epoch, quick.generations, now)
 
     # what a door carries through by itself, byte by byte
 

@@ -53,7 +53,7 @@ def judge(
     return miss("expired")
 
 
-def serves(entry: Entry, *, epoch: int, generations: tuple[int, ...], now: float) -> bool:
+def serves(entry: Entry, epoch: int, generations: tuple[int, ...], now: float) -> bool:
     """Whether `judge` says Hit to a call that asks nothing of freshness: the quick question of the lanes."""
     return (
         entry.stored - 1 <= now < entry.fresh_until

@@ -217,6 +217,10 @@ class Generations(Protocol):
     def epoch(self) -> int:
         """The number that policies, revocations and reloads raise."""
 
+    @property
+    def changes(self) -> int:
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
+
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
 
@@ -284,8 +288,8 @@ class Observer(Protocol):
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request that nobody wants to have written down."""
 
-    def tally(self, method: Method, outcome: str, door: str) -> Tally:
-        """A place to count calls that memory answered, each in a request to this door ("" = that is counted elsewhere)."""
+    def tally(self, method: Method, outcome: str) -> Tally:
+        """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

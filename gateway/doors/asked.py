@@ -22,7 +22,7 @@ from gateway.doors.encodings import Encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 # Unique without asking the system for chance each time; it is no secret.
-_PROCESS = token_hex(8)
+_PROCESS = token_hex(8).encode("ascii")
 _numbers = count(1)
 
 
@@ -74,7 +74,12 @@ def given_id(given: str | None) -> str | None:
 
 def new_id() -> str:
     """A request id of the gate's own."""
-    return f"{_PROCESS}{next(_numbers):08x}"
+    return new_number().decode("ascii")
+
+
+def new_number() -> bytes:
+    """The same in bytes."""
+    return b"%b%08x" % (_PROCESS, next(_numbers))
 
 
 def patience(request: web.BaseRequest) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.doors.mount import MountDoor
 from gateway.doors.rpc_lane import RpcLane
 from gateway.wire.connection import Connection
@@ -23,10 +21,6 @@ class FrontDoor:
         return (self._rpc is not None and self._rpc.takes(target)) or (
             self._mounts is not None and self._mounts.takes(target)
         )
-
-    def repeat(self, caller: Connection, known: Any) -> bool:
-        """Answer a request that was answered from memory before."""
-        return self._rpc is not None and self._rpc.repeat(caller, known)
 
     def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
         """Answer a request whose lines are known from memory."""

@@ -37,7 +37,6 @@ class Notes:
         "_epoch",
         "_lines",
         "_principal",
-        "_until",
         "_version",
         "choosing",
         "credential",
@@ -49,6 +48,7 @@ class Notes:
         "request_id",
         "settled",
         "stems",
+        "until",
         "vetted",
         "ways",
     )
@@ -70,7 +70,7 @@ class Notes:
             self.fault = fault
         self._principal: Principal | None = None
         self._epoch = -1
-        self._until = 0.0
+        self.until = 0.0
         self._lines: dict[tuple[str, str], bytes] = {}
         self.ways: dict[bytes, Way] = {}
         """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
@@ -88,7 +88,7 @@ class Notes:
 
     def principal(self, epoch: int, now: float) -> Principal | None:
         """The caller, if they were asked about in this epoch and a moment ago."""
-        return self._principal if epoch == self._epoch and now < self._until else None
+        return self._principal if epoch == self._epoch and now < self.until else None
 
     @property
     def caller(self) -> Principal | None:
@@ -102,7 +102,7 @@ class Notes:
             self.stems.clear()
             self.settled.clear()
         self._principal, self._epoch = principal, epoch
-        self._until = min(principal.expires, now + CHECKED_SECONDS)
+        self.until = min(principal.expires, now + CHECKED_SECONDS)
 
     def keep_stem(self, line: bytes, way: Way) -> None:
         """Remember where all requests go whose line begins so."""

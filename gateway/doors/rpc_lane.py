@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from gateway.core.cache_status import age_of, ttl
 from gateway.core.envelope import Batch, Request, read
 from gateway.core.faults import Fault, UnsupportedMediaType
 from gateway.core.ports import Observer, Visit
 from gateway.core.quick_envelope import usual_call
 from gateway.core.verdict import Entry
-from gateway.doors.asked import Occasion, Terms, new_id
+from gateway.doors.asked import Occasion, Terms, new_id, new_number
 from gateway.doors.encodings import JSON, of_answer, of_body
 from gateway.doors.entrance import Entrance
 from gateway.doors.notes import Notes, vet
@@ -33,18 +34,75 @@ _MOST_LINES: Final = 8
 _LONGEST: Final = 64 << 10
 """Bytes of a result beyond which it is not written in one go."""
 
+_SMALL: Final = 4 << 10
+"""Bytes of a result beyond which the whole answer is not kept ready."""
+
+_BEFORE: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"Cache-Status: labgate; hit; ttl=%d\r\nAge: %d\r\nX-Request-Id: "
+)
+_WITH_RESULT: Final = b'\r\n%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","result":%b,"id":%b}'
+_WITH_ERROR: Final = b'\r\n%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","error":%b,"id":%b}'
+_RESULT: Final = len(b'{"jsonrpc":"2.0","result":,"id":}')
+_ERROR: Final = len(b'{"jsonrpc":"2.0","error":,"id":}')
 _LONGEST_BATCH: Final = 1 << 20
 _datastack = re.compile(rb"/rpc(?:\?datastack=([a-z][a-z0-9_]*))?").fullmatch
 
 
-class Known(NamedTuple):
-    """A whole request that was answered from memory: by which entry, and what held then."""
+class Known:
+    """A whole request that was answered from memory: a `Repeat` for the next one of the same bytes.
 
-    standing: Standing
-    version: int
-    quick: Quick
-    entry: Entry
-    token: bytes
+    What can only have ended since is looked at each time; what stands in the answer for a second is written once in it.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_changes",
+        "_entry",
+        "_lane",
+        "_quick",
+        "_second",
+        "_standing",
+        "_token",
+        "_version",
+    )
+
+    def __init__(self, lane: RpcLane, standing: Standing, quick: Quick, entry: Entry, token: bytes) -> None:
+        self._lane = lane
+        self._standing = standing
+        self._version = standing.version
+        self._quick = quick
+        self._entry = entry
+        self._token = token
+        self._changes = -1
+        self._second = -1
+        self._before = self._after = b""
+
+    def answer(self, caller: Connection) -> bool:
+        """Answer, if all still holds."""
+        lane, standing, entry = self._lane, self._standing, self._entry
+        now = lane.wall()
+        relay = lane.relay
+        changes = relay.changes
+        # No epoch ends without a change.
+        holds = changes == self._changes and now < standing.until and standing.catalog is relay.catalog
+        if not (holds and standing.version == self._version):
+            if not lane.settled(standing, now) or standing.version != self._version:
+                return False
+            if not relay.serves(self._quick, entry, now):
+                return False
+            self._changes = changes
+        if now >= entry.fresh_until or relay.switches.hinder or not relay.has(entry):
+            return False
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._before, self._after = lane.written(caller, standing, entry, self._token, now)
+        number = standing.given_id or new_number()
+        caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
+        lane.counted(caller, standing, self._quick, entry, number, len(self._token))
+        return True
 
 
 class RpcLane:
@@ -63,12 +121,12 @@ class RpcLane:
     ) -> None:
         """`pseudonym` is the gate's in Via fields, `wall` tells seconds since 1970."""
         self._door = door
-        self._relay = relay
+        self.relay = relay
         self._entrance = entrance
         self._observer = observer
         self._limits = limits
         self._pseudonym = pseudonym
-        self._wall = wall
+        self.wall = wall
 
     def takes(self, target: bytes) -> bool:
         """Whether the target is the door's."""
@@ -76,22 +134,11 @@ class RpcLane:
 
     # --- at once
 
-    def repeat(self, caller: Connection, known: Known) -> bool:
-        """Answer a request whose very bytes were answered before, if all still holds."""
-        standing, version, quick, entry, token = known
-        now = self._wall()
-        if not self._is_settled(standing, now) or standing.version != version:
-            return False
-        if not self._relay.again(quick, entry, now):
-            return False
-        self._write(caller, standing, quick, entry, token, now)
-        return True
-
     def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
         """Answer a call, or a batch, that memory has all replies to."""
         standing: Standing = seen.terms[line]
-        now = self._wall()
-        if not standing.is_quick or not self._is_settled(standing, now):
+        now = self.wall()
+        if not standing.is_quick or not (standing.is_settled(now) or self.settled(standing, now)):
             return False
         body = data[end:]
         call = usual_call(body, self._limits.depth)
@@ -99,16 +146,20 @@ class RpcLane:
             return body.startswith(b"[") and self._batch(caller, standing, body, now)
         name, params, token = call
         quick = standing.quick(name)
-        entry = self._relay.ready(quick, params, now) if quick is not None else None
+        entry = self.relay.ready(quick, params or None, now) if quick is not None else None
         if quick is None or entry is None or entry.length > _LONGEST:
             return False
-        self._write(caller, standing, quick, entry, token, now)
-        caller.shared.lane.put_request(data, Known(standing, standing.version, quick, entry, token))
+        number = standing.given_id or new_number()
+        before, after = self.written(caller, standing, entry, token, now)
+        caller.out.write_now(b"%b%b%b" % (before, number, after))
+        self.counted(caller, standing, quick, entry, number, len(token))
+        if entry.length <= _SMALL:
+            caller.shared.lane.put_request(data, entry.length, Known, self, standing, quick, entry, token)
         return True
 
-    def _is_settled(self, standing: Standing, now: float) -> bool:
+    def settled(self, standing: Standing, now: float) -> bool:
         """Whether it is known who calls, and what they may; False where somebody has to be asked."""
-        notes, epoch = standing.notes, self._relay.epoch
+        notes, epoch = standing.notes, self.relay.epoch
         principal = notes.principal(epoch, now)
         if principal is None:
             principal = self._entrance.known(notes.credential)
@@ -122,65 +173,67 @@ class RpcLane:
                 standing.settle(principal)
             except Fault:
                 return False
+        standing.until = notes.until
         return True
 
-    def _write(
-        self, caller: Connection, standing: Standing, quick: Quick, entry: Entry, token: bytes, now: float
+    def written(
+        self, caller: Connection, standing: Standing, entry: Entry, token: bytes, now: float
+    ) -> tuple[bytes, bytes]:
+        """The answer to one call, as the door writes it for an entry at hand: before the request id, and after it."""
+        before = _BEFORE % (ttl(entry, now), age_of(entry, now))
+        if entry.kind == "result":
+            length, written = _RESULT + len(entry.body) + len(token), _WITH_RESULT
+        else:
+            length, written = _ERROR + len(entry.body) + len(token), _WITH_ERROR
+        return before, written % (standing.told, caller.shared.date(), length, entry.body, token)
+
+    def counted(
+        self, caller: Connection, standing: Standing, quick: Quick, entry: Entry, number: bytes, token: int
     ) -> None:
-        """The answer to one call, as the door writes it for an entry at hand."""
-        kind = b"result" if entry.kind == "result" else b"error"
-        number = standing.given_id or new_id().encode("ascii")
-        body = b'{"jsonrpc":"2.0","%b":%b,"id":%b}' % (kind, entry.body, token)
-        caller.out.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-            b"Cache-Status: labgate; hit; ttl=%.0f\r\nAge: %d\r\nX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n\r\n%b"
-            % (
-                entry.fresh_until - now,
-                max(0, int(now - entry.stored)) + entry.aged,
-                number,
-                standing.told,
-                caller.shared.date(),
-                len(body),
-                body,
-            )
-        )
+        """Count a call that was answered, or write it down where there is an access log; `token` is its id's length."""
+        (quick.results if entry.kind == "result" else quick.errors).count += 1
         observer = self._observer
-        standing.tally(observer, quick, entry.kind, DOOR if not observer.writes else "").count += 1
-        if observer.writes:
-            visit = self._visit(caller, standing, number.decode("ascii"), 1, len(body))
-            visit.method = quick.method.qualified
-            observer.visited(visit)
+        if not observer.writes:
+            observer.counted(DOOR, 200)
+            return
+        frame = _RESULT if entry.kind == "result" else _ERROR
+        visit = self._visit(caller, standing, number, 1, frame + entry.length + token)
+        visit.method = quick.method.qualified
+        observer.visited(visit)
 
     def _batch(self, caller: Connection, standing: Standing, body: bytes, now: float) -> bool:
         limits = self._limits
         message = read(body, max_batch=limits.batch, max_depth=limits.depth)
         if not isinstance(message, Batch):
             return False
-        asked, tokens = [], []
+        found: list[tuple[Quick, Entry, bytes]] = []
+        room = _LONGEST_BATCH
         for call in message.entries:
             quick = standing.quick(call.method) if isinstance(call, Request) else None
             if quick is None or not isinstance(call, Request) or call.id is None:
                 return False
-            asked.append((quick, call.params))
-            tokens.append(call.id)
-        entries = self._relay.all_ready(asked, now)
-        if entries is None or sum([entry.length for entry in entries]) > _LONGEST_BATCH:
-            return False
+            entry = self.relay.ready(quick, call.params, now)
+            if entry is None:
+                return False
+            room -= entry.length
+            if room < 0:
+                return False
+            found.append((quick, entry, call.id))
         answers = b",".join(
             [
                 b'{"jsonrpc":"2.0","%b":%b,"id":%b}'
                 % (b"result" if entry.kind == "result" else b"error", entry.body, token)
-                for entry, token in zip(entries, tokens, strict=True)
+                for _, entry, token in found
             ]
         )
-        number = standing.given_id or new_id().encode("ascii")
-        first = entries[0]
-        aged = b"Age: %d\r\n" % (max(0, int(now - first.stored)) + first.aged) if len(entries) == 1 else b""
+        number = standing.given_id or new_number()
+        first = found[0][1]
+        aged = b"Age: %d\r\n" % age_of(first, now) if len(found) == 1 else b""
         caller.out.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-            b"Cache-Status: labgate; hit; ttl=%.0f\r\n%bX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n\r\n[%b]"
+            b"Cache-Status: labgate; hit; ttl=%d\r\n%bX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n\r\n[%b]"
             % (
-                first.fresh_until - now,
+                ttl(first, now),
                 aged,
                 number,
                 standing.told,
@@ -189,17 +242,17 @@ class RpcLane:
                 answers,
             )
         )
-        for (quick, _), entry in zip(asked, entries, strict=True):
-            standing.tally(self._observer, quick, entry.kind, "").count += 1
-        visit = self._visit(caller, standing, number.decode("ascii"), len(entries), len(answers) + 2)
-        if len(entries) == 1:
-            visit.method = asked[0][0].method.qualified
+        for quick, entry, _ in found:
+            (quick.results if entry.kind == "result" else quick.errors).count += 1
+        visit = self._visit(caller, standing, number, len(found), len(answers) + 2)
+        if len(found) == 1:
+            visit.method = found[0][0].method.qualified
         self._observer.visited(visit)
         return True
 
-    def _visit(self, caller: Connection, standing: Standing, number: str, entries: int, size: int) -> Visit:
+    def _visit(self, caller: Connection, standing: Standing, number: bytes, entries: int, size: int) -> Visit:
         """What the access log says of a request that memory answered."""
-        visit = Visit(number, DOOR, standing.verb, standing.path, caller.peer, 200)
+        visit = Visit(number.decode("ascii"), DOOR, standing.verb, standing.path, caller.peer, 200)
         visit.subject, visit.entries, visit.cache, visit.size = (
             standing.principal.subject,
             entries,
@@ -229,7 +282,7 @@ class RpcLane:
         return self._guest(caller, standing)
 
     def _guest(self, caller: Connection, standing: Standing) -> Guest | None:
-        if not self._is_settled(standing, self._wall()):
+        if not self.settled(standing, self.wall()):
             return None
         visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, caller.peer)
         visit.subject = standing.principal.subject
@@ -257,5 +310,12 @@ class RpcLane:
         terms = Terms(reading, of_answer(accept, reading), notes.patience, notes.demand)
         datastack = named[1].decode("ascii") if named[1] else None
         return Standing(
-            self._relay, notes, terms, of_answer(accept, JSON), verb, _ADDRESS.decode(), datastack
+            self.relay,
+            self._observer,
+            notes,
+            terms,
+            of_answer(accept, JSON),
+            verb,
+            _ADDRESS.decode(),
+            datastack,
         )

@@ -8,7 +8,7 @@ from gateway.core.call import NO_DEMAND
 from gateway.core.catalog import Catalog, View
 from gateway.core.describe import BUILTIN
 from gateway.core.faults import Fault
-from gateway.core.ports import Observer, Tally
+from gateway.core.ports import Observer
 from gateway.core.principal import Principal
 from gateway.doors.asked import Terms
 from gateway.doors.encodings import JSON, Encoding
@@ -27,11 +27,11 @@ class Standing:
     """
 
     __slots__ = (
-        "_catalog",
         "_epoch",
         "_names",
+        "_observer",
         "_relay",
-        "_tallies",
+        "catalog",
         "datastack",
         "given_id",
         "is_quick",
@@ -41,6 +41,7 @@ class Standing:
         "refusing",
         "terms",
         "told",
+        "until",
         "verb",
         "version",
         "view",
@@ -51,6 +52,7 @@ class Standing:
     def __init__(
         self,
         relay: Relay,
+        observer: Observer,
         notes: Notes,
         terms: Terms,
         refusing: Encoding,
@@ -69,27 +71,36 @@ class Standing:
         self.told = b""
         """The line that says the catalog's version for this caller."""
         self.version = 0
+        self.until = 0.0
+        """Until when nobody has to ask again who calls."""
         self._relay = relay
-        self._catalog: Catalog | None = None
+        self._observer = observer
+        self.catalog: Catalog | None = None
         self._epoch = -1
         self._names: dict[str, Quick | None] = {}
-        self._tallies: dict[tuple[Quick, str, str], Tally] = {}
 
     def holds(self, principal: Principal) -> bool:
         """Whether what was decided was so for this caller, and in this epoch and catalog."""
         relay = self._relay
-        return self._catalog is relay.catalog and self._epoch == relay.epoch and self.principal is principal
+        return self.catalog is relay.catalog and self._epoch == relay.epoch and self.principal is principal
+
+    def is_settled(self, now: float) -> bool:
+        """Whether it still holds, and the caller was asked about a moment ago."""
+        return (
+            now < self.notes.until
+            and self.catalog is self._relay.catalog
+            and self._epoch == self._relay.epoch
+        )
 
     def settle(self, principal: Principal) -> None:
         """Decide anew. Raises `UnknownDatastack`."""
         relay = self._relay
         access = relay.policies.access(principal)
         self.view = relay.catalog.view(access, self.datastack)
-        self.principal, self._catalog, self._epoch = principal, relay.catalog, relay.epoch
+        self.principal, self.catalog, self._epoch = principal, relay.catalog, relay.epoch
         self.told = b"Labgate-Catalog: %b\r\n" % self.view.version.encode("ascii")
         self.version += 1
         self._names.clear()
-        self._tallies.clear()
 
     def quick(self, name: str) -> Quick | None:
         """How memory is asked for calls of this method; None where they go the usual way."""
@@ -102,17 +113,12 @@ class Standing:
             try:
                 method = self._relay.find(name, self.datastack, self.principal)
                 quick = self._relay.quick(method, self.principal)
+                if quick is not None:
+                    quick.results = self._observer.tally(method, "hit")
+                    quick.errors = self._observer.tally(method, "error")
             except Fault:
                 pass  # the usual way says which
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
         self._names[name] = quick
         return quick
-
-    def tally(self, observer: Observer, quick: Quick, kind: str, door: str) -> Tally:
-        """Where calls of a method are counted that memory answered with a result or an error."""
-        known = self._tallies.get((quick, kind, door))
-        if known is None:
-            outcome = "hit" if kind == "result" else "error"
-            known = self._tallies[quick, kind, door] = observer.tally(quick.method, outcome, door)
-        return known

@@ -46,7 +46,7 @@ class Metrics(Collector):
         self._seconds: Counter[str] = Counter()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._moved: Counter[tuple[str, str]] = Counter()
-        self._tallies: dict[tuple[str, str, str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
         self._kept: dict[str, _Kept] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -83,19 +83,17 @@ class Metrics(Collector):
         """Count one HTTP request."""
         self._requests[door, status] += 1
 
-    def tally(self, method: Method, outcome: str, door: str) -> Tally:
-        """A place to count calls that memory answered, each in a request to this door ("" = that is counted elsewhere)."""
-        return self._tallies.setdefault((method.service, method.qualified, outcome, door), Tally())
+    def tally(self, method: Method, outcome: str) -> Tally:
+        """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
+        return self._tallies.setdefault((method.service, method.qualified, outcome), Tally())
 
     def _gather(self) -> None:
         """Add up what was counted elsewhere."""
-        for (service, method, outcome, door), tally in self._tallies.items():
+        for (service, method, outcome), tally in self._tallies.items():
             count, tally.count = tally.count, 0
             if count:
                 self._calls[service, method, outcome] += count
                 self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
-                if door:
-                    self._requests[door, 200] += count
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """Count the bytes that went through a mount."""

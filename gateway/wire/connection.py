@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from aiohttp.web import BaseRequest, RequestHandler
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from gateway.wire.shared import Shared
 from gateway.wire.transport import CallerTransport
 from gateway.wire.written import written_refusal
 
+_END: Final = len(END)
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         "_phase",
         "_real",
         "_received",
+        "_repeats",
         "_request",
         "_scheduled",
         "_since",
@@ -65,6 +67,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._limits = shared.limits
+        self._repeats = shared.lane.requests
         self._behind: RequestHandler | None = None
         self._guest: Guest | None = None
         self._peer: str | None = None
@@ -188,11 +191,12 @@ class Connection(asyncio.Protocol):
                 data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are ignored
             if not data:
                 return
-            known = self.shared.lane.request(data)
-            if known is not None and self._repeat(known):
+            known = self._repeats.get(data)
+            if known is not None and self._may_answer and known.answer(self):
+                self._answered_at_once()
                 return
-            end = data.find(END) + len(END)
-            if not len(END) <= end <= self._limits.header_bytes:
+            end = data.find(END) + _END
+            if not _END <= end <= self._limits.header_bytes:
                 end = find_end(data, 0, self._limits)
             if end == 0:
                 self._held += data
@@ -226,8 +230,7 @@ class Connection(asyncio.Protocol):
             and self._may_answer
             and shared.host.at_once(self, line, seen, data, end)
         ):
-            shared.counters.requests += 1
-            self._since = shared.loop.time()
+            self._answered_at_once()
             return True
         guest = shared.host.again(self, line, seen)
         if guest is None:
@@ -240,22 +243,16 @@ class Connection(asyncio.Protocol):
         self._serve(guest, head, data, end)
         return True
 
-    def _repeat(self, known: Any) -> bool:
-        """Have a request answered whose very bytes came before; False, with nothing done, if it has to be read."""
-        host = self.shared.host
-        if host is None or self._full or not self._may_answer or not host.repeat(self, known):
-            return False
-        self.shared.counters.requests += 1
-        self._since = self.shared.loop.time()
-        return True
-
     @property
     def _may_answer(self) -> bool:
         """Whether an answer that is at hand may be written without handing the request on."""
-        out = self.out
-        return not (
-            out.paused or out.closed or self._real.is_closing() or self.shared.draining or self._ended
-        )
+        out, shared = self.out, self.shared
+        halted = out.paused or out.closed or shared.draining or self._full or self._ended
+        return not (halted or self._real.is_closing())
+
+    def _answered_at_once(self) -> None:
+        self.shared.counters.requests += 1
+        self._since = self.shared.loop.time()
 
     def _hand_on(self, head: Head, data: bytes, end: int) -> None:
         """Give the request whose head is `data[:end]`, with what is here of its body, to a guest or to aiohttp."""

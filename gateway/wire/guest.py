@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.faults import BadRequest
 from gateway.wire.lane import Seen
@@ -46,11 +46,15 @@ class Guest(Protocol):
         """About once a second: end what has taken too long. `now` is on the loop's clock."""
 
 
+class Repeat(Protocol):
+    """What is known of a request whose very bytes came before (`Lane.put_request`)."""
+
+    def answer(self, caller: Connection) -> bool:
+        """Answer it; False, with nothing done, if it has to be read."""
+
+
 class Host(Protocol):
     """Who says which requests are answered by a guest, and answers at once those that need none."""
-
-    def repeat(self, caller: Connection, known: Any) -> bool:
-        """Answer a request of whose very bytes this is known (`Lane.put_request`); False, with nothing done, if not."""
 
     def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
         """Answer the one whole request that `data` is, with its head before `end`; False, with nothing done, if not.

@@ -7,10 +7,14 @@ again, and whose answer is in memory, are looked up likewise.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.reply import Fields
 from gateway.wire.head import Head
+
+if TYPE_CHECKING:
+    from gateway.wire.guest import Repeat
 
 LONGEST: Final = 4 << 10
 """Bytes of header lines that are remembered at most; among them are raw credentials, which stay nowhere else."""
@@ -21,7 +25,7 @@ MOST: Final = 16 << 20
 _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
-_EACH_REQUEST: Final = 1 << 10
+_EACH_REQUEST: Final = 640
 _SIGHTED: Final = 1 << 14
 """How many requests are told apart of those that came once; by a number each, which tells nothing of them."""
 
@@ -44,40 +48,40 @@ class Seen:
 class Lane:
     """Two bounded memos: of header lines, and of whole requests. They hold credentials, so nothing of them is shown."""
 
-    __slots__ = ("_requests", "_seen", "_sighted", "_size", "on")
+    __slots__ = ("_seen", "_sighted", "_size", "on", "requests")
 
     def __init__(self) -> None:
         self.on = True
         self._seen: dict[bytes, Seen] = {}
-        self._requests: dict[bytes, Any] = {}
+        self.requests: dict[bytes, Repeat] = {}
+        """What is known of requests by their very bytes, head and body; always the same dict."""
         self._sighted: set[int] = set()
         self._size = 0
 
     def __len__(self) -> int:
-        return len(self._seen) + len(self._requests)
+        return len(self._seen) + len(self.requests)
 
     def get(self, lines: bytes) -> Seen | None:
         """What these lines mean, if they came before: from the version of the request line to the empty line."""
         return self._seen.get(lines)
-
-    def request(self, data: bytes) -> Any:
-        """What is known of a request of just these bytes, head and body."""
-        return self._requests.get(data)
 
     def put(self, lines: bytes, seen: Seen) -> None:
         """Remember, if there is room; when there is none, everything is forgotten first."""
         if self._room(lines, 0 if lines in self._seen else len(lines) + _EACH):
             self._seen[lines] = seen
 
-    def put_request(self, data: bytes, known: Any) -> None:
-        """Remember what is known of a whole request, when it comes for the second time: most never do."""
+    def put_request(self, data: bytes, size: int, make: Callable[..., Repeat], *known: Any) -> None:
+        """Remember what is known of a whole request, when it comes for the second time: most never do.
+
+        `size` is what that takes beside its usual parts, in bytes.
+        """
         mark = hash(data)
         if mark not in self._sighted:
             if len(self._sighted) >= _SIGHTED:
                 self._sighted.clear()
             self._sighted.add(mark)
-        elif self._room(data, 0 if data in self._requests else len(data) + _EACH_REQUEST):
-            self._requests[data] = known
+        elif self._room(data, 0 if data in self.requests else len(data) + size + _EACH_REQUEST):
+            self.requests[data] = make(*known)
 
     def _room(self, key: bytes, size: int) -> bool:
         """Make room for another entry; False where it is not to be remembered."""
@@ -91,5 +95,5 @@ class Lane:
     def clear(self) -> None:
         """Forget everything."""
         self._seen.clear()
-        self._requests.clear()
+        self.requests.clear()
         self._size = 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.envelope import Request, Single, read
 from gateway.core.quick_envelope import usual_call
 
-TEXTS = st.text("ab\"\\{}[]:, \té\ud800", max_size=6)
+TEXTS = st.text('ab"\\{}[]:, \té\ud800', max_size=6)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -22,7 +22,10 @@ MEMBERS = st.dictionaries(
 )
 CALLS = st.fixed_dictionaries(
     {"jsonrpc": st.just("2.0"), "method": TEXTS},
-    optional={"params": st.lists(VALUES) | st.dictionaries(TEXTS, VALUES), "id": st.integers() | TEXTS | VALUES},
+    optional={
+        "params": st.lists(VALUES) | st.dictionaries(TEXTS, VALUES),
+        "id": st.integers() | TEXTS | VALUES,
+    },
 )
 
 
