@@ -71,9 +71,11 @@ def age(reply: Reply, now: float) -> int | None:
 
 def age_of(entry: Entry, now: float) -> int:
     """The same of an entry. Whole seconds of the clock count, so that it is one number for the length of each."""
-    return max(0, int(now) - int(entry.stored)) + entry.aged
+    age = int(now) - int(entry.stored)
+    return age + entry.aged if age > 0 else entry.aged
 
 
 def ttl(entry: Entry, now: float) -> int:
     """For how many seconds the entry is fresh yet, counted likewise; negative for a stale one."""
-    return int(min(entry.fresh_until, _EVER)) - int(now)
+    until = entry.fresh_until
+    return int(min(_EVER, until)) - int(now)

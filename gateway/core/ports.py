@@ -291,5 +291,8 @@ class Observer(Protocol):
     def tally(self, method: Method, outcome: str) -> Tally:
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
 
+    def requests(self, door: str, status: int) -> Tally:
+        """A place to count HTTP requests that nobody wants to have written down."""
+
     def moved(self, service: str, received: int, sent: int) -> None:
         """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

@@ -126,6 +126,9 @@ class RpcLane:
         self._observer = observer
         self._limits = limits
         self._pseudonym = pseudonym
+        self._requests = observer.requests(DOOR, 200)
+        self._second = -1
+        self._date = b""
         self.wall = wall
 
     def takes(self, target: bytes) -> bool:
@@ -153,8 +156,9 @@ class RpcLane:
         before, after = self.written(caller, standing, entry, token, now)
         caller.out.write_now(b"%b%b%b" % (before, number, after))
         self.counted(caller, standing, quick, entry, number, len(token))
-        if entry.length <= _SMALL:
-            caller.shared.lane.put_request(data, entry.length, Known, self, standing, quick, entry, token)
+        lane = caller.shared.lane
+        if entry.length <= _SMALL and lane.comes_again(data):
+            lane.put_request(data, entry.length, Known(self, standing, quick, entry, token))
         return True
 
     def settled(self, standing: Standing, now: float) -> bool:
@@ -180,12 +184,16 @@ class RpcLane:
         self, caller: Connection, standing: Standing, entry: Entry, token: bytes, now: float
     ) -> tuple[bytes, bytes]:
         """The answer to one call, as the door writes it for an entry at hand: before the request id, and after it."""
-        before = _BEFORE % (ttl(entry, now), age_of(entry, now))
+        second = int(now)
+        if second != self._second:
+            self._second, self._date = second, caller.shared.date()
+        before = _BEFORE % (ttl(entry, second), age_of(entry, second))
+        body = entry.body
         if entry.kind == "result":
-            length, written = _RESULT + len(entry.body) + len(token), _WITH_RESULT
+            length, written = _RESULT + len(body) + len(token), _WITH_RESULT
         else:
-            length, written = _ERROR + len(entry.body) + len(token), _WITH_ERROR
-        return before, written % (standing.told, caller.shared.date(), length, entry.body, token)
+            length, written = _ERROR + len(body) + len(token), _WITH_ERROR
+        return before, written % (standing.told, self._date, length, body, token)
 
     def counted(
         self, caller: Connection, standing: Standing, quick: Quick, entry: Entry, number: bytes, token: int
@@ -194,7 +202,7 @@ class RpcLane:
         (quick.results if entry.kind == "result" else quick.errors).count += 1
         observer = self._observer
         if not observer.writes:
-            observer.counted(DOOR, 200)
+            self._requests.count += 1
             return
         frame = _RESULT if entry.kind == "result" else _ERROR
         visit = self._visit(caller, standing, number, 1, frame + entry.length + token)

@@ -47,6 +47,7 @@ class Metrics(Collector):
         self._requests: Counter[tuple[str, int]] = Counter()
         self._moved: Counter[tuple[str, str]] = Counter()
         self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -87,6 +88,10 @@ class Metrics(Collector):
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
         return self._tallies.setdefault((method.service, method.qualified, outcome), Tally())
 
+    def requests(self, door: str, status: int) -> Tally:
+        """A place to count HTTP requests that nobody wants to have written down."""
+        return self._request_tallies.setdefault((door, status), Tally())
+
     def _gather(self) -> None:
         """Add up what was counted elsewhere."""
         for (service, method, outcome), tally in self._tallies.items():
@@ -94,6 +99,10 @@ class Metrics(Collector):
             if count:
                 self._calls[service, method, outcome] += count
                 self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
+        for (door, status), tally in self._request_tallies.items():
+            count, tally.count = tally.count, 0
+            if count:
+                self._requests[door, status] += count
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """Count the bytes that went through a mount."""

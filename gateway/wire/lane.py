@@ -7,7 +7,6 @@ again, and whose answer is in memory, are looked up likewise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.reply import Fields
@@ -26,7 +25,7 @@ _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
 _EACH_REQUEST: Final = 640
-_SIGHTED: Final = 1 << 14
+_SIGHTED: Final = 1 << 15
 """How many requests are told apart of those that came once; by a number each, which tells nothing of them."""
 
 
@@ -70,18 +69,20 @@ class Lane:
         if self._room(lines, 0 if lines in self._seen else len(lines) + _EACH):
             self._seen[lines] = seen
 
-    def put_request(self, data: bytes, size: int, make: Callable[..., Repeat], *known: Any) -> None:
-        """Remember what is known of a whole request, when it comes for the second time: most never do.
-
-        `size` is what that takes beside its usual parts, in bytes.
-        """
+    def comes_again(self, data: bytes) -> bool:
+        """Whether this request came before, and is worth remembering: most never come again."""
         mark = hash(data)
-        if mark not in self._sighted:
-            if len(self._sighted) >= _SIGHTED:
-                self._sighted.clear()
-            self._sighted.add(mark)
-        elif self._room(data, 0 if data in self.requests else len(data) + size + _EACH_REQUEST):
-            self.requests[data] = make(*known)
+        if mark in self._sighted:
+            return self.on and len(data) <= LONGEST
+        if len(self._sighted) >= _SIGHTED:
+            self._sighted.clear()
+        self._sighted.add(mark)
+        return False
+
+    def put_request(self, data: bytes, size: int, known: Repeat) -> None:
+        """Remember what is known of a whole request; `size` is what that takes beside its usual parts, in bytes."""
+        if self._room(data, 0 if data in self.requests else len(data) + size + _EACH_REQUEST):
+            self.requests[data] = known
 
     def _room(self, key: bytes, size: int) -> bool:
         """Make room for another entry; False where it is not to be remembered."""

@@ -177,7 +177,7 @@ class Traffic:
 
     def next(self) -> bytes:
         pick = self.random
-        if pick.random() < 0.3:
+        if pick.random() < 0.15:
             self.usual[pick.randrange(len(self.usual))] = self.request()
         return pick.choice(self.usual)
 
