@@ -173,11 +173,18 @@ class Gate:
             self.address = self.ready.split("//")[1].strip()
             self.operator = until(self._operator)
             self.token = self.token_for("ada", "lab")
+            # On a busy machine it takes calls before the service has told what it offers.
+            until(self._knows)
 
     @property
     def log(self):
         """What it has written to stderr."""
         return (self.folder / "log").read_text()
+
+    def _knows(self):
+        status = self.status()
+        catalogs = {one["catalog"] for one in status["workers"]}
+        return not status["services"]["calc"]["down"] and len(catalogs) == 1
 
     def _operator(self):
         return self.log.partition("operators: http://")[2].partition('"')[0].strip()
