@@ -7,27 +7,31 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from gateway.core.call import Call
+from gateway.core.call import NO_DEMAND, Call, Demand
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of
 from gateway.core.keys import key as key_of
+from gateway.core.keys import service_of
 from gateway.core.method import Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Tier, Watcher
+from gateway.core.ports import FarTiers, Generations, Route, Spool, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights
 
 log = logging.getLogger("labgate.relay")
+
+PROMOTED = 1 << 20
+"""Bytes of a body up to which one that a farther tier has in a file is taken into memory."""
 
 
 class Relay:
@@ -44,8 +48,10 @@ class Relay:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         switches: Switches | None = None,
+        far: FarTiers | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
+        self._far = far
         self.policies = policies
         self.catalog = Catalog()
         self.routes: Mapping[str, Route] = {}
@@ -142,9 +148,13 @@ class Relay:
         """A request through a mount did not reach the service."""
         self._watcher.suspect(service, self._monotonic())
 
-    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes) -> bool:
+    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes | Extent) -> bool:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
         return self._keep(verdict, "http", body, head)
+
+    def spool(self, verdict: Miss | Stale) -> Spool | None:
+        """Where the body of a reply goes while it passes, which the rule may let be stored; None without farther tiers."""
+        return None if self._far is None else self._far.spool(verdict.rule.max_size)
 
     # fly
 
@@ -159,10 +169,13 @@ class Relay:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
-                flight = self._flights.find(_flight_key(verdict))
-                if flight is not None:
-                    return replace(await flight.join(call.deadline), verdict=verdict, collapsed=True)
-                return await self._set_off(call, verdict).join(call.deadline)
+                flight = self._flights.find(self._flight_key(verdict, call.demand))
+                if flight is None:
+                    return await self._set_off(call, verdict).join(call.deadline)
+                reply = await flight.join(call.deadline)
+                if isinstance(reply.verdict, Hit | Stale):  # it went no farther than a tier
+                    return reply
+                return replace(reply, verdict=verdict, collapsed=True)
             case Pass():
                 safe = call.method.safe
                 return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
@@ -173,13 +186,82 @@ class Relay:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
         deadline = self._monotonic() + self.routes[call.method.service].service.timeout
         shared = replace(call, deadline=deadline)
+        # A refresh goes to the upstream: what the tiers have is what it is to replace.
+        demand = call.demand if isinstance(verdict, Miss) else NO_DEMAND
         return self._flights.start(
-            lambda: self._trip(shared, verdict), key=_flight_key(verdict), safe=isinstance(verdict, Miss)
+            lambda: self._fetch(shared, verdict),
+            key=self._flight_key(verdict, demand),
+            safe=isinstance(verdict, Miss),
         )
 
     def _refresh(self, call: Call, verdict: Stale) -> None:
-        if self._flights.find(_flight_key(verdict)) is None:
+        if self._flights.find(self._flight_key(verdict, NO_DEMAND)) is None:
             self._set_off(call, verdict)
+
+    def _flight_key(self, verdict: Miss | Stale, demand: Demand) -> Hashable:
+        """Which calls share a trip; what the tiers answer on the way may be too old for some."""
+        age = None if self._far is None else demand.max_age
+        return verdict.key, verdict.epoch, verdict.generations, age
+
+    # ask the farther tiers
+
+    def may_recall(self, verdict: Miss, demand: Demand = NO_DEMAND) -> bool:
+        """Whether farther tiers may have the reply that memory has not: it is worth waiting for `recall`."""
+        return (
+            self._far is not None
+            and self.switches.cache
+            and (verdict.rule.fresh > 0 or verdict.rule.negative > 0)
+            and (demand.max_age is None or demand.max_age >= 0)
+            and self._far.may_have(service_of(verdict.key))
+        )
+
+    async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
+        """What the farther tiers have, judged as memory's entries are at `now`; a long body stays in its file.
+
+        The generations are those of the miss: an entry that a write has ended since it was stored is none.
+        """
+        if self._far is None or not self.may_recall(verdict, demand):
+            return verdict
+        found = await self._far.get(verdict.key)
+        if found is None:
+            return verdict
+        entry, tier = found
+        judged = judge(
+            verdict.rule,
+            verdict.key,
+            entry,
+            demand,
+            epoch=verdict.epoch,
+            generations=verdict.generations,
+            now=now,
+        )
+        if not isinstance(judged, Hit | Stale):
+            return judged if isinstance(judged, Miss) else verdict
+        if entry.extent is not None and entry.length <= PROMOTED:
+            body = await self._far.body(entry)
+            if body is None:
+                return verdict
+            entry = replace(entry, body=body, extent=None)
+        if entry.extent is None:
+            self._tier.put(entry.key, entry)
+        return replace(judged, entry=entry, tier=tier)
+
+    async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
+        """One reply for all who share it: from a farther tier, or by a trip."""
+        if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
+            return await self._trip(call, verdict)
+        found = await self.recall(verdict, self._wall(), call.demand)
+        if isinstance(found, Miss):
+            return await self._trip(call, found)
+        body = found.entry.body
+        if found.entry.extent is not None and self._far is not None:
+            read = await self._far.body(found.entry)
+            if read is None:
+                return await self._trip(call, verdict)
+            body = read
+        if isinstance(found, Stale):
+            self._set_off(call, found)
+        return Reply(found.entry.kind, Whole(body), found)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""
@@ -213,12 +295,21 @@ class Relay:
 
     # store
 
-    def _keep(self, verdict: Miss | Stale, kind: str, body: bytes, head: HttpHead | None = None) -> bool:
+    def _keep(
+        self, verdict: Miss | Stale, kind: str, body: bytes | Extent, head: HttpHead | None = None
+    ) -> bool:
         if not self.switches.cache:  # switched off while the trip went on
             return False
-        entry = entry_of(verdict, kind, body, self._wall(), head)
-        return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
+        if isinstance(body, bytes):
+            entry = entry_of(verdict, kind, body, self._wall(), head)
+        elif body.length > verdict.rule.max_size:
+            return False
+        else:
+            entry = entry_of(verdict, kind, b"", self._wall(), head)
+            entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
+        return not isinstance(entry, Pass) and self._store(entry)
 
-
-def _flight_key(verdict: Miss | Stale) -> tuple[bytes, int, tuple[int, ...]]:
-    return verdict.key, verdict.epoch, verdict.generations
+    def _store(self, entry: Entry) -> bool:
+        """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""
+        kept = entry.extent is None and self._tier.put(entry.key, entry)
+        return (self._far is not None and self._far.put(entry)) or kept

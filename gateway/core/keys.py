@@ -31,6 +31,14 @@ def framed(kind: bytes, part: bytes) -> bytes:
     return b"%b%d:%b" % (kind, len(part), part)
 
 
+def service_of(key: bytes) -> str:
+    """The qualified name of the service whose reply has this key; empty for what is no key."""
+    length, colon, rest = key[1:].partition(b":")
+    if key[:1] != b"s" or not colon or not length.isdigit():
+        return ""
+    return rest[: int(length)].decode("utf-8", "replace")
+
+
 EVERYONE = framed(b"p", b"*")
 
 

@@ -32,8 +32,7 @@ _MAGIC: Final = b"labgate\x00gen\x00\x00\x00\x00\x01"
 """The last byte is the layout's version."""
 _ID, _RUN, _MACHINE, _CHECK = slice(16, 32), slice(32, 48), slice(48, 64), slice(64, 80)
 _CHECKED = slice(0, 64)
-_UNDER = slice(80, 96)
-_CLEAN, _EPOCH = 12, 13
+_CLEAN, _EPOCH = 10, 11
 """Numbers of eight bytes, counted from the file's beginning."""
 _FIRST: Final = 512
 _SIZE: Final = 8 * (_FIRST + SLOTS)
@@ -94,15 +93,6 @@ class SharedGenerations:
         """Raise the epoch: every entry and flight from before is void."""
         with self._alone():
             self._numbers[_EPOCH] += 1
-        self.sync()
-
-    def agree(self, under: bytes) -> None:
-        """Raise the epoch if the processes before ran under something else than `under` says (settings, a release)."""
-        said = blake2b(under, digest_size=16).digest()
-        with self._alone():
-            if self._map[_UNDER] != said:
-                self._map[_UNDER] = said
-                self._numbers[_EPOCH] += 1
         self.sync()
 
     def sync(self) -> None:

@@ -196,14 +196,3 @@ def test_whoever_had_a_broken_file_mapped_agrees_with_nothing_from_before(path: 
     assert (here.epoch, here.read(("tag:a",))) != (epoch, read)
     here.close()
     other.close()
-
-
-def test_other_settings_raise_the_epoch_and_the_same_do_not(path: Path) -> None:
-    generations = SharedGenerations(path)
-    generations.agree(b"one")
-    first = generations.epoch
-    generations.agree(b"one")
-    assert generations.epoch == first
-    generations.agree(b"two")
-    assert generations.epoch == first + 1
-    generations.close()
