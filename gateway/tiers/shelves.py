@@ -23,8 +23,14 @@ UNDER_WAY: Final = 512
 class Shelves:
     """The farther tiers, nearest first. It never raises: what fails is as good as absent."""
 
-    def __init__(self, tiers: Sequence[FarTier], folder: SpoolFolder | None = None) -> None:
-        """`folder` is where long bodies lie that are not whole yet; without one they stay in memory."""
+    def __init__(
+        self, tiers: Sequence[FarTier], folder: SpoolFolder | None = None, patience: float = PATIENCE
+    ) -> None:
+        """`folder` is where long bodies lie that are not whole yet; without one they stay in memory.
+
+        `patience` is how many seconds one tier may take to answer.
+        """
+        self._patience = patience
         self.tiers = tuple(tiers)
         self._folder = folder
         self._under_way: set[asyncio.Task[None]] = set()
@@ -39,7 +45,7 @@ class Shelves:
         """The entry under the key and the name of the tier that has it."""
         for tier in self.tiers:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._patience):
                     entry = await tier.get(key)
             except TimeoutError:
                 continue

@@ -14,3 +14,4 @@ def _helper(name: str) -> None:
 
 
 _helper("disks")
+_helper("relays")
