@@ -152,9 +152,12 @@ class Relay:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
         return self._keep(verdict, "http", body, head)
 
-    def spool(self, verdict: Miss | Stale) -> Spool | None:
-        """Where the body of a reply goes while it passes, which the rule may let be stored; None without farther tiers."""
-        return None if self._far is None else self._far.spool(verdict.rule.max_size)
+    def spool(self, verdict: Miss | Stale, pace: Callable[[bool], None] | None = None) -> Spool | None:
+        """Where the body of a reply goes while it passes, which the rule may let be stored; None without farther tiers.
+
+        `pace` is told True when whoever sends should wait for the disk, and False when they may go on.
+        """
+        return None if self._far is None else self._far.spool(verdict.rule.max_size, pace)
 
     # fly
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -238,8 +239,11 @@ class FarTiers(Protocol):
     def put(self, entry: Entry) -> bool:
         """Have it stored in the background; False if too much waits already."""
 
-    def spool(self, most: int) -> Spool:
-        """For a body that may be stored, of at most so many bytes."""
+    def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
+        """For a body that may be stored, of at most so many bytes.
+
+        `pace` is told True when whoever sends should wait for the disk, and False when they may go on.
+        """
 
 
 class Generations(Protocol):

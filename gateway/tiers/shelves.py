@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.ports import FarTier, Spool
@@ -78,9 +78,9 @@ class Shelves:
         for tier in self.tiers:
             await tier.put(entry)
 
-    def spool(self, most: int) -> Spool:
-        """For a body that may be stored, of at most so many bytes."""
-        return MemorySpool(most) if self._folder is None else TieredSpool(self._folder, most)
+    def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
+        """For a body that may be stored, of at most so many bytes; `pace` as in `TieredSpool`."""
+        return MemorySpool(most) if self._folder is None else TieredSpool(self._folder, most, pace)
 
     async def settle(self, patience: float = PATIENCE) -> None:
         """Wait for what is being stored, at most `patience` seconds; the rest is not stored."""
