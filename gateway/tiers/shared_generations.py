@@ -32,7 +32,7 @@ _MAGIC: Final = b"labgate\x00gen\x00\x00\x00\x00\x01"
 """The last byte is the layout's version."""
 _ID, _RUN, _MACHINE, _CHECK = slice(16, 32), slice(32, 48), slice(48, 64), slice(64, 80)
 _CHECKED = slice(0, 64)
-_CLEAN, _EPOCH = 10, 11
+_CLEAN, _EPOCH, _CHANGES = 10, 11, 12
 """Numbers of eight bytes, counted from the file's beginning."""
 _FIRST: Final = 512
 _SIZE: Final = 8 * (_FIRST + SLOTS)
@@ -74,6 +74,11 @@ class SharedGenerations:
         """The number that policies, revocations and reloads raise."""
         return self._numbers[_EPOCH]
 
+    @property
+    def changes(self) -> int:
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
+        return self._numbers[_CHANGES]
+
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
         counters = self._counters
@@ -88,11 +93,14 @@ class SharedGenerations:
         with self._alone():
             for slot in set(slots(names)):
                 self._counters[slot] += 1
+            # After them: who has seen it rise sees them too.
+            self._numbers[_CHANGES] += 1
 
     def advance(self) -> None:
         """Raise the epoch: every entry and flight from before is void."""
         with self._alone():
             self._numbers[_EPOCH] += 1
+            self._numbers[_CHANGES] += 1
         self.sync()
 
     def sync(self) -> None:
@@ -175,6 +183,7 @@ class SharedGenerations:
             log.warning("the file of generations %s could not be used and was made anew", self._path.name)
             # No entry of whoever had the old one mapped may ever agree with the new one.
             self._numbers[_EPOCH] = secrets.randbits(48)
+            self._numbers[_CHANGES] = secrets.randbits(48)
 
     def _begin(self) -> None:
         """This process is here: find out whether counters may have been lost before it came."""

@@ -62,6 +62,20 @@ def test_two_names_in_one_slot_are_bumped_once_so_that_every_bump_is_seen(path: 
     generations.close()
 
 
+def test_whatever_ends_anywhere_is_a_change_for_everyone(path: Path) -> None:
+    one, other = SharedGenerations(path), SharedGenerations(path)
+    seen = [one.changes]
+    for end in (lambda: other.bump(("tag:a",)), other.advance, lambda: one.bump(("service:x",))):
+        end()
+        assert one.changes == other.changes
+        seen.append(one.changes)
+    assert seen == sorted(set(seen))
+    one.bump(())
+    assert one.changes == seen[-1]
+    one.close()
+    other.close()
+
+
 def test_a_restart_keeps_the_counters_the_epoch_the_id_and_the_run(path: Path) -> None:
     before = SharedGenerations(path)
     before.bump(("tag:a",))
