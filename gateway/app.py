@@ -305,6 +305,8 @@ class Gate:
         if (disk := self.disk) is not None:
             gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
             gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
+            text = "What was asked of the disk, and what became of it."
+            self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.parts.publish(self.metrics)
 

@@ -278,9 +278,9 @@ class Relay:
 
         The generations are those of the miss: an entry that a write has ended since it was stored is none.
         """
-        if self._far is None or not self.may_recall(verdict, demand):
+        if not self.may_recall(verdict, demand):
             return verdict
-        found = await self._far.get(verdict.key)
+        found = await self.from_afar(verdict.key)
         if found is None:
             return verdict
         entry, tier = found
@@ -293,16 +293,29 @@ class Relay:
             generations=verdict.generations,
             now=now,
         )
-        if not isinstance(judged, Hit | Stale):
-            return judged if isinstance(judged, Miss) else verdict
+        if isinstance(judged, Hit | Stale):
+            return replace(judged, tier=tier)
+        return judged if isinstance(judged, Miss) else verdict
+
+    async def from_afar(self, key: bytes) -> tuple[Entry, str] | None:
+        """What the farther tiers have under a key, and the tier's name; nobody has judged it.
+
+        Memory has it from here on, unless its body is long: that stays in its file.
+        """
+        found = None if self._far is None else await self._far.get(key)
+        if found is None or self._far is None:
+            return None
+        entry, tier = found
         if entry.extent is not None and entry.length <= PROMOTED:
             body = await self._far.body(entry)
             if body is None:
-                return verdict
+                return None
             entry = replace(entry, body=body, extent=None)
         if entry.extent is None:
-            self._tier.put(entry.key, entry)
-        return replace(judged, entry=entry, tier=tier)
+            known = self._tier.get(key)
+            if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
+                self._tier.put(key, entry)
+        return entry, tier
 
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
         """One reply for all who share it: from a farther tier, or by a trip."""

@@ -37,9 +37,9 @@ def framed(kind: bytes, part: bytes) -> bytes:
 
 
 def service_of(key: bytes) -> str:
-    """The qualified name of the service whose reply has this key; empty for what is no key."""
+    """The qualified name of the service whose reply has this key: every key begins with it. Empty for what is no key."""
     length, colon, rest = key[1:].partition(b":")
-    if key[:1] != b"s" or not colon or not length.isdigit():
+    if not colon or not length.isdigit() or len(length) > 9:
         return ""
     return rest[: int(length)].decode("utf-8", "replace")
 

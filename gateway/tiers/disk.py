@@ -76,7 +76,7 @@ class DiskTier:
         self._monotonic = monotonic
         self._usage = Usage(root / "usage")
         self._files = DiskFiles(root, lives, under, self._usage, wall)
-        self._readers = Pool("disk-read", 2)
+        self._readers = Pool("disk-read", 4)
         self._writers = Pool("disk-write", 1)
         self._sweepers = Pool("disk-sweep", 1)
         self._waiting = 0
@@ -162,6 +162,10 @@ class DiskTier:
             **told,
             "trouble": self.trouble,
         }
+
+    def events(self) -> list[tuple[tuple[str], float]]:
+        """How often each thing has happened, for metrics."""
+        return [((name,), float(count)) for name, count in sorted(self.counts.items())]
 
     @property
     def used(self) -> int:

@@ -110,8 +110,7 @@ class DiskFiles:
 
     def _check(self, file: FileIO, status: os.stat_result, foot: Foot) -> None:
         """Compare a long body with its digest, once for each file and whenever it was written to since."""
-        known = (status.st_ino, status.st_mtime_ns, status.st_size, foot.seal)
-        if known in self._checked:
+        if self._known(status, foot) in self._checked:
             return
         digest, at = blake2b(digest_size=32), 0
         while at < foot.body:
@@ -122,9 +121,17 @@ class DiskFiles:
             at += len(piece)
         if digest.digest() != foot.digest:
             raise BrokenFormError("its body was altered")
+        self._know(status, foot)
+
+    @staticmethod
+    def _known(status: os.stat_result, foot: Foot) -> tuple[int, int, int, bytes]:
+        """What a body is known by that was checked: whoever writes to the file changes its time."""
+        return status.st_ino, status.st_mtime_ns, status.st_size, foot.seal
+
+    def _know(self, status: os.stat_result, foot: Foot) -> None:
         if len(self._checked) >= _KNOWN:
             self._checked.clear()
-        self._checked.add(known)
+        self._checked.add(self._known(status, foot))
 
     def _touch(self, file: FileIO, status: os.stat_result) -> None:
         """Note that the entry was used. The other time stays: it tells when somebody wrote to the file."""
@@ -153,6 +160,8 @@ class DiskFiles:
         now = int(self._wall() * 1e9)
         os.utime(file.fileno(), ns=(now, now))
         self._publish(file, self.path(entry.key), file.size + len(end))
+        # It was digested while it was written.
+        self._know(os.fstat(file.fileno()), stored_form.foot_of(end, file.size + len(end)))
         return True
 
     def _begin(self) -> SpoolFile:

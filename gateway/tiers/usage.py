@@ -57,8 +57,10 @@ class Usage:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Give the file back."""
-        os.close(self._file)
+        """Give the file back; nothing is counted from here on."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
 
 def taken(size: int) -> int:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from relays import READ, RULE, WRITE, Lab
 
 from gateway.core.cache_status import cache_status
@@ -66,6 +67,22 @@ async def test_memory_and_disk_give_the_same_reply_but_for_the_tiers_name(labs, 
     assert (near.kind, near.body) == (far.kind, far.body)
     assert (near.verdict.tier, far.verdict.tier) == ("", "disk")
     assert other.trips == 0
+
+
+async def test_what_a_trip_has_brought_meanwhile_is_not_replaced_by_what_a_tier_had(labs):
+    one, other = labs(), labs()
+    await one.answer()
+    await one.stored()
+    other.value = b"2"
+    miss = other.relay.judge(other.call(), other.disk.now)
+    await other.answer(demand=Demand(max_age=-1.0))  # it ends before the tier has answered
+    newer = other.memory.get(miss.key)
+    other.memory.put(miss.key, replace(newer, stored=newer.stored + 1))
+    await other.shelves.settle()
+    one.shelves.put(one.memory.get(miss.key))
+    await one.stored()
+    assert (await other.relay.from_afar(miss.key))[0].body == b"1"
+    assert other.memory.get(miss.key).body == b"2"
 
 
 async def test_equal_calls_share_the_look_into_the_tiers(labs):
