@@ -239,6 +239,9 @@ class FarTiers(Protocol):
     def put(self, entry: Entry) -> bool:
         """Have it stored in the background; False if too much waits already."""
 
+    async def drop(self, key: bytes) -> None:
+        """Forget the key in every one of them."""
+
     def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
         """For a body that may be stored, of at most so many bytes.
 

@@ -78,6 +78,11 @@ class Shelves:
         for tier in self.tiers:
             await tier.put(entry)
 
+    async def drop(self, key: bytes) -> None:
+        """Forget the key in every tier."""
+        for tier in self.tiers:
+            await tier.drop(key)
+
     def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
         """For a body that may be stored, of at most so many bytes; `pace` as in `TieredSpool`."""
         return MemorySpool(most) if self._folder is None else TieredSpool(self._folder, most, pace)

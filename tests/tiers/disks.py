@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.core.keys import framed
 from gateway.core.verdict import Entry, Extent, HttpHead
 from gateway.tiers.disk import DiskTier
 from gateway.tiers.shared_generations import SharedGenerations
+from gateway.tiers.usage import taken
 
 HEAD = HttpHead(200, b"OK", ((b"Content-Type", b"application/octet-stream"), (b"X-Odd", b"\xff a")))
 
@@ -53,6 +55,15 @@ def body_of(entry: Entry | None) -> bytes | None:
     extent: Extent = entry.extent
     extent.file.seek(extent.offset)
     return extent.file.read(extent.length)
+
+
+def on_disk(disk: Disk) -> int:
+    """Bytes that the entries' files take, looked at one by one."""
+    sizes = []
+    for file in disk.files():
+        with suppress(FileNotFoundError):
+            sizes.append(taken(file.stat().st_size))
+    return sum(sizes)
 
 
 async def until(holds: Callable[[], bool | Awaitable[bool]], patience: float = 20.0) -> None:

@@ -1,15 +1,17 @@
 """The disk tier of several processes: nothing that a killed one leaves is served, and one sweeps at a time."""
 
+import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
-from disks import Disk, body_of, entry_of, key_of, until
+from disks import Disk, body_of, entry_of, key_of, on_disk, until
 from msgspec.structs import replace
 
 from gateway.core.verdict import Extent
@@ -24,7 +26,7 @@ import asyncio, os, sys
 from pathlib import Path
 sys.path.insert(0, "tests/tiers")
 from test_disk_processes import write
-asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2])))
+asyncio.run(write(Path(sys.argv[1]), *map(int, sys.argv[2:])))
 """
 
 
@@ -34,14 +36,15 @@ def body(number: int) -> bytes:
     return (seed * (SIZES[number % 4] // 64 + 1))[: SIZES[number % 4]]
 
 
-async def write(state: Path, seed: int) -> None:
+async def write(state: Path, seed: int, size: int = 1 << 30) -> None:
     """Store for ever, by spools and without, one over the other."""
-    disk = Disk(state)
+    disk = Disk(state, size)
     disk.tier.start()
-    number = seed
+    pick = random.Random(seed)
     print("begun", flush=True)
     while True:
-        number = (number * 31 + seed + 1) % 400
+        await asyncio.sleep(0)  # what is refused is refused at once, and the sweeper needs a turn
+        number = pick.randrange(400)
         entry = entry_of(f"n{number}", body(number))
         if number % 3 == 0:
             spool = SpoolFile(disk.root / "tmp")
@@ -85,6 +88,25 @@ async def test_after_kills_at_any_moment_every_entry_that_is_left_is_whole_and_l
             sum(taken(file.stat().st_size) for file in disk.files()),
         )
         await disk.close()
+
+
+async def test_the_size_holds_for_all_processes_together(tmp_path):
+    (tmp_path / "cache" / "tmp").mkdir(parents=True)
+    size, processes = 4 << 20, 3
+    disk = Disk(tmp_path, size)
+    with ExitStack() as running:
+        for seed in range(processes):
+            running.enter_context(child(WRITER, str(tmp_path), str(seed), str(size)))
+        await until(lambda: disk.tier.used > size * 3 // 4)
+        most = 0
+        for _ in range(100):
+            most = max(most, on_disk(disk))
+            await asyncio.sleep(0.01)
+    # What each is writing at that moment comes on top.
+    assert size // 2 < most <= size * 17 // 16 + processes * taken(max(SIZES) + 2000)
+    disk.tier._sweep(None)
+    assert on_disk(disk) == disk.tier.used <= size
+    await disk.close()
 
 
 async def test_what_a_living_process_has_not_finished_is_not_swept(tmp_path):

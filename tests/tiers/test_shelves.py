@@ -63,6 +63,17 @@ async def test_storing_is_waited_for_by_nobody_and_what_is_too_much_is_refused()
     assert len(tier.stored) == UNDER_WAY
 
 
+async def test_a_key_that_is_dropped_is_dropped_in_every_tier():
+    near, far = Slow("near"), Slow("far")
+    shelves = Shelves((near, far))
+    entry = entry_of("a", b"1")
+    shelves.put(entry)
+    await shelves.settle()
+    assert near.stored == far.stored == [entry.key]
+    await shelves.drop(entry.key)
+    assert near.stored == far.stored == []
+
+
 async def test_the_end_waits_only_so_long_for_what_is_being_stored():
     tier = Slow("slow")
     tier.open.clear()

@@ -3,11 +3,16 @@
 import asyncio
 import os
 import random
+import ssl
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 
 import pytest
 from aiohttp.web import BaseRequest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.core.verdict import Extent
 from gateway.wire.answer import Answer, FileAnswer
@@ -226,6 +231,60 @@ async def test_where_the_kernel_cannot_send_the_pieces_are_written_one_by_one(tm
         with pytest.raises(ConnectionResetError):
             await send_extent(connection.out, extent)
     connection.connection_lost(None)
+
+
+async def test_over_tls_every_byte_of_a_file_is_sent_encrypted_and_in_order(tmp_path, certificate) -> None:
+    (tmp_path / "file").write_bytes(LARGE)
+    with FileIO(str(tmp_path / "file")) as file:
+
+        async def answer(request: BaseRequest):
+            if request.raw_path == "/file":
+                return FileAnswer(200, b"OK", (), Extent(file, 0, len(LARGE)))
+            return Answer(200, b"OK", (), b"small")
+
+        server = Server(answer)
+        here, there = certificate
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(server.connection, "127.0.0.1", 0, ssl=here)
+        port = listener.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=there, server_hostname="localhost"
+        )
+        writer.write(get("/file") + get("/small") + get("/file"))
+        for wanted in (LARGE, b"small", LARGE):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"Content-Length: %d\r\n" % len(wanted) in head
+            assert await reader.readexactly(len(wanted)) == wanted
+        writer.transport.abort()
+        listener.close()
+        await server.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The TLS contexts of a server called localhost, and of callers that trust it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "both.pem").write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+    here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    here.load_cert_chain(folder / "both.pem")
+    return here, ssl.create_default_context(cadata=made.public_bytes(serialization.Encoding.PEM).decode())
 
 
 async def test_what_was_written_before_leaves_before_the_file(served) -> None:
