@@ -73,6 +73,7 @@ class DiskTier:
         self.trouble: str | None = None
         """Why nothing is stored at present."""
         self._root = root
+        self._wall = wall
         self._monotonic = monotonic
         self._usage = Usage(root / "usage")
         self._files = DiskFiles(root, lives, under, self._usage, wall)
@@ -242,7 +243,7 @@ class DiskTier:
     def _sweep(self, _: None) -> None:
         try:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.counts["removed"] += sweep(self._root, self._usage, self.size) or 0
+            self.counts["removed"] += sweep(self._root, self._usage, self.size, self._wall()) or 0
         except OSError as error:
             self._failed(error)
 

@@ -29,6 +29,8 @@ _AT_ONCE: Final = SMALL + (16 << 10)
 _PIECE: Final = 1 << 20
 TOUCH: Final = 60.0
 """Seconds for which an entry counts as just used, before it is noted again."""
+_LONG_AGO: Final = 3600.0
+"""Seconds after which nobody is about to begin with a file any more."""
 _KNOWN: Final = 65536
 """Bodies of which it is remembered that their digest was checked."""
 
@@ -219,16 +221,32 @@ def _quiet(path: str, flags: int) -> int:
         return os.open(path, flags)
 
 
-def is_abandoned(path: Path) -> bool:
-    """Whether nobody who lives writes this unfinished file."""
+def is_abandoned(path: Path, now: float) -> bool:
+    """Whether nobody writes this unfinished file any more; `now` is in seconds since 1970.
+
+    Its writer has locked it; between its making and the lock, the process in its name lives.
+    """
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The number may be another process's by now.
+        old = now - os.fstat(file).st_mtime > _LONG_AGO
     except OSError:
         return False
     finally:
         os.close(file)
+    process = path.name.partition("-")[0]
+    return old or not (process.isdecimal() and _is_alive(int(process)))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
     return True

@@ -24,10 +24,10 @@ ROOM: Final = 0.9
 """The part of the tier's size that is left taken when it was full."""
 
 
-def sweep(root: Path, usage: Usage, size: int) -> int | None:
+def sweep(root: Path, usage: Usage, size: int, now: float) -> int | None:
     """Remove leftovers, and the entries used least recently until nine tenths of `size` (bytes) are taken.
 
-    Returns how many entries were removed, None if another process is at it. Raises OSError.
+    `now` is in seconds since 1970. Returns how many entries were removed, None if another process is at it. Raises OSError.
     """
     lock = os.open(root / "sweeper", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -35,19 +35,19 @@ def sweep(root: Path, usage: Usage, size: int) -> int | None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        _leftovers(root)
+        _leftovers(root, now)
         return _make_room(root, usage, size)
     finally:
         os.close(lock)
 
 
-def _leftovers(root: Path) -> None:
+def _leftovers(root: Path, now: float) -> None:
     """Remove what processes that were killed have not finished."""
     with suppress(FileNotFoundError):
         for path in sorted((root / UNFINISHED).iterdir()):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif is_abandoned(path):
+            elif is_abandoned(path, now):
                 path.unlink(missing_ok=True)
 
 

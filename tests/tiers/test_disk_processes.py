@@ -114,7 +114,16 @@ async def test_what_a_living_process_has_not_finished_is_not_swept(tmp_path):
     (disk.root / "tmp").mkdir()
     mine = SpoolFile(disk.root / "tmp")
     mine.add(b"some of it")
-    (disk.root / "tmp" / "1-of-nobody").write_bytes(b"half of someth")
+    with child("print()") as process:
+        pass
+    dead = disk.root / "tmp" / f"{process.pid}-killed"
+    begun = disk.root / "tmp" / f"{os.getpid()}-made-and-not-locked-yet"
+    for path in (dead, begun, disk.root / "tmp" / "rubbish"):
+        path.write_bytes(b"half of someth")
+    disk.tier._sweep(None)
+    assert set(disk.unfinished()) == {mine.path, begun}
+    os.utime(begun, (0, 0))
+    disk.now = 4000.0  # whoever had this number is long gone
     disk.tier._sweep(None)
     assert disk.unfinished() == [mine.path]
     del mine
@@ -134,8 +143,8 @@ sys.stdin.read()
 def test_of_many_processes_one_sweeps_and_a_killed_sweeper_is_followed_by_another(tmp_path):
     usage = Usage(tmp_path / "usage")
     with child(SWEEPER, str(tmp_path / "sweeper")):
-        assert sweep(tmp_path, usage, 1000) is None
-    assert sweep(tmp_path, usage, 1000) == 0
+        assert sweep(tmp_path, usage, 1000, 0.0) is None
+    assert sweep(tmp_path, usage, 1000, 0.0) == 0
     usage.close()
 
 
@@ -147,6 +156,6 @@ def test_numbers_that_somebody_has_written_over_are_set_right_by_the_next_sweep(
         (folder / str(number)).write_bytes(bytes(5000))
     for rubbish in (bytes(16), b"\xff" * 16, b"\x7f" * 16, os.urandom(16)):
         (tmp_path / "usage").write_bytes(rubbish)
-        assert sweep(tmp_path, usage, 1 << 20) == 0
+        assert sweep(tmp_path, usage, 1 << 20, 0.0) == 0
         assert (usage.bytes, usage.entries) == (3 * 8192, 3)
     usage.close()
