@@ -114,7 +114,7 @@ class DiskFiles:
         """Compare a long body with its digest, once for each file and whenever it was written to since."""
         if self._known(status, foot) in self._checked:
             return
-        digest, at = blake2b(digest_size=32), 0
+        digest, at = stored_form.digest(), 0
         while at < foot.body:
             piece = os.pread(file.fileno(), min(_PIECE, foot.body - at), at)
             if not piece:

@@ -12,13 +12,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
 from gateway.core.verdict import Extent
+from gateway.tiers.stored_form import digest
 
 IN_MEMORY: Final = 1 << 20
 """Bytes of a body up to which it stays in memory."""
@@ -73,7 +73,7 @@ class SpoolFile(OpenBody):
         """Make it. Raises OSError."""
         self.path: Path | None = folder / f"{os.getpid()}-{token_hex(8)}"
         super().__init__(str(self.path), "x+b", opener=_private)
-        self.hash = blake2b(digest_size=32)
+        self.hash = digest()
         self.size = 0
         fcntl.flock(self, fcntl.LOCK_EX)
 
