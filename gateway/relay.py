@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import NO_DEMAND, Call, Demand
@@ -27,7 +28,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.flights import Flight, Flights
+from gateway.flights import Flight, Flights, Solo
 
 log = logging.getLogger("labgate.relay")
 
@@ -51,6 +52,16 @@ class Quick:
         self.changes = self.epoch = -1
         self.generations: tuple[int, ...] = ()
         self.results = self.errors = Tally()
+
+
+class Trip(Struct, frozen=True):
+    """A trip that a door carries through by itself: for which call and why, since when (on the monotonic clock)."""
+
+    call: Call
+    verdict: Miss | Pass
+    key: Hashable | None
+    flight: Solo
+    started: float
 
 
 class Relay:
@@ -227,39 +238,85 @@ class Relay:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
-                flight = self._flights.find(self._flight_key(verdict, call.demand))
+                flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
                     return await self._set_off(call, verdict).join(call.deadline)
-                reply = await flight.join(call.deadline)
-                if isinstance(reply.verdict, Hit | Stale):  # it went no farther than a tier
-                    return reply
-                return replace(reply, verdict=verdict, collapsed=True)
+                shared = await self._joined(flight, call.deadline)
+                if shared is not None:
+                    if isinstance(shared.verdict, Hit | Stale):  # it went no farther than a tier
+                        return shared
+                    return replace(shared, verdict=verdict, collapsed=True)
+                # Failures are nobody's but the caller's whose they are: the others go by themselves.
+                alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
+                return await alone.join(call.deadline)
             case Pass():
                 safe = call.method.safe
                 return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
                     call.deadline
                 )
 
+    async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
+        """What somebody else's trip brings, None where it fails."""
+        try:
+            return await flight.join(deadline)
+        except Fault:
+            return None
+
+    def time_of(self, call: Call) -> float:
+        """How many seconds the service of a call has."""
+        return self.routes[call.method.service].service.timeout
+
+    def solo(self, call: Call) -> Trip | None:
+        """A trip for a safe call, which was admitted, that the caller carries through by himself.
+
+        None where there is somebody to join, or something at hand by now, or a farther tier to ask, or a write to be made.
+        """
+        verdict = self.judge(call, self._wall())
+        if isinstance(verdict, Miss):
+            if self.may_recall(verdict, call.demand):
+                return None
+            key = self._flight_key(call, verdict)
+            if self._flights.find(key) is not None:
+                return None
+            return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
+        if isinstance(verdict, Pass) and call.method.safe:
+            return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
+        return None
+
+    def landed(self, trip: Trip, reply: Reply) -> Reply:
+        """Such a trip has brought this: store and share it, and say what the cache did."""
+        told = self._brought(trip.call, trip.verdict, reply, trip.started)
+        self._flights.landed(trip.key, trip.flight, told)
+        return told
+
+    def fell(self, trip: Trip, fault: Fault | None) -> None:
+        """Such a trip has failed, or was given up (None)."""
+        if isinstance(fault, UpstreamUnreachable):
+            self._watcher.suspect(trip.call.method.service, self._monotonic())
+        self._flights.landed(trip.key, trip.flight, None)
+
+    def _flight_key(self, call: Call, verdict: Miss | Stale) -> Hashable:
+        """What calls must agree in to share a trip: the service may have been written to since it began.
+
+        What a farther tier answers on the way may be too old for some; a refresh asks none.
+        """
+        age = call.demand.max_age if self._far is not None and isinstance(verdict, Miss) else None
+        writes = self._generations.read(call.method.writes)
+        return verdict.key, verdict.epoch, verdict.generations, writes, age
+
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
         deadline = self._monotonic() + self.routes[call.method.service].service.timeout
         shared = replace(call, deadline=deadline)
-        # A refresh goes to the upstream: what the tiers have is what it is to replace.
-        demand = call.demand if isinstance(verdict, Miss) else NO_DEMAND
         return self._flights.start(
             lambda: self._fetch(shared, verdict),
-            key=self._flight_key(verdict, demand),
+            key=self._flight_key(call, verdict),
             safe=isinstance(verdict, Miss),
         )
 
     def _refresh(self, call: Call, verdict: Stale) -> None:
-        if self._flights.find(self._flight_key(verdict, NO_DEMAND)) is None:
+        if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
-
-    def _flight_key(self, verdict: Miss | Stale, demand: Demand) -> Hashable:
-        """Which calls share a trip; what the tiers answer on the way may be too old for some."""
-        age = None if self._far is None else demand.max_age
-        return verdict.key, verdict.epoch, verdict.generations, age
 
     # ask the farther tiers
 
@@ -346,6 +403,11 @@ class Relay:
         finally:
             # A write may have happened even if nobody heard of it, so its tags end in every case.
             self._generations.bump(call.method.purges)
+        return self._brought(call, verdict, reply, started)
+
+    def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:
+        """What a trip has brought, with what is said of it; it is stored where the rule lets it."""
+        service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
         stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)
