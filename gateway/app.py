@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
@@ -18,7 +18,7 @@ from gateway import assembly
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts
-from gateway.core.ports import Dialect, Route
+from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.service import Service
 from gateway.core.switches import Switches
 from gateway.dialects.jsonrpc import JsonRpcDialect
@@ -48,6 +48,9 @@ from gateway.tiers.memory import MemoryTier
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 
+if TYPE_CHECKING:
+    from gateway.tiers.redis import RedisTier
+
 log = logging.getLogger("labgate")
 
 VERSION = metadata.version("labgate-gateway")
@@ -70,7 +73,8 @@ class Gate:
         self.draining = False
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
-        self.generations = LocalGenerations()
+        self.generations: Generations = LocalGenerations()
+        self.redis: RedisTier | None = None
         self.flights = Flights()
         self.switches = Switches()
         style = settings.telemetry.access_log
@@ -112,6 +116,7 @@ class Gate:
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
         )
+        await self._share()
         self.relay = Relay(
             self.discovery,
             assembly.policies(self.settings),
@@ -164,6 +169,25 @@ class Gate:
             wall=self.wall,
         )
         return MountDoor(tools, Upstreams(self.upstreams, places), Mounts(self.services), own=own)
+
+    async def _share(self) -> None:
+        """With a Redis, what ends here ends on every replica, and what ends there ends here."""
+        redis = self.settings.cache.redis
+        if redis is None:
+            return
+        # Only a gate that has replicas waits for these to be imported.
+        from gateway.tiers.redis import Options, shared_by_replicas
+        from gateway.tiers.redis_link import Place
+
+        options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
+        state = self.settings.state_dir / "bumps"
+        shared = await self._stack.enter_async_context(
+            shared_by_replicas(
+                options, self.generations, state=state, wall=self.wall, monotonic=self.monotonic
+            )
+        )
+        self.generations, self.redis = shared.generations, shared.tier
+        self.redis.publish(self.metrics)
 
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)
@@ -275,6 +299,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
+                **({} if self.redis is None else {"redis": self.redis.status()}),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

@@ -110,10 +110,18 @@ class Relay:
         if isinstance(rule, Pass):
             return rule
         key = key_of(call, rule)
-        generations = self._generations.read(call.method.lineage)
+        lineage = call.method.lineage
+        generations = self._generations.read(lineage)
         entry = self._tier.get(key)
         return judge(
-            rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
+            rule,
+            key,
+            entry,
+            call.demand,
+            epoch=self._generations.epoch,
+            generations=generations,
+            now=now,
+            lineage=lineage,
         )
 
     def at_hand(self, call: Call, now: float) -> Reply | None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from gateway.settings.addresses import Address, HostName, KeySource, Listen, Network, Origin, is_loopback
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
+from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.services import Service, ServiceName
 from gateway.settings.values import (
@@ -165,9 +166,10 @@ class Datastack(Section):
 
 
 class Cache(Section):
-    """Where entries are kept; `memory` is in bytes, 0 keeps none."""
+    """Where entries are kept; `memory` is in bytes, 0 keeps none; `redis` is shared by replicas."""
 
     memory: Size = 256 << 20
+    redis: Redis | None = None
 
 
 class Limits(Section):
