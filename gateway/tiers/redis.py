@@ -134,7 +134,10 @@ class RedisTier:
 
     def _valid(self, stored: Stored, told: list[bytes | None], key: bytes, since: int) -> Entry | None:
         entry = stored.entry
-        counters = tuple([int(count or 0) for count in told[1:]])
+        try:
+            counters = tuple([int(count or 0) for count in told[1:]])
+        except ValueError:  # no number of ours
+            return None
         agrees = (told[0], counters, entry.key) == (stored.incarnation, stored.counters, key)
         if not agrees or stored.rows != rows_of(entry.lineage):
             return None

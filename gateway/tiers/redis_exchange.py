@@ -113,8 +113,12 @@ class Exchange:
                 await self._session()
             except FAILURES as failure:
                 self._away(why(failure))
-            except (ValueError, LookupError, TypeError) as mistake:
-                self._away(f"it says what no gate has told it: {mistake!r}")
+            except Exception:
+                # It must go on: while it does not, nothing that ends here reaches the other replicas.
+                log.exception(
+                    "the exchange with redis failed, by a mistake of the gate's or of somebody who writes there"
+                )
+                self._away("what it says cannot be understood; the log tells more")
             self.tried.set()
             stood = self.sessions > sessions and self._monotonic() - begun > LONGEST_PAUSE
             pause = 0.0 if stood else min(LONGEST_PAUSE, 2 * pause or 0.05)

@@ -154,8 +154,7 @@ def _connection(place: Place) -> Connection:
         "socket_connect_timeout": None,
         "socket_keepalive": True,
         "socket_read_size": 1 << 18,
-        "lib_name": None,
-        "lib_version": None,
+        "driver_info": None,
     }
     if not place.tls:
         return Connection(**options)
