@@ -19,6 +19,7 @@ from msgspec import Struct
 from redis.asyncio import Connection
 from redis.exceptions import RedisError, ResponseError
 
+from gateway.tiers.bumps import EPOCH
 from gateway.tiers.redis_link import FAILURES, Link, Place, drop, reply, send, why
 from gateway.tiers.redis_scripts import BUMP, MEET, TICK
 from gateway.tiers.replication import Replicated
@@ -54,6 +55,15 @@ class Names(Struct, frozen=True):
     def channel(self) -> str:
         """Where bumps are told; channels know no databases."""
         return f"{self.prefix}:bumps:{self.database}"
+
+
+class _Message(Struct, frozen=True):
+    """What a gate told: the counters that it raised, and to what."""
+
+    incarnation: bytes
+    number: int
+    host: str
+    counters: dict[int, int]
 
 
 class Exchange:
@@ -113,12 +123,11 @@ class Exchange:
                 await self._session()
             except FAILURES as failure:
                 self._away(why(failure))
-            except Exception:
+            except Exception as mistake:
                 # It must go on: while it does not, nothing that ends here reaches the other replicas.
-                log.exception(
-                    "the exchange with redis failed, by a mistake of the gate's or of somebody who writes there"
-                )
-                self._away("what it says cannot be understood; the log tells more")
+                if not self.why:
+                    log.exception("the exchange with redis failed by a mistake")
+                self._away(f"it says what cannot be understood: {type(mistake).__name__}: {mistake}")
             self.tried.set()
             stood = self.sessions > sessions and self._monotonic() - begun > LONGEST_PAUSE
             pause = 0.0 if stood else min(LONGEST_PAUSE, 2 * pause or 0.05)
@@ -164,6 +173,8 @@ class Exchange:
         self._incarnation = table[b"id"]
         self._heard = self._told = int(table[b"n"])
         counters = {int(field): int(count) for field, count in table.items() if field.isdigit()}
+        if max(counters, default=0) > EPOCH:
+            raise DisagreementError("its table of counters holds what no gate of this release wrote")
         if not self._generations.meet(self._incarnation, counters):
             log.info("redis begins anew: what was stored before is void")
 
@@ -186,6 +197,7 @@ class Exchange:
             raise DisagreementError("its table of counters was lost")
         self._told = int(found[1])
         if self._heard < told:  # what was told before the last look has not come yet
+            await self._meet(link)
             raise DisagreementError("its messages do not come")
         alive = iter(found[2:])
         self.replicas = {
@@ -221,15 +233,16 @@ class Exchange:
                 raise told
             if told[0] != b"message":
                 continue
-            incarnation, number, host, *pairs = told[2].split()
-            if incarnation != self._incarnation:
+            message = _message(told[2])
+            if message is None:  # nobody's; had it been a gate's, its number would be missed
+                continue
+            if message.incarnation != self._incarnation:
                 raise DisagreementError("its table of counters is another one")
-            counters = {int(row): int(count) for row, _, count in (pair.partition(b"=") for pair in pairs)}
-            self._generations.hear(counters, own=host.decode() == self._generations.host)
-            if int(number) > self._heard + 1:
+            self._generations.hear(message.counters, own=message.host == self._generations.host)
+            if message.number > self._heard + 1:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._meet(link)
-            self._heard = max(self._heard, int(number))
+            self._heard = max(self._heard, message.number)
 
     # --- what is said about it
 
@@ -264,3 +277,15 @@ async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def _message(text: bytes) -> _Message | None:
+    """What the script that bumps has told; None if it was somebody else."""
+    try:
+        incarnation, number, host, *pairs = text.split()
+        counters = {int(row): int(count) for row, _, count in (pair.partition(b"=") for pair in pairs)}
+        if counters and not 0 <= min(counters) <= max(counters) <= EPOCH:
+            return None
+        return _Message(incarnation, int(number), host.decode(), counters)
+    except ValueError:
+        return None
