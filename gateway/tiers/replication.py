@@ -42,6 +42,11 @@ class Replicated:
         """The number that policies, revocations and reloads raise."""
         return self._local.epoch
 
+    @property
+    def changes(self) -> int:
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
+        return self._local.changes
+
     def bump(self, names: tuple[str, ...]) -> None:
         """End the present generation of each name, here at once, and on every replica as soon as it can be told."""
         if not names:
