@@ -45,13 +45,13 @@ def redis_url(value: Any) -> RedisUrl:
     written = text(value)
     if not written.isascii() or any(char in written for char in ' \\<>"{}|^`'):
         raise refusal("the URL holds a character that URLs cannot hold", "percent-encode it")
+    if not written.startswith(("redis://", "rediss://")):
+        raise refusal("the URL does not begin with redis:// or rediss://", _FIX)
     try:
         parts = urlsplit(written)
         host, port = host_name(parts.hostname or ""), parts.port
     except (ValueError, PydanticCustomError):
         raise refusal("the URL has no valid host or port", _FIX) from None
-    if parts.scheme not in ("redis", "rediss"):
-        raise refusal("the URL does not begin with redis:// or rediss://", _FIX)
     if port == 0:
         raise refusal("the URL has no valid host or port", _FIX)
     if "?" in written or "#" in written:

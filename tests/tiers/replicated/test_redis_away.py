@@ -2,8 +2,15 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from redis_servers import LINEAGE, entry_at, free_port, replica, serves, serving, there, until
 
 from gateway.tiers.generations import LocalGenerations, slots
@@ -345,3 +352,39 @@ async def test_messages_that_do_not_come_are_missed_and_what_they_told_is_taken_
         proxy.deaf = False
         await there(other)
         assert await other.tier.get(b"key") is None
+
+
+def certificate(folder):
+    """A certificate for this machine that signed itself, and its key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis of a test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "key.pem").write_bytes(private)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+async def test_a_server_with_tls_is_spoken_to_if_its_certificate_is_trusted_and_not_else(tmp_path):
+    cert, key = certificate(tmp_path)
+    secure = free_port()
+    options = ["--tls-port", str(secure), "--tls-cert-file", str(cert), "--tls-key-file", str(key)]
+    with serving(tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(cert)):
+        async with replica(Place("127.0.0.1", secure, tls=True, ca=cert)) as one:
+            await there(one)
+            assert await one.tier.put(entry_at(one, body=bytes(1 << 20)))
+            assert (await one.tier.get(b"key")).length == 1 << 20
+        async with replica(Place("127.0.0.1", secure, tls=True)) as one:
+            assert "certificate" in one.tier.status()["why"].lower()
+            assert await one.tier.get(b"key") is None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -235,6 +236,26 @@ async def test_a_user_who_may_not_do_what_is_needed_is_told_so(server):
             assert "its user may not do what is needed" in one.tier.status()["why"]
     finally:
         client.execute_command("ACL", "DELUSER", "guest")
+
+
+async def test_the_user_that_the_documentation_makes_may_do_all_that_is_needed(server):
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "replicas.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("ACL SETUSER labgate ")]
+    client = server.client()
+    client.execute_command(*line.replace(">PASSWORD", ">pass").split())
+    try:
+        async with replica(server.place(user="labgate", password="pass", database=0)) as one:
+            await there(one)
+            assert await one.tier.put(entry_at(one))
+            assert await one.tier.get(b"key") is not None
+            one.generations.bump(("tag:runs",))
+            await until(lambda: not one.tier.status()["unsent"])
+            await one.tier.drop(b"key")
+            await until(lambda: list(one.tier.status()["replicas"].values()) == [0])
+            assert one.tier.status()["connected"]
+        assert client.acl_log() == []
+    finally:
+        client.acl_deluser("labgate")
 
 
 async def test_every_key_lies_in_one_slot_so_that_a_cluster_takes_every_command(server):
