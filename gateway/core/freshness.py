@@ -36,7 +36,7 @@ def judge(
     """
 
     def miss(why: str) -> Miss:
-        return Miss(key, generations, epoch, rule, why, lineage)
+        return Miss(key, generations, epoch, rule, why, lineage=lineage)
 
     if entry is None:
         return miss("no rule" if rule is COALESCE else "not stored")
@@ -50,7 +50,7 @@ def judge(
     if now < entry.fresh_until:
         return Hit(entry)
     if now < entry.stale_until:
-        return Stale(entry, key, generations, epoch, rule, "expired", lineage)
+        return Stale(entry, key, generations, epoch, rule, "expired", lineage=lineage)
     return miss("expired")
 
 
