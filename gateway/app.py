@@ -40,6 +40,7 @@ from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
+from gateway.identity.shared_ledger import shared_ledger
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.status import Status
@@ -182,10 +183,15 @@ class Gate:
         from gateway.tiers.redis_link import Place
 
         options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
-        state = self.settings.state_dir / "bumps"
+        folder = self.settings.state_dir
         shared = await self._stack.enter_async_context(
             shared_by_replicas(
-                options, self.generations, state=state, wall=self.wall, monotonic=self.monotonic
+                options,
+                self.generations,
+                state=folder / "bumps",
+                wall=self.wall,
+                monotonic=self.monotonic,
+                ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
         self.generations, self.redis = shared.generations, shared.tier

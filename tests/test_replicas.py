@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 PATIENCE = 20.0
 CONFIG = """\
@@ -19,9 +22,9 @@ listen: 127.0.0.1:0
 operator: {{listen: 127.0.0.1:0}}
 state_dir: {folder}/{name}
 shutdown_seconds: 2
-identity: {{anonymous: true}}
+identity: {{anonymous: true, signing_keys: ["${{file:key.pem}}"]}}
 policies:
-  - {{to: [anonymous], allow: ["*"]}}
+  - {{to: [anonymous, authenticated], allow: ["*"]}}
 services:
   lab:
     url: "{url}"
@@ -32,6 +35,7 @@ cache:
   redis: {{url: "redis://127.0.0.1:{port}/0", password: "${{env:REDIS_PASSWORD}}"}}
 """
 PASSWORD = "redis-password-0123456789"
+ENVIRON = {"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "PYTHONPATH": ":".join(sys.path)}
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def serving(folder, name, url, port):
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "PYTHONPATH": ":".join(sys.path)},
+            env=ENVIRON,
         )
     try:
         yield child.stdout.readline().split()[1], child
@@ -119,6 +123,9 @@ def replicas(tmp_path):
     """Two gates before one lab: their addresses, the folder of their logs, and Redis."""
     with ExitStack() as stack:
         url = stack.enter_context(lab())
+        key = Ed25519PrivateKey.generate()
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / "key.pem").write_bytes(private)
         port, redis = stack.enter_context(redis_server(tmp_path))
         addresses = [stack.enter_context(serving(tmp_path, name, url, port))[0] for name in ("one", "other")]
         for name in ("one", "other"):
@@ -182,3 +189,37 @@ def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):
         assert "hit" in call(address, "lab.get")[1]
     for name in ("one", "other"):
         assert (folder / f"{name}.log").read_text().count("is away") == 1
+
+
+def token(folder, *words):
+    """What `labgated token …` says, with the settings of the first gate."""
+    command = [sys.executable, "-m", "gateway.cli", "token", *words, "--config", str(folder / "one.yaml")]
+    done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def status(address, credential):
+    """The status of a call with a credential."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {credential}"}
+    body = json.dumps({"jsonrpc": "2.0", "method": "lab.get", "id": 1}).encode()
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{address}/rpc", body, headers), timeout=PATIENCE
+        ) as response:
+            return response.status
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+
+
+def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):
+    one, other, folder, _ = replicas
+    known(one)
+    known(other)
+    kept, lost = (token(folder, "create", "--subject", name) for name in ("ada", "bob"))
+    assert [status(address, each) for address in (one, other) for each in (kept, lost)] == [200] * 4
+    ids = json.loads(token(folder, "list", "--json"))
+    token(folder, "revoke", next(each["id"] for each in ids if each["subject"] == "bob"))
+    until(lambda: status(one, lost) == 401)
+    until(lambda: status(other, lost) == 401)
+    assert [status(address, kept) for address in (one, other)] == [200, 200]

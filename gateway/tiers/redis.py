@@ -20,10 +20,11 @@ from redis.exceptions import ResponseError
 from gateway.core.ports import Generations
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import Bumps
-from gateway.tiers.redis_exchange import Exchange, Names
+from gateway.tiers.redis_exchange import Exchange, Ledger
 from gateway.tiers.redis_link import FAILURES, Command, Link, Place, why
 from gateway.tiers.redis_scripts import COUNTERS
 from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, packed, unpacked
+from gateway.tiers.redis_words import Names
 from gateway.tiers.replication import Replicated, rows_of
 
 log = logging.getLogger("labgate.redis")
@@ -245,16 +246,18 @@ async def shared_by_replicas(
     state: Path | None,
     wall: Callable[[], float],
     monotonic: Callable[[], float],
+    ledger: Ledger | None = None,
 ) -> AsyncIterator[Shared]:
     """Share the cache with the replicas as long as this is open; `local` are then asked and ended by `generations`.
 
     `state` is a file for what is not sent yet, the same for all workers of a host; None = only this process knows.
+    `ledger` has the revoked tokens, which all replicas shall know.
     """
     bumps = _bumps(state)
     generations = Replicated(local, bumps)
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
     names = Names(options.prefix, options.place.database)
-    exchange = Exchange(options.place, names, generations, name, monotonic)
+    exchange = Exchange(options.place, names, generations, name, monotonic, ledger)
     work = asyncio.create_task(exchange.run(), name="exchange with redis")
     try:
         try:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from msgspec import Struct
 from redis.asyncio import Connection
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.tiers.bumps import EPOCH
 from gateway.tiers.redis_link import FAILURES, Link, Place, drop, reply, send, why
 from gateway.tiers.redis_scripts import BUMP, MEET, TICK
+from gateway.tiers.redis_words import Names, message_of, revocations_of
 from gateway.tiers.replication import Replicated
 
 log = logging.getLogger("labgate.redis")
@@ -41,38 +41,31 @@ class DisagreementError(RedisError):
     """Redis is not what it was: its table is another one, or its messages do not come."""
 
 
-class Names(Struct, frozen=True):
-    """The names of everything that Redis keeps for the gates of one prefix. The tag puts all of it into one slot."""
+class Ledger(Protocol):
+    """The tokens that were taken back, as this host knows them; only ever more. It is asked beside the event loop."""
 
-    prefix: str
-    database: int = 0
+    def all(self) -> Mapping[str, float]:
+        """When each was taken back, by its id."""
 
-    def key(self, name: str) -> str:
-        """The key of this name."""
-        return f"{{{self.prefix}}}:{name}"
-
-    @property
-    def channel(self) -> str:
-        """Where bumps are told; channels know no databases."""
-        return f"{self.prefix}:bumps:{self.database}"
-
-
-class _Message(Struct, frozen=True):
-    """What a gate told: the counters that it raised, and to what."""
-
-    incarnation: bytes
-    number: int
-    host: str
-    counters: dict[int, int]
+    def add(self, revoked: Mapping[str, float]) -> None:
+        """These were taken back on other hosts."""
 
 
 class Exchange:
     """Keeps generations in agreement with Redis; to be run as one task, until it is cancelled."""
 
     def __init__(
-        self, place: Place, names: Names, generations: Replicated, name: str, monotonic: Callable[[], float]
+        self,
+        place: Place,
+        names: Names,
+        generations: Replicated,
+        name: str,
+        monotonic: Callable[[], float],
+        ledger: Ledger | None = None,
     ) -> None:
-        """`name` is what other replicas call this one; `monotonic` tells seconds."""
+        """`name` is what other replicas call this one; `monotonic` tells seconds; `ledger` is shared, if there is one."""
+        self._ledger = ledger
+        self._revoked_elsewhere = False
         self._place = place
         self.names = names
         self._generations = generations
@@ -154,6 +147,7 @@ class Exchange:
                 if isinstance(confirmed := await reply(ear), ResponseError):
                     raise confirmed
                 await self._meet(link)
+                await self._share_ledger(link)
                 await self._send(link)
                 await self._look(link)
                 await self._list_services(link)
@@ -204,6 +198,21 @@ class Exchange:
             name.decode("utf-8", "replace"): int(n) for name, n in zip(alive, alive, strict=True)
         }
 
+    async def _share_ledger(self, link: Link) -> None:
+        """Give Redis the revocations that it has not, and take over those that this host has not."""
+        if self._ledger is None:
+            return
+        self._revoked_elsewhere = False
+        key = self.names.key("revoked")
+        here = await asyncio.to_thread(self._ledger.all)
+        (told,) = await link.ask(("HGETALL", key))
+        there = revocations_of(told)
+        if missing := {token: at for token, at in here.items() if token not in there}:
+            pairs = [text for token, at in missing.items() for text in (token, repr(at))]
+            await link.ask(("HSET", key, *pairs))
+        if new := {token: at for token, at in there.items() if token not in here}:
+            await asyncio.to_thread(self._ledger.add, new)
+
     async def _list_services(self, link: Link) -> None:
         (members,) = await link.ask(("SMEMBERS", self.names.key("services")))
         self.services.update(members)
@@ -217,6 +226,9 @@ class Exchange:
                     await self._stir.wait()
             self._stir.clear()
             async with asyncio.timeout(ANSWER_SECONDS):
+                # Who hears that the epoch is another one, finds the revocation that was the reason.
+                if self._revoked_elsewhere or EPOCH in self._generations.unsent():
+                    await self._share_ledger(link)
                 await self._send(link)
                 if self._doubted or self._monotonic() >= due:
                     await self._look(link)
@@ -224,6 +236,7 @@ class Exchange:
                     looks, due = looks + 1, self._monotonic() + TICK_SECONDS
                     if looks % _SERVICES_EVERY == 0:
                         await self._list_services(link)
+                        await self._share_ledger(link)
 
     async def _listen(self, ear: Connection, link: Link) -> None:
         """Take what is told: an end on another host is one here."""
@@ -233,12 +246,15 @@ class Exchange:
                 raise told
             if told[0] != b"message":
                 continue
-            message = _message(told[2])
+            message = message_of(told[2])
             if message is None:  # nobody's; had it been a gate's, its number would be missed
                 continue
             if message.incarnation != self._incarnation:
                 raise DisagreementError("its table of counters is another one")
             self._generations.hear(message.counters, own=message.host == self._generations.host)
+            if EPOCH in message.counters:
+                self._revoked_elsewhere = True
+                self._stir.set()
             if message.number > self._heard + 1:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._meet(link)
@@ -277,15 +293,3 @@ async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
-
-
-def _message(text: bytes) -> _Message | None:
-    """What the script that bumps has told; None if it was somebody else."""
-    try:
-        incarnation, number, host, *pairs = text.split()
-        counters = {int(row): int(count) for row, _, count in (pair.partition(b"=") for pair in pairs)}
-        if counters and not 0 <= min(counters) <= max(counters) <= EPOCH:
-            return None
-        return _Message(incarnation, int(number), host.decode(), counters)
-    except ValueError:
-        return None

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -98,7 +99,12 @@ def serving(folder: Path, *options: str) -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def replica(
-    place: Place, *, state: Path | None = None, local: LocalGenerations | None = None, **options: object
+    place: Place,
+    *,
+    state: Path | None = None,
+    local: LocalGenerations | None = None,
+    ledger: Any = None,
+    **options: object,
 ) -> AsyncIterator[Shared]:
     """A host with counters of its own; patient enough for a busy machine unless told otherwise."""
     options = {"patience": 5.0} | options
@@ -108,6 +114,7 @@ async def replica(
         state=state,
         wall=time.time,
         monotonic=asyncio.get_running_loop().time,
+        ledger=ledger,
     ) as shared:
         yield shared
 

@@ -200,3 +200,38 @@ async def test_ends_are_logged_by_nobody_one_by_one(server, caplog):
             one.generations.bump((f"tag:{number}",))
         await until(lambda: not one.tier.status()["unsent"])
         assert caplog.messages == []
+
+
+class Revoked(dict):
+    """The ledger of one host, in memory."""
+
+    def all(self):
+        return dict(self)
+
+    def add(self, revoked):
+        self.update(revoked)
+
+
+async def test_what_was_revoked_on_one_host_is_revoked_on_every_host_that_is_or_comes(server):
+    here, there_, later = Revoked({"a" * 32: 1.5}), Revoked({"b" * 32: 2.5}), Revoked()
+    async with replica(server.place(), ledger=here) as one, replica(server.place(), ledger=there_) as other:
+        await there(one, other)
+        await until(lambda: here == there_ == {"a" * 32: 1.5, "b" * 32: 2.5})
+        here["c" * 32] = 3.5
+        before = other.generations.epoch
+        one.generations.advance()  # as a gate does that has found it
+        await until(lambda: there_.get("c" * 32) == 3.5)
+        assert other.generations.epoch > before
+        server.client().flushall()
+        async with replica(server.place(), ledger=later):
+            await until(lambda: later == here == there_ and len(later) == 3)
+
+
+async def test_what_no_gate_wrote_among_the_revocations_is_passed_over(server):
+    here = Revoked({"a" * 32: 1.5})
+    server.client().hset(
+        "{labgate}:revoked", mapping={b"\xff": b"1", b"b": b"soon", b"c": b"nan", b"d": b"4"}
+    )
+    async with replica(server.place(), ledger=here) as one:
+        await there(one)
+        assert here == {"a" * 32: 1.5, "d": 4.0}
