@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 PATIENCE = 20.0
 CONFIG = """\
 listen: 127.0.0.1:0
-operator: {{listen: 127.0.0.1:0}}
+operator: {{listen: "127.0.0.1:{operator}"}}
 state_dir: {folder}/{name}
 shutdown_seconds: 2
 identity: {{anonymous: true, signing_keys: ["${{file:key.pem}}"]}}
 policies:
+  - {{to: ["group:operators"], allow: ["*"], operate: true}}
   - {{to: [anonymous, authenticated], allow: ["*"]}}
 services:
   lab:
@@ -80,14 +81,19 @@ def lab():
         server.server_close()
 
 
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 @contextmanager
 def redis_server(folder):
     """A Redis or Valkey with a password; yields its port and a function that ends it at once."""
     program = shutil.which("valkey-server") or shutil.which("redis-server")
     assert program, "neither valkey-server nor redis-server is installed: ./dev test does that"
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     options += ["--dir", str(folder), "--requirepass", PASSWORD]
     child = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
@@ -102,7 +108,7 @@ def redis_server(folder):
 def serving(folder, name, url, port):
     """`labgated serve` as a process; yields its address and the process."""
     file = folder / f"{name}.yaml"
-    file.write_text(CONFIG.format(folder=folder, name=name, url=url, port=port))
+    file.write_text(CONFIG.format(folder=folder, name=name, url=url, port=port, operator=free_port()))
     with (folder / f"{name}.log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "serve", "--config", str(file)],
@@ -193,7 +199,12 @@ def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):
 
 def token(folder, *words):
     """What `labgated token …` says, with the settings of the first gate."""
-    command = [sys.executable, "-m", "gateway.cli", "token", *words, "--config", str(folder / "one.yaml")]
+    return labgated(folder, "token", *words)
+
+
+def labgated(folder, *words):
+    """What a command says, with the settings of the first gate."""
+    command = [sys.executable, "-m", "gateway.cli", *words, "--config", str(folder / "one.yaml")]
     done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -223,3 +234,16 @@ def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):
     until(lambda: status(one, lost) == 401)
     until(lambda: status(other, lost) == 401)
     assert [status(address, kept) for address in (one, other)] == [200, 200]
+
+
+def test_operators_see_who_shares_and_that_redis_is_away(replicas):
+    *_, folder, redis = replicas
+    operator = token(folder, "create", "--subject", "eve", "--group", "operators")
+    told = ("status", "--token", operator)
+    until(lambda: "redis shared by 2 gates, 0 hits" in labgated(folder, *told))
+    shown = json.loads(labgated(folder, *told, "--json"))["cache"]["redis"]
+    assert (shown["connected"], shown["unsent"], list(shown["replicas"].values())) == (True, 0, [0, 0])
+    redis.kill()
+    redis.wait()
+    until(lambda: "redis away for" in labgated(folder, *told))
+    assert PASSWORD not in labgated(folder, *told, "--json")

@@ -243,6 +243,7 @@ async def test_the_user_that_the_documentation_makes_may_do_all_that_is_needed(s
     (line,) = [line for line in page.splitlines() if line.startswith("ACL SETUSER labgate ")]
     client = server.client()
     client.execute_command(*line.replace(">PASSWORD", ">pass").split())
+    client.acl_log_reset()
     try:
         async with replica(server.place(user="labgate", password="pass", database=0)) as one:
             await there(one)
