@@ -30,6 +30,8 @@ TICK_SECONDS: Final = 0.5
 """From one look at Redis to the next; a lost message is noticed after two of them."""
 ANSWER_SECONDS: Final = 0.75
 """How long Redis may take for what keeps us in agreement, before it counts as away."""
+GATHER_SECONDS: Final = 0.01
+"""From one message to the next, at least: what ends meanwhile is told together."""
 GONE_SECONDS: Final = 4.0
 """A replica that has not been heard of for so long is none."""
 LONGEST_PAUSE: Final = 1.0
@@ -173,14 +175,16 @@ class Exchange:
             log.info("redis begins anew: what was stored before is void")
 
     async def _send(self, link: Link) -> None:
-        """Send every bump that Redis does not have."""
-        while made := self._generations.unsent():
-            key, channel = self.names.key("generations"), self.names.channel
-            head = ("EVAL", BUMP, 1, key, self._incarnation, channel, self._generations.host)
-            (told,) = await link.ask((*head, *made))
-            if told is None:
-                raise DisagreementError("its table of counters was lost")
-            self._generations.sent(made, dict(zip(made, told[1:], strict=True)))
+        """Send every bump that Redis does not have now; what ends meanwhile is for the next time."""
+        made = self._generations.unsent()
+        if not made:
+            return
+        key, channel = self.names.key("generations"), self.names.channel
+        head = ("EVAL", BUMP, 1, key, self._incarnation, channel, self._generations.host)
+        (told,) = await link.ask((*head, *made))
+        if told is None:
+            raise DisagreementError("its table of counters was lost")
+        self._generations.sent(made, dict(zip(made, told[1:], strict=True)))
 
     async def _look(self, link: Link) -> None:
         """See whether Redis is there and every message came, and who else lives."""
@@ -219,12 +223,15 @@ class Exchange:
 
     async def _keep_up(self, link: Link) -> None:
         """Send what is to be sent when it is there, and look at Redis again and again."""
-        looks, due = 0, self._monotonic() + TICK_SECONDS
+        looks, due, gathered = 0, self._monotonic() + TICK_SECONDS, 0.0
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, due - self._monotonic())):
                     await self._stir.wait()
+            if (rest := gathered - self._monotonic()) > 0:
+                await asyncio.sleep(rest)  # many writes a second are few messages
             self._stir.clear()
+            gathered = self._monotonic() + GATHER_SECONDS
             async with asyncio.timeout(ANSWER_SECONDS):
                 # Who hears that the epoch is another one, finds the revocation that was the reason.
                 if self._revoked_elsewhere or EPOCH in self._generations.unsent():

@@ -235,3 +235,39 @@ async def test_what_no_gate_wrote_among_the_revocations_is_passed_over(server):
     async with replica(server.place(), ledger=here) as one:
         await there(one)
         assert here == {"a" * 32: 1.5, "d": 4.0}
+
+
+async def test_many_ends_at_once_are_few_messages(server):
+    async with replica(server.place()) as one, replica(server.place()) as other:
+        await there(one, other)
+        client = server.client()
+        before = int(client.hget("{labgate}:generations", "n"))
+        for number in range(500):
+            one.generations.bump((f"tag:{number}", "writes:lab"))
+        await until(lambda: not one.tier.status()["unsent"])
+        assert int(client.hget("{labgate}:generations", "n")) - before <= 3
+        await until(lambda: other.generations.read(("tag:499",)) != (0,))
+
+
+async def test_ends_that_never_cease_do_not_keep_a_replica_from_looking_at_redis(server):
+    async with replica(server.place()) as one, replica(server.place()) as other:
+        await there(one, other)
+        stop = asyncio.Event()
+
+        async def write():
+            while not stop.is_set():
+                one.generations.bump(("writes:lab",))
+                await asyncio.sleep(0)
+
+        writing = asyncio.ensure_future(write())
+        names = {one.tier.status()["name"], other.tier.status()["name"]}
+        async with replica(server.place()) as third:
+            # Only a look tells who is there, and it comes in between.
+            await until(lambda: third.tier.status()["name"] in one.tier.status()["replicas"])
+            assert await one.tier.put(entry_at(one))
+            assert serves(other, await other.tier.get(b"key"))
+        stop.set()
+        await writing
+        await until(lambda: not one.tier.status()["unsent"])
+        assert names <= {one.tier.status()["name"], *one.tier.status()["replicas"]}
+        assert one.tier.status()["connected"]
