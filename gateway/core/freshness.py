@@ -81,6 +81,7 @@ def entry_of(
         generations=miss.generations,
         head=head,
         aged=0 if head is None else _age_of(head),
+        pin=miss.rule.pin,
     )
 
 

@@ -47,6 +47,8 @@ class Entry(Struct, frozen=True, gc=False):
     """How old the reply was when it came, by its own Age field, in seconds."""
     extent: Extent | None = None
     """Where the body is, if it is in no memory: `body` is empty then."""
+    pin: bool = False
+    """Whether its rule wants tiers to let others go before it."""
 
     @property
     def length(self) -> int:

@@ -2,49 +2,104 @@
 
 from __future__ import annotations
 
-from cachetools import LRUCache
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import chain
 
 from gateway.core.verdict import Entry
 
 SHARE = 4
 """One entry takes at most a quarter of the tier, so that a single large reply cannot empty it."""
 
+PINNED = 2
+"""Pinned entries are kept before others in at most half of the tier."""
+
 
 class MemoryTier:
-    """Entries in memory, bounded in bytes; the least recently used ones go first."""
+    """Entries in memory, bounded in bytes; the least recently used ones go first, pinned ones after all others.
+
+    Pinned entries beyond half of the tier are treated like any others, the least recently used ones first.
+    """
 
     def __init__(self, size: int) -> None:
         """`size`: how many bytes keys, bodies and their overhead may take; 0 stores nothing."""
-        self._entries: LRUCache[bytes, Entry] = LRUCache(size, getsizeof=_size)
-        self._largest = size // SHARE
+        self._others: OrderedDict[bytes, Entry] = OrderedDict()
+        self._pinned: OrderedDict[bytes, Entry] = OrderedDict()
+        self._taken = 0
+        self._taken_by_pinned = 0
+        self.limit = size
+        self.largest = size // SHARE
 
     def get(self, key: bytes) -> Entry | None:
-        """The entry under the key."""
-        try:  # one look-up; the mapping's own `get` makes two
-            return self._entries[key]
-        except KeyError:
-            return None
+        """The entry under the key, which was used just now by that."""
+        # Nearly all are found at the first look; asking before would make two.
+        for entries in (self._others, self._pinned):
+            try:
+                entry = entries[key]
+            except KeyError:
+                continue
+            entries.move_to_end(key)
+            return entry
+        return None
+
+    def peek(self, key: bytes) -> Entry | None:
+        """The entry under the key, without using it."""
+        return self._others.get(key) or self._pinned.get(key)
 
     def put(self, key: bytes, entry: Entry) -> bool:
         """Store the entry; False if it is larger than one entry may be."""
-        if entry.size > self._largest:
-            self._entries.pop(key, None)
+        self.drop(key)
+        size = entry.size
+        if size > self.largest:
             return False
-        self._entries[key] = entry
+        self._taken += size
+        if entry.pin:
+            self._pinned[key] = entry
+            self._taken_by_pinned += size
+            while self._taken_by_pinned > self.limit // PINNED:
+                self._unpin_one()
+        else:
+            self._others[key] = entry
+        while self._taken > self.limit:
+            # There is one: what is pinned takes no more than half.
+            self._taken -= self._others.popitem(last=False)[1].size
         return True
 
-    def drop(self, key: bytes) -> None:
-        """Forget the key."""
-        self._entries.pop(key, None)
+    def _unpin_one(self) -> None:
+        key, entry = self._pinned.popitem(last=False)
+        self._taken_by_pinned -= entry.size
+        self._others[key] = entry
+
+    def drop(self, key: bytes) -> bool:
+        """Forget the key; whether there was something under it."""
+        entry = self._others.pop(key, None)
+        if entry is None:
+            entry = self._pinned.pop(key, None)
+            if entry is None:
+                return False
+            self._taken_by_pinned -= entry.size
+        self._taken -= entry.size
+        return True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._others.clear()
+        self._pinned.clear()
+        self._taken = self._taken_by_pinned = 0
+
+    def recent(self) -> Iterator[Entry]:
+        """The entries, those used last first, the pinned ones before others; nothing may be stored meanwhile."""
+        return chain(reversed(self._pinned.values()), reversed(self._others.values()))
 
     @property
     def bytes(self) -> int:
         """The bytes taken."""
-        return int(self._entries.currsize)
+        return self._taken
+
+    @property
+    def pinned_bytes(self) -> int:
+        """The bytes that pinned entries take."""
+        return self._taken_by_pinned
 
     def __len__(self) -> int:
-        return len(self._entries)
-
-
-def _size(entry: Entry) -> int:
-    return entry.size
+        return len(self._others) + len(self._pinned)
