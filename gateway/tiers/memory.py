@@ -32,15 +32,19 @@ class MemoryTier:
 
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key, which was used just now by that."""
-        # Nearly all are found at the first look; asking before would make two.
-        for entries in (self._others, self._pinned):
-            try:
-                entry = entries[key]
-            except KeyError:
-                continue
-            entries.move_to_end(key)
-            return entry
-        return None
+        others = self._others
+        try:
+            entry = others[key]
+        except KeyError:
+            return self._get_pinned(key)
+        others.move_to_end(key)
+        return entry
+
+    def _get_pinned(self, key: bytes) -> Entry | None:
+        entry = self._pinned.get(key)
+        if entry is not None:
+            self._pinned.move_to_end(key)
+        return entry
 
     def peek(self, key: bytes) -> Entry | None:
         """The entry under the key, without using it."""
