@@ -27,6 +27,7 @@ from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
 from gateway.doors.mount import MountDoor, Upstreams, places_of
@@ -122,6 +123,7 @@ class Gate:
             monotonic=self.monotonic,
             switches=self.switches,
         )
+        self.explainer = Explainer(self.relay, self.wall)
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
         await self._stack.enter_async_context(self.discovery)
@@ -207,7 +209,14 @@ class Gate:
     def _public(self) -> dict[str, list[Place]]:
         limits, public_url = self.settings.limits, self.settings.public_url
         most = RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
-        rpc = RpcDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        rpc = RpcDoor(
+            self.relay,
+            most,
+            self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
+            explain=self.explainer.own,
+        )
         plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
         below = Place("rpc", BelowRpc(rpc, plain), _CALL)
         return {
@@ -221,7 +230,10 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
+            "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],

@@ -116,6 +116,10 @@ class Relay:
             rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
         )
 
+    def under_way(self, verdict: Verdict) -> bool:
+        """Whether a trip is under way that a call with this verdict would join."""
+        return isinstance(verdict, Miss | Stale) and self._flights.find(_flight_key(verdict)) is not None
+
     def at_hand(self, call: Call, now: float) -> Reply | None:
         """The reply, if memory has it: admits and judges, without waiting for anything.
 
