@@ -25,6 +25,7 @@ from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
+from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
 from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
@@ -37,6 +38,7 @@ from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.flights import Flights
+from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.relay import Relay
@@ -124,6 +126,7 @@ class Gate:
             switches=self.switches,
         )
         self.explainer = Explainer(self.relay, self.wall)
+        self.holdings = Holdings(self.tier, self.generations, self.switches, self.metrics.by_method)
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
         await self._stack.enter_async_context(self.discovery)
@@ -234,10 +237,25 @@ class Gate:
         explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
             "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
+            **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+        }
+
+    def _cache_places(self) -> dict[str, list[Place]]:
+        """Where operators look into the cache, and have it forget."""
+
+        def catalog() -> Catalog:
+            return self.relay.catalog
+
+        entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
+        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
+        return {
+            "/-/cache": [Place("operator", CacheDoor(self.holdings.told), _READ, operators=True)],
+            "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
 
     async def _listen(
@@ -268,9 +286,8 @@ class Gate:
     def _publish(self) -> None:
         gauge = self.metrics.gauge
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
-        gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
-        gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self.holdings.publish(self.metrics)
         self.parts.publish(self.metrics)
 
     def status(self) -> dict[str, Any]:
@@ -287,6 +304,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
+                "methods": self.holdings.by_method(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

@@ -120,6 +120,10 @@ class Relay:
         """Whether a trip is under way that a call with this verdict would join."""
         return isinstance(verdict, Miss | Stale) and self._flights.find(_flight_key(verdict)) is not None
 
+    def flies(self, key: bytes) -> bool:
+        """Whether a trip is under way whose reply may be stored under this key."""
+        return any(isinstance(shared, tuple) and shared[0] == key for shared in self._flights.shared())
+
     def at_hand(self, call: Call, now: float) -> Reply | None:
         """The reply, if memory has it: admits and judges, without waiting for anything.
 

@@ -177,7 +177,7 @@ class RpcDoor:
             self._observer.called(part.method, part.fault.name, seconds)
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
-            self._observer.called(part.method, ended, seconds)
+            self._observer.called(part.method, ended, seconds, len(part.reply.body.data))
 
     # write
 

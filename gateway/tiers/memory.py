@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from gateway.core.verdict import Entry
 
@@ -91,9 +90,9 @@ class MemoryTier:
         self._pinned.clear()
         self._taken = self._taken_by_pinned = 0
 
-    def recent(self) -> Iterator[Entry]:
-        """The entries, those used last first, the pinned ones before others; nothing may be stored meanwhile."""
-        return chain(reversed(self._pinned.values()), reversed(self._others.values()))
+    def recent(self, most: int | None = None) -> list[Entry]:
+        """The entries as they are now, at most so many: pinned ones before others, those used last before those before."""
+        return list(islice(chain(reversed(self._pinned.values()), reversed(self._others.values())), most))
 
     @property
     def bytes(self) -> int:
