@@ -6,6 +6,7 @@ import json
 import msgpack
 import pytest
 
+import labgate
 from gateway.core.switches import Wish
 
 JSON = {"Content-Type": "application/json"}
@@ -258,3 +259,19 @@ async def test_the_door_is_for_operators_and_for_json(lab, ask):
     assert (await ask({"method": "calc.get"}, **{"Content-Type": "text/plain"}))[0] == 415
     async with lab.session.post(lab.address + "/-/explain", json={}) as got:
         assert got.status == 404
+
+
+# through the SDK
+
+
+async def test_the_sdk_asks_about_the_very_call_that_it_would_make(lab, tmp_path):
+    def asked():
+        client = labgate.connect(lab.address, token=lab.token, cache_dir=str(tmp_path))
+        before = labgate.explain(client, "calc.get_difference", 7.0, 2)
+        client.calc.get_difference(7.0, 2)
+        after = labgate.explain(client, "calc.get_difference", 7.0, 2)
+        fresh = labgate.explain(client(fresh=True), "calc.get_difference", 7.0, 2)
+        other = labgate.explain(client, "calc.get_difference", 7, 2)
+        return [one["outcome"] for one in (before, after, fresh, other)]
+
+    assert await asyncio.to_thread(asked) == ["miss", "hit", "miss", "miss"]
