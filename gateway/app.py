@@ -29,6 +29,7 @@ from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
 from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
+from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
 from gateway.doors.mount import MountDoor, Upstreams, places_of
@@ -37,6 +38,7 @@ from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, Switche
 from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
+from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
 from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
@@ -209,17 +211,23 @@ class Gate:
 
     # doors
 
-    def _public(self) -> dict[str, list[Place]]:
-        limits, public_url = self.settings.limits, self.settings.public_url
-        most = RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
-        rpc = RpcDoor(
+    @property
+    def _rpc_limits(self) -> RpcLimits:
+        limits = self.settings.limits
+        return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
+
+    def _rpc_door(self) -> RpcDoor:
+        return RpcDoor(
             self.relay,
-            most,
+            self._rpc_limits,
             self.metrics,
             wall=self.wall,
             monotonic=self.monotonic,
             explain=self.explainer.own,
         )
+
+    def _public(self) -> dict[str, list[Place]]:
+        public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
         plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
         below = Place("rpc", BelowRpc(rpc, plain), _CALL)
         return {
@@ -262,6 +270,15 @@ class Gate:
         self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
     ) -> tuple[str, int]:
         reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
+        lane = RpcLane(
+            self._rpc_door(),
+            self.relay,
+            self.entrance,
+            self.metrics,
+            self._rpc_limits,
+            pseudonym=self.pseudonym,
+            wall=self.wall,
+        )
         limits = self.settings.limits
         server = Server(
             reception.receive,
@@ -272,7 +289,7 @@ class Gate:
                 connections=limits.connections,
             ),
             clock=self.wall,
-            host=mounts,
+            host=FrontDoor(lane if "/rpc" in places else None, mounts),
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)

@@ -14,20 +14,40 @@ from msgspec.structs import replace
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
-from gateway.core.freshness import entry_of, judge, rule_of
+from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
-from gateway.core.method import Method
+from gateway.core.keys import parameters
+from gateway.core.keys import prefix as key_prefix
+from gateway.core.method import CacheRule, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Tier, Watcher
+from gateway.core.ports import Generations, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights
 
 log = logging.getLogger("labgate.relay")
+
+
+class Quick:
+    """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
+
+    `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
+    answered, for whoever asks.
+    """
+
+    __slots__ = ("changes", "epoch", "errors", "generations", "method", "prefix", "results", "rule")
+
+    def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
+        self.method = method
+        self.rule = rule
+        self.prefix = prefix
+        self.changes = self.epoch = -1
+        self.generations: tuple[int, ...] = ()
+        self.results = self.errors = Tally()
 
 
 class Relay:
@@ -138,6 +158,42 @@ class Relay:
                 self._refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return None
+
+    def quick(self, method: Method, principal: Principal) -> Quick | None:
+        """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
+
+        Admits: it holds for this catalog, epoch and principal, as long as the service takes calls.
+        """
+        self.permit(principal, method)
+        rule = rule_of(method)
+        if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
+            return None
+        return Quick(method, rule, key_prefix(method, principal, rule))
+
+    def ready(self, quick: Quick, params: bytes | None, now: float) -> Entry | None:
+        """The fresh entry for a call with these parameters, if memory has it; none while its service or the cache is off."""
+        entry = self._tier.get(quick.prefix + parameters(params, quick.rule))
+        return entry if entry is not None and self.serves(quick, entry, now) else None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether memory still has this very entry."""
+        return self._tier.get(entry.key) is entry
+
+    @property
+    def changes(self) -> int:
+        """As long as it stays, no generation or epoch has ended."""
+        return self._generations.changes
+
+    def serves(self, quick: Quick, entry: Entry, now: float) -> bool:
+        """Whether the entry is fresh and agrees with what has ended since."""
+        generations, switches = self._generations, self.switches
+        changes = generations.changes
+        if changes != quick.changes:
+            quick.epoch, quick.generations = generations.epoch, generations.read(quick.method.lineage)
+            quick.changes = changes
+        if (switches.cordons and quick.method.service in switches.cordons) or not switches.cache:
+            return False
+        return serves(entry, quick.epoch, quick.generations, now)
 
     # what a door carries through by itself, byte by byte
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.core.reply import Reply
-from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
 
 NAME = "labgate"
+_EVER = 1e12
 
 _FORWARDED = {
     "expired": "stale",
@@ -22,11 +23,11 @@ def cache_status(reply: Reply, now: float) -> str:
     """The `Cache-Status` of one reply: hit or forwarded, for how long yet, and why."""
     verdict = reply.verdict
     if isinstance(verdict, Hit):
-        return f"{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}"
+        return f"{NAME}; hit; ttl={ttl(verdict.entry, now)}"
     if isinstance(verdict, Stale):
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
-        return f'{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}; detail="{verdict.why}, {doing}"'
+        return f'{NAME}; hit; ttl={ttl(verdict.entry, now)}; detail="{verdict.why}, {doing}"'
     default = "miss" if isinstance(verdict, Miss) else "bypass"
     parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
     if reply.stored:
@@ -65,4 +66,16 @@ def age(reply: Reply, now: float) -> int | None:
     verdict = reply.verdict
     if not isinstance(verdict, Hit | Stale):
         return None
-    return max(0, int(now - verdict.entry.stored)) + verdict.entry.aged
+    return age_of(verdict.entry, now)
+
+
+def age_of(entry: Entry, now: float) -> int:
+    """The same of an entry. Whole seconds of the clock count, so that it is one number for the length of each."""
+    age = int(now) - int(entry.stored)
+    return age + entry.aged if age > 0 else entry.aged
+
+
+def ttl(entry: Entry, now: float) -> int:
+    """For how many seconds the entry is fresh yet, counted likewise; negative for a stale one."""
+    until = entry.fresh_until
+    return int(min(_EVER, until)) - int(now)

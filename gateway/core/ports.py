@@ -217,6 +217,10 @@ class Generations(Protocol):
     def epoch(self) -> int:
         """The number that policies, revocations and reloads raise."""
 
+    @property
+    def changes(self) -> int:
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
+
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
 
@@ -259,6 +263,13 @@ class Visit(Struct):
     seconds: float = 0.0
 
 
+class Tally(Struct):
+    """How often something has happened, and the bytes of it; whoever was given it adds to it."""
+
+    count: int = 0
+    size: int = 0
+
+
 class Observer(Protocol):
     """Who counts and writes down what happens."""
 
@@ -280,6 +291,12 @@ class Observer(Protocol):
 
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request that nobody wants to have written down."""
+
+    def tally(self, method: Method, outcome: str) -> Tally:
+        """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
+
+    def requests(self, door: str, status: int) -> Tally:
+        """A place to count HTTP requests that nobody wants to have written down."""
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.core.call import Call, Http, Params
+from gateway.core.call import Call, Demand, Http, Params
 from gateway.core.deciding import Permit, path_permit, permit, speaking
 from gateway.core.explain import Case, explained
 from gateway.core.faults import BadRequest, Fault, InvalidParams, Unavailable, UnsupportedMediaType
@@ -19,7 +19,7 @@ from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.storing import why_not_shared
 from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
-from gateway.doors.asked import Asked, demand
+from gateway.doors.asked import Asked, Occasion, demand
 from gateway.doors.mount import MountDoor
 from gateway.doors.notes import Notes
 from gateway.doors.plain import arguments
@@ -44,36 +44,38 @@ class Explainer:
         self._wall = wall
         self._recall = recall
 
-    async def own(self, question: Question, asked: Asked) -> bytes:
+    async def own(self, question: Question, asked: Occasion, wanted: Demand) -> bytes:
         """The explanation of a call of the caller's own, as JSON. Raises what the call itself would raise."""
         principal = asked.principal
         method = self._find(question, asked, principal)
         self._relay.permit(principal, method)
-        case = await self._judged(question, asked, principal, method)
+        case = await self._judged(question, asked, wanted, principal, method)
         return orjson.dumps(explained(case, self._wall(), for_operators=False))
 
-    async def anybody(self, question: Question, asked: Asked) -> dict[str, Any]:
+    async def anybody(self, question: Question, asked: Occasion, wanted: Demand) -> dict[str, Any]:
         """The explanation of a call that somebody would make, also where it would be refused."""
         principal = question.principal(asked.principal)
         method: Method | None = None
         try:
             method = self._find(question, asked, principal)
             self._relay.permit(principal, method)
-            case = await self._judged(question, asked, principal, method)
+            case = await self._judged(question, asked, wanted, principal, method)
         except InvalidParams:
             raise
         except Fault as fault:
             case = self._refused(principal, fault, method)
         return explained(case, self._wall(), for_operators=True)
 
-    def _find(self, question: Question, asked: Asked, principal: Principal) -> Method:
+    def _find(self, question: Question, asked: Occasion, principal: Principal) -> Method:
         return self._relay.find(question.method or "", question.datastack or asked.datastack, principal)
 
-    async def _judged(self, question: Question, asked: Asked, principal: Principal, method: Method) -> Case:
+    async def _judged(
+        self, question: Question, asked: Occasion, wanted: Demand, principal: Principal, method: Method
+    ) -> Case:
         raw = question.params
         if question.arguments:
             raw = arguments(method, list(question.arguments))
-        call = Call(asked.id, principal, method, Params(raw), 0.0, demand(asked.request))
+        call = Call(asked.id, principal, method, Params(raw), 0.0, wanted)
         return await self.case_of(call, {"policy": self._permit(principal, method)})
 
     async def case_of(self, call: Call, permits: dict[str, Permit | None]) -> Case:
@@ -205,7 +207,7 @@ class ExplainDoor:
         try:
             question = question_of(body, ANY)
             if question.path is None:
-                said = await self._explainer.anybody(question, asked)
+                said = await self._explainer.anybody(question, asked, demand(asked.request))
             else:
                 case = await self._mounts.anybody(question, asked)
                 said = explained(case, self._wall(), for_operators=True)

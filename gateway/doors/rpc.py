@@ -16,7 +16,7 @@ from gateway.core.ports import Observer
 from gateway.core.question import EXPLAIN, Question, question_of
 from gateway.core.reply import Fields, Reply
 from gateway.core.transcode import NotSayable
-from gateway.doors.asked import Asked, demand, patience
+from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
 from gateway.doors.fields import of_reply
 from gateway.doors.refusal import error_bytes, refused
@@ -66,7 +66,7 @@ class RpcDoor:
         *,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
-        explain: Callable[[Question, Asked], Awaitable[bytes]],
+        explain: Callable[[Question, Occasion, Demand], Awaitable[bytes]],
     ) -> None:
         """`wall` tells seconds since 1970, `monotonic` those of the event loop; `explain` answers `rpc.explain`."""
         self._relay = relay
@@ -81,22 +81,25 @@ class RpcDoor:
         headers = asked.request.headers
         reading = of_body(headers.get("Content-Type"), headers.get("Content-Encoding"))
         writing = of_answer(headers.get("Accept"), reading)
-        deadline = self._monotonic() + patience(asked.request)
-        wanted = demand(asked.request)
-        body = await read_body(asked.request, self._limits.body)
-        message = await self._read(reading, body)
+        terms = Terms(reading, writing, patience(asked.request), demand(asked.request))
+        return await self.carry(asked, terms, await read_body(asked.request, self._limits.body))
+
+    async def carry(self, asked: Occasion, terms: Terms, body: bytes) -> Answer:
+        """The answer to the message that this body is."""
+        deadline = self._monotonic() + terms.patience
+        message = await self._read(terms.reading, body)
         match message:
             case Refused(code, text):
-                return self._refused(BY_CODE.get(code, InvalidRequest)(text), asked, writing)
+                return self._refused(BY_CODE.get(code, InvalidRequest)(text), asked, terms.writing)
             case Single(entry):
-                parts = [self._prepare(entry, asked, deadline, wanted)]
+                parts = [self._prepare(entry, asked, deadline, terms.demand)]
             case Batch(entries):
-                parts = [self._prepare(entry, asked, deadline, wanted) for entry in entries]
+                parts = [self._prepare(entry, asked, deadline, terms.demand) for entry in entries]
         for part in parts:
             if part.question is not None:
-                await self._answer(part, part.question, asked)
+                await self._answer(part, part.question, asked, terms.demand)
         await self._carry_out(parts)
-        return await self._written(parts, isinstance(message, Batch), asked, reading, writing)
+        return await self._written(parts, isinstance(message, Batch), asked, terms)
 
     async def _read(self, reading: Encoding, body: bytes) -> Single | Batch | Refused:
         limits = self._limits
@@ -106,7 +109,7 @@ class RpcDoor:
 
     # carry out
 
-    def _prepare(self, entry: Entry, asked: Asked, deadline: float, wanted: Demand) -> Part:
+    def _prepare(self, entry: Entry, asked: Occasion, deadline: float, wanted: Demand) -> Part:
         """Find the entry's method, and answer it at once where memory has the reply."""
         if isinstance(entry, Invalid):
             part = Part(entry.id)
@@ -156,9 +159,9 @@ class RpcDoor:
                 for part, call in absent:
                     group.create_task(obtain(part, call))
 
-    async def _answer(self, part: Part, question: Question, asked: Asked) -> None:
+    async def _answer(self, part: Part, question: Question, asked: Occasion, wanted: Demand) -> None:
         try:
-            part.raw = await self._explain(question, asked)
+            part.raw = await self._explain(question, asked, wanted)
         except Fault as fault:
             part.fault = fault
 
@@ -181,9 +184,8 @@ class RpcDoor:
 
     # write
 
-    async def _written(
-        self, parts: list[Part], batch: bool, asked: Asked, reading: Encoding, writing: Encoding
-    ) -> Answer:
+    async def _written(self, parts: list[Part], batch: bool, asked: Occasion, terms: Terms) -> Answer:
+        reading, writing = terms.reading, terms.writing
         if writing is not JSON and _size(parts) > LARGE:
             answers = await asyncio.to_thread(self._answers, parts, asked, reading, writing)
         else:
@@ -196,10 +198,12 @@ class RpcDoor:
         body = writing.batch(answers) if batch else answers[0]
         return Answer(200, None, ((b"Content-Type", writing.content_type), *fields), body)
 
-    def _answers(self, parts: list[Part], asked: Asked, reading: Encoding, writing: Encoding) -> list[bytes]:
+    def _answers(
+        self, parts: list[Part], asked: Occasion, reading: Encoding, writing: Encoding
+    ) -> list[bytes]:
         return [self._one(part, part.id, asked, reading, writing) for part in parts if part.id is not None]
 
-    def _one(self, part: Part, token: bytes, asked: Asked, reading: Encoding, writing: Encoding) -> bytes:
+    def _one(self, part: Part, token: bytes, asked: Occasion, reading: Encoding, writing: Encoding) -> bytes:
         """The answer to one call, written around bytes that nobody touches where the encodings agree."""
         try:
             token = token if reading is writing else writing.value(reading.json_id(token))
@@ -223,7 +227,7 @@ class RpcDoor:
         )
         return writing.error(token, writing.value(error))
 
-    def _refused(self, fault: Fault, asked: Asked, writing: Encoding) -> Answer:
+    def _refused(self, fault: Fault, asked: Occasion, writing: Encoding) -> Answer:
         asked.visit.fault = fault.name
         return refused(fault, asked.id, ((b"Cache-Control", b"no-store"),), writing=writing)
 
@@ -232,7 +236,7 @@ class RpcDoor:
         told = of_reply(reply, self._wall(), aged=alone) if reply else ()
         return ((b"Cache-Control", b"no-store"), *told)
 
-    def _note(self, asked: Asked, parts: list[Part], reply: Reply | None) -> None:
+    def _note(self, asked: Occasion, parts: list[Part], reply: Reply | None) -> None:
         """Fill what the access log says of this request."""
         visit = asked.visit
         visit.entries = len(parts)

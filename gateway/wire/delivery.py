@@ -33,10 +33,13 @@ class Delivery(Protocol):
         """Called last. A ConnectionError ends the connection without a word."""
 
 
-def deliver(connection: Connection, request: BaseRequest, answer: Answer | StreamAnswer) -> Delivery:
-    """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`)."""
+def deliver(connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer) -> Delivery:
+    """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`).
+
+    `keep_alive` = the caller wants to send another request.
+    """
     head = connection.head
-    stay = request.keep_alive and connection.may_stay()
+    stay = keep_alive and connection.may_stay()
     bodiless = head.bodiless or answer.status in BODILESS_STATUSES
     length = len(answer.body) if isinstance(answer, Answer) else answer.length
     chunked = False
