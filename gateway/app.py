@@ -181,9 +181,13 @@ class Gate:
         """How each service that has described itself is called."""
         return {
             name: Route(
-                offer.service, dialects[offer.dialect], offer.description.address, self.upstreams[name]
+                offer.service,
+                dialects[offer.dialect],
+                offer.description.address,
+                upstream,
+                upstream,
             )
-            for name in self.upstreams
+            for name, upstream in self.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None
         }
 

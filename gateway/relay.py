@@ -7,8 +7,9 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Call
@@ -27,7 +28,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.flights import Flight, Flights
+from gateway.flights import Flight, Flights, Solo
 
 log = logging.getLogger("labgate.relay")
 
@@ -48,6 +49,16 @@ class Quick:
         self.changes = self.epoch = -1
         self.generations: tuple[int, ...] = ()
         self.results = self.errors = Tally()
+
+
+class Trip(Struct, frozen=True):
+    """A trip that a door carries through by itself: for which call and why, since when (on the monotonic clock)."""
+
+    call: Call
+    verdict: Miss | Pass
+    key: Hashable | None
+    flight: Solo
+    started: float
 
 
 class Relay:
@@ -224,14 +235,57 @@ class Relay:
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
                 flight = self._flights.find(_flight_key(verdict))
-                if flight is not None:
-                    return replace(await flight.join(call.deadline), verdict=verdict, collapsed=True)
-                return await self._set_off(call, verdict).join(call.deadline)
+                if flight is None:
+                    return await self._set_off(call, verdict).join(call.deadline)
+                shared = await self._joined(flight, call.deadline)
+                if shared is not None:
+                    return replace(shared, verdict=verdict, collapsed=True)
+                # Failures are nobody's but the caller's whose they are: the others go by themselves.
+                alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
+                return await alone.join(call.deadline)
             case Pass():
                 safe = call.method.safe
                 return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
                     call.deadline
                 )
+
+    async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
+        """What somebody else's trip brings, None where it fails."""
+        try:
+            return await flight.join(deadline)
+        except Fault:
+            return None
+
+    def time_of(self, call: Call) -> float:
+        """How many seconds the service of a call has."""
+        return self.routes[call.method.service].service.timeout
+
+    def solo(self, call: Call) -> Trip | None:
+        """A trip for a safe call, which was admitted, that the caller carries through by himself.
+
+        None where there is somebody to join, or something at hand by now, or a write to be made.
+        """
+        verdict = self.judge(call, self._wall())
+        if isinstance(verdict, Miss):
+            key = _flight_key(verdict)
+            if self._flights.find(key) is not None:
+                return None
+            return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
+        if isinstance(verdict, Pass) and call.method.safe:
+            return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
+        return None
+
+    def landed(self, trip: Trip, reply: Reply) -> Reply:
+        """Such a trip has brought this: store and share it, and say what the cache did."""
+        told = self._brought(trip.call, trip.verdict, reply, trip.started)
+        self._flights.landed(trip.key, trip.flight, told)
+        return told
+
+    def fell(self, trip: Trip, fault: Fault | None) -> None:
+        """Such a trip has failed, or was given up (None)."""
+        if isinstance(fault, UpstreamUnreachable):
+            self._watcher.suspect(trip.call.method.service, self._monotonic())
+        self._flights.landed(trip.key, trip.flight, None)
 
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
@@ -257,6 +311,11 @@ class Relay:
         finally:
             # A write may have happened even if nobody heard of it, so its tags end in every case.
             self._generations.bump(call.method.purges)
+        return self._brought(call, verdict, reply, started)
+
+    def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:
+        """What a trip has brought, with what is said of it; it is stored where the rule lets it."""
+        service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
         stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)

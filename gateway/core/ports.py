@@ -120,8 +120,13 @@ class Lease(Protocol):
     def pooled(self) -> bool:
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
 
-    def head(self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
-        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host."""
+    def head(
+        self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
+    ) -> bytes:
+        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
+
+        The service's own are added, `last` comes after them.
+        """
 
     def release(self) -> None:
         """The exchange is over, however it ended."""
@@ -144,6 +149,24 @@ class Carrier(Protocol):
         """What is said to a caller whose request failed so."""
 
 
+class Errand(Struct, frozen=True):
+    """One request to an upstream, whose answer is recognised by its `token`."""
+
+    token: bytes
+    fields: Fields
+    body: bytes
+
+
+class Messenger(Protocol):
+    """A dialect whose calls are one request each, for whoever sends it and reads the answer by himself."""
+
+    def request(self, call: Call, service: Service, left: float) -> Errand:
+        """What is POSTed for a call that has `left` seconds. Raises faults."""
+
+    def reply(self, answer: Answer, token: bytes, call: Call, service: Service) -> Reply:
+        """What the answer says. Raises the fault of one that is none."""
+
+
 class Dialect(Protocol):
     """A way in which upstreams describe themselves and are spoken to."""
 
@@ -157,6 +180,9 @@ class Dialect(Protocol):
     async def perform(self, call: Call, service: Service, address: str, upstream: Upstream) -> Reply:
         """Carry one call out. `address` is the description's; faults are raised, an upstream's error is a reply."""
 
+    def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:
+        """Who says what is sent for calls of the method, and the path it is sent to; None where that takes more."""
+
 
 class Route(Struct, frozen=True):
     """How calls of one service are carried out, as discovery found it."""
@@ -165,6 +191,8 @@ class Route(Struct, frozen=True):
     dialect: Dialect
     address: str
     upstream: Upstream
+    carrier: Carrier | None = None
+    """The upstream, for whoever carries calls through by himself."""
 
 
 class Watcher(Protocol):

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from msgspec.structs import replace
-
 from gateway.core.faults import Fault, InternalFault
 from gateway.core.ports import Observer
 from gateway.core.reply import Fields
@@ -40,7 +38,13 @@ async def attend(
         visit.seconds = perf_counter() - started
         if visit.status == CALLER_GONE:
             observer.visited(visit)
-    answer = replace(answer, fields=answer.fields + common_fields(asked))
+    return attended(asked, observer, answer)
+
+
+def attended(asked: Occasion, observer: Observer, answer: Answer) -> Answer:
+    """The answer as it leaves: with the fields that all have, counted and written down."""
+    visit = asked.visit
+    answer = Answer(answer.status, answer.reason, answer.fields + common_fields(asked), answer.body)
     visit.status, visit.size = answer.status, len(answer.body)
     observer.visited(visit)
     return answer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
 from gateway.core.describe import BUILTIN
-from gateway.core.envelope import Batch, Entry, Invalid, Refused, Single
+from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
 from gateway.core.method import Method
 from gateway.core.ports import Observer
@@ -101,6 +101,18 @@ class RpcDoor:
         await self._carry_out(parts)
         return await self._written(parts, isinstance(message, Batch), asked, terms)
 
+    def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
+        """One call on its way: found and admitted, and answered where memory has the reply."""
+        return self._prepare(call, asked, self._monotonic() + terms.patience, terms.demand)
+
+    def end(self, part: Part, asked: Occasion, terms: Terms, seconds: float) -> Answer:
+        """The answer to a call that somebody else has carried through, or that was answered when it began."""
+        if part.call is not None and seconds:
+            self._observe(part, seconds)
+        return self._put_together(
+            [part], self._answers([part], asked, terms.reading, terms.writing), asked, terms
+        )
+
     async def _read(self, reading: Encoding, body: bytes) -> Single | Batch | Refused:
         limits = self._limits
         if reading is not JSON and len(body) > LARGE:
@@ -190,6 +202,12 @@ class RpcDoor:
             answers = await asyncio.to_thread(self._answers, parts, asked, reading, writing)
         else:
             answers = self._answers(parts, asked, reading, writing)
+        return self._put_together(parts, answers, asked, terms, batch=batch)
+
+    def _put_together(
+        self, parts: list[Part], answers: list[bytes], asked: Occasion, terms: Terms, *, batch: bool = False
+    ) -> Answer:
+        writing = terms.writing
         reply = worst(part.reply for part in parts if part.reply)
         self._note(asked, parts, reply)
         fields = self._fields(reply, len(parts) == 1)

@@ -299,7 +299,7 @@ class RpcLane:
         visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, caller.peer)
         visit.subject = standing.principal.subject
         asked = Occasion(visit, standing.principal, standing.datastack, standing.view)
-        return RpcGuest(self._door, self._observer, caller, standing, asked)
+        return RpcGuest(self._door, self.relay, self._observer, caller, standing, asked, self._limits.depth)
 
     def _standing(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Standing | None:
         """What the lines say, where they are of the usual kind and nothing is wrong with them."""
