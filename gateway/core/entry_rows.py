@@ -7,8 +7,10 @@ from typing import Any
 
 from gateway.core.catalog import Catalog
 from gateway.core.explain import about_entry
+from gateway.core.faults import BadRequest
 from gateway.core.listing import Listing
 from gateway.core.method import Method
+from gateway.core.paths import steps
 from gateway.core.told_key import ToldKey, in_words, told
 from gateway.core.verdict import Entry
 
@@ -26,11 +28,13 @@ class Rows:
 
     def method(self, key: ToldKey) -> Method | None:
         """The method whose entry this is, None where the catalog has it no more."""
-        found = self._methods.get((key.service, key.target))
-        if found is not None:
-            return found
         listing = self.catalog.listings.get(key.service)
-        return None if listing is None else _undescribed(listing, key.target)
+        if key.target is None:
+            return None if listing is None else _requested(listing, key)
+        found = self._methods.get((key.service, key.target))
+        if found is not None or listing is None:
+            return found
+        return _undescribed(listing, key.target)
 
     def row(
         self,
@@ -52,6 +56,16 @@ class Rows:
             "tier": tier,
             **(in_words(key) if key is not None else {}),
         }
+
+
+def _requested(listing: Listing, key: ToldKey) -> Method | None:
+    """The method that the request in a key is."""
+    verb, target = (key.part(b"h") or b"").decode("latin-1"), key.part(b"t") or b""
+    try:
+        inner = steps(target.partition(b"?")[0], encoded_slash=True)
+    except BadRequest:
+        return None
+    return listing.bindings.find(verb, inner) or listing.undescribed(verb, safe=True)
 
 
 def _undescribed(listing: Listing, target: str) -> Method | None:

@@ -1,4 +1,9 @@
-"""What does a key say, in words? The inverse of `keys.key`, for people."""
+"""What does a key say, in words? The inverse of what makes keys, for people.
+
+A key is a row of parts, each framed by its kind and length: see `keys`. Where the target of an HTTP request is the
+last part it needs no length and has none. The key of one of several replies to a request holds that of the request,
+and what was said in the fields by which they differ.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +14,72 @@ from msgspec import Struct
 _LONGEST_NUMBER: Final = 10
 _SHOWN: Final = 512
 _ABSENT: Final = (b"-", b"")
+_TEXTS: Final = {b"j": "params", b"h": "verb", b"t": "path"}
+_DIGESTS: Final = {b"d": "params", b"b": "body"}
 
 
 class ToldKey(Struct, frozen=True):
     """The parts of a key.
 
-    `target` is what is called upstream. `whom` is the issuer and subject of the principal that it is for, None = everyone.
-    `what` are the other frames as they stand there, each with its kind (see `keys`): parameters, or a request.
+    `target` is what is called upstream, None where that is what the request in `what` says. `whom` is the issuer and
+    subject of the principal that it is for, None = everyone. `what` are the other parts as they stand there, each with its
+    kind: parameters, or a request.
     """
 
     service: str
-    target: str
+    target: str | None
     whom: tuple[str, str] | None
     what: tuple[tuple[bytes, bytes], ...]
+
+    def part(self, kind: bytes) -> bytes | None:
+        """The first of the other parts that is of this kind."""
+        return next((part for found, part in self.what if found == kind), None)
 
 
 def told(key: bytes) -> ToldKey | None:
     """The parts of a key; None for bytes that are none."""
     try:
-        (first, service), (second, target), (third, person), *rest = frames(key)
-        if (first, second, third) != (b"s", b"m", b"p") or not rest:
+        if key.startswith(b"vk"):
+            (_, root), *chosen = frames(key[1:])
+            whole = told(root) if not root.startswith(b"v") else None
+            return (
+                None
+                if whole is None
+                else ToldKey(whole.service, whole.target, whole.whom, (*whole.what, *chosen))
+            )
+        (kind, service), *rest = frames(key)
+        target = None
+        if kind == b"s":
+            (second, method), *rest = rest
+            target = method.decode("utf-8", "surrogatepass") if second == b"m" else None
+        (third, person), *what = rest
+        if third != b"p" or not what or not ((kind == b"s" and target is not None) or kind == b"H"):
             return None
         whom = None if person == b"*" else _person(person)
-        return ToldKey(service.decode(), target.decode("utf-8", "surrogatepass"), whom, tuple(rest))
+        return ToldKey(service.decode(), target, whom, tuple(what))
     except ValueError:  # also what cannot be unpacked or decoded
         return None
 
 
 def frames(key: bytes) -> list[tuple[bytes, bytes]]:
-    """The framed parts of a key, each with its kind; absent parameters are `-`. Raises `ValueError`."""
+    """The framed parts of a key, each with its kind; what is absent is `-`. Raises `ValueError`."""
     found: list[tuple[bytes, bytes]] = []
     at = 0
     while at < len(key):
-        if key[at : at + 1] == b"-":
+        kind = key[at : at + 1]
+        if kind == b"-":
             found.append(_ABSENT)
             at += 1
             continue
+        if key[at : at + 2] == b"t:":
+            found.append((kind, key[at + 2 :]))
+            break
         colon = key.find(b":", at, at + _LONGEST_NUMBER + 2)
         length = key[at + 1 : colon] if colon > at else b""
         end = colon + 1 + int(length) if length.isdigit() else len(key) + 1
         if end > len(key):
             raise ValueError("no key: a part of it is cut off")
-        found.append((key[at : at + 1], key[colon + 1 : end]))
+        found.append((kind, key[colon + 1 : end]))
         at = end
     return found
 
@@ -62,31 +91,49 @@ def _person(frame: bytes) -> tuple[str, str]:
 
 def in_words(key: ToldKey) -> dict[str, Any]:
     """The parts as JSON shows them; of parameters that are too long, their digest."""
-    said: dict[str, Any] = {"service": key.service, "target": _text(key.target.encode("utf-8", "replace"))}
+    said: dict[str, Any] = {"service": _plain(key.service)}
+    if key.target is not None:
+        said["target"] = _plain(key.target)
     said["for"] = (
         "everyone" if key.whom is None else {"issuer": _plain(key.whom[0]), "subject": _plain(key.whom[1])}
     )
-    others: list[str] = []
+    names: list[str] = []
     for kind, part in key.what:
-        match kind:
-            case b"-":
-                said["params"] = None
-            case b"j":
-                said["params"] = _text(part)
-            case b"d":
-                said["params"] = _digest(part)
-            case b"h":
-                said["verb"] = _text(part)
-            case b"t":
-                said["path"] = _text(part)
-            case b"b":
-                said["body"] = _digest(part)
-            case b"f":
-                if part:
-                    said.setdefault("fields", []).append(_text(part))
-            case _:
-                others.append(f"{_text(kind)}: {_text(part)}")
-    return said | {"others": others} if others else said
+        _add(said, names, kind, part)
+    return said
+
+
+def _add(said: dict[str, Any], names: list[str], kind: bytes, part: bytes) -> None:
+    """Add one part; `names` are those of the fields that choose among several replies, in order."""
+    match kind:
+        case b"j" | b"h" | b"t":
+            said[_TEXTS[kind]] = _text(part)
+        case b"d" | b"b":
+            said[_DIGESTS[kind]] = _digest(part)
+        case b"-" if not names:
+            said["params"] = None
+        case b"c":
+            # Only a digest of it is in the key, and not even that is anybody's.
+            said["credential"] = "the caller's own for the service"
+        case b"n":
+            names.append(_text(part))
+        case b"p" if names:
+            said["for"] = _whom(part)
+        case b"-" | b"f" if names:
+            said.setdefault("vary", {})[names[-1]] = None if kind == b"-" else _text(part)
+        case b"f":
+            if part:
+                said.setdefault("fields", []).append(_text(part))
+        case _:
+            said.setdefault("others", []).append(f"{_text(kind)}: {_text(part)}")
+
+
+def _whom(part: bytes) -> dict[str, str] | str:
+    try:
+        issuer, subject = _person(part)
+    except ValueError:
+        return "?"
+    return {"issuer": _plain(issuer), "subject": _plain(subject)}
 
 
 def _digest(part: bytes) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.call import Call, Http, Params
-from gateway.core.keys import LONG, key
+from gateway.core.keys import EVERYONE as FOR_ALL
+from gateway.core.keys import LONG, framed, key
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.principal import Principal
 from gateway.core.told_key import frames, in_words, told
@@ -88,3 +89,53 @@ def test_of_long_parameters_the_digest_and_their_length_are_told():
 def test_parts_of_a_kind_that_is_not_known_here_are_shown_and_not_lost():
     said = in_words(told(key(call(b"[]"), EVERYONE) + b"z2:hi"))
     assert said["others"] == ["z: hi"]
+
+
+# of requests through mounts
+
+ROOT = (
+    framed(b"H", b"files")
+    + FOR_ALL
+    + framed(b"h", b"GET")
+    + framed(b"f", b"")
+    + framed(b"f", b"4:text")
+    + b"t:/a?b=1"
+)
+PERSON = framed(b"p", framed(b"i", b"labgate") + framed(b"u", b"ada"))
+
+
+def test_a_target_that_ends_a_key_needs_no_length():
+    found = told(ROOT)
+    assert found is not None
+    assert (found.service, found.target, found.whom) == ("files", None, None)
+    assert (found.part(b"t"), found.part(b"h"), found.part(b"z")) == (b"/a?b=1", b"GET", None)
+    assert in_words(found) == {
+        "service": "files",
+        "for": "everyone",
+        "verb": "GET",
+        "fields": ["4:text"],
+        "path": "/a?b=1",
+    }
+
+
+def test_of_several_replies_to_a_request_it_is_told_by_what_they_differ():
+    names = framed(b"n", b"accept") + framed(b"f", b"a,b") + framed(b"n", b"x-a") + b"-"
+    said = in_words(told(b"v" + framed(b"k", ROOT) + names))
+    assert said["vary"] == {"accept": "a,b", "x-a": None}
+    assert (said["path"], said["for"]) == ("/a?b=1", "everyone")
+    mine = in_words(told(b"v" + framed(b"k", ROOT) + framed(b"n", b":principal") + PERSON))
+    assert mine["for"] == {"issuer": "labgate", "subject": "ada"}
+
+
+def test_of_a_credential_for_the_service_nothing_is_told_but_that_there_is_one():
+    secret = framed(b"c", b"\x01" * 32)
+    found = told(framed(b"H", b"files") + PERSON + framed(b"h", b"GET") + secret + b"t:/a")
+    said = in_words(found)
+    assert said["credential"] == "the caller's own for the service"
+    assert "01" not in json.dumps(said)
+
+
+@given(st.binary(max_size=60))
+def test_a_key_within_a_key_that_is_none_is_none(junk):
+    for key_ in (b"v" + framed(b"k", junk), b"vk" + junk, b"v" + framed(b"k", b"v" + framed(b"k", ROOT))):
+        assert told(key_) is None or told(junk) is not None
