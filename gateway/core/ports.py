@@ -214,8 +214,8 @@ class Tier(Protocol):
     def put(self, key: bytes, entry: Entry) -> bool:
         """Store; False if the entry is larger than the tier takes."""
 
-    def drop(self, key: bytes) -> bool:
-        """Forget the key; whether there was something under it."""
+    def drop(self, key: bytes) -> None:
+        """Forget the key."""
 
 
 class FarTier(Protocol):

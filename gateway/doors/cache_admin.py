@@ -45,7 +45,7 @@ class Shelf(Protocol):
     def recent(self, most: int | None = None) -> list[Entry]:
         """The entries used last, at most so many."""
 
-    def drop(self, key: bytes) -> bool:
+    def forget(self, key: bytes) -> bool:
         """Forget the key; whether there was something under it."""
 
     def clear(self) -> None:
@@ -193,7 +193,7 @@ class PurgeDoor:
         return () if method is None else (f"method:{method.qualified}",)
 
     async def _drop(self, key: bytes) -> bool:
-        dropped = self._shelf.drop(key)
+        dropped = self._shelf.forget(key)
         for tier in self._far:
             await tier.drop(key)
         return dropped

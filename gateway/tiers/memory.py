@@ -51,7 +51,7 @@ class MemoryTier:
 
     def put(self, key: bytes, entry: Entry) -> bool:
         """Store the entry; False if it is larger than one entry may be."""
-        self.drop(key)
+        self.forget(key)
         size = entry.size
         if size > self.largest:
             return False
@@ -73,7 +73,11 @@ class MemoryTier:
         self._taken_by_pinned -= entry.size
         self._others[key] = entry
 
-    def drop(self, key: bytes) -> bool:
+    def drop(self, key: bytes) -> None:
+        """Forget the key."""
+        self.forget(key)
+
+    def forget(self, key: bytes) -> bool:
         """Forget the key; whether there was something under it."""
         entry = self._others.pop(key, None)
         if entry is None:
