@@ -129,7 +129,7 @@ def _entry_lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _entry(one: Mapping[str, Any]) -> tuple[str, ...]:
     whom = one.get("for")
-    who = whom if isinstance(whom, str) else whom["subject"] if whom else "?"
+    who = whom if isinstance(whom, str) else whom.get("subject") or whom.get("right") if whom else "?"
     what = one.get("params") or one.get("path") or "-"
     state = f"{one['state']}{', pinned' if one['pinned'] else ''}"
     times = (span(one["age"]), span(one["ttl"]) if one["ttl"] > 0 else "-")

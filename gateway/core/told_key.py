@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 _LONGEST_NUMBER: Final = 10
 _SHOWN: Final = 512
 _ABSENT: Final = (b"-", b"")
+_WHOM: Final = (b"p", b"r")
+REQUEST: Final = "http"
+"""What stands for the target where a request says itself what is asked for."""
 _TEXTS: Final = {b"j": "params", b"h": "verb", b"t": "path"}
 _DIGESTS: Final = {b"d": "params", b"b": "body"}
 
@@ -22,13 +25,13 @@ class ToldKey(Struct, frozen=True):
     """The parts of a key.
 
     `target` is what is called upstream, None where that is what the request in `what` says. `whom` is the issuer and
-    subject of the principal that it is for, None = everyone. `what` are the other parts as they stand there, each with its
-    kind: parameters, or a request.
+    subject of the principal that it is for, or the right of those whom it is for; None = everyone. `what` are the other
+    parts as they stand there, each with its kind: parameters, or a request.
     """
 
     service: str
     target: str | None
-    whom: tuple[str, str] | None
+    whom: tuple[str, str] | str | None
     what: tuple[tuple[bytes, bytes], ...]
 
     def part(self, kind: bytes) -> bytes | None:
@@ -42,21 +45,14 @@ def told(key: bytes) -> ToldKey | None:
         if key.startswith(b"vk"):
             (_, root), *chosen = frames(key[1:])
             whole = told(root) if not root.startswith(b"v") else None
-            return (
-                None
-                if whole is None
-                else ToldKey(whole.service, whole.target, whole.whom, (*whole.what, *chosen))
-            )
-        (kind, service), *rest = frames(key)
-        target = None
-        if kind == b"s":
-            (second, method), *rest = rest
-            target = method.decode("utf-8", "surrogatepass") if second == b"m" else None
-        (third, person), *what = rest
-        if third != b"p" or not what or not ((kind == b"s" and target is not None) or kind == b"H"):
+            return None if whole is None else structs.replace(whole, what=(*whole.what, *chosen))
+        (first, service), (second, method), (third, person), *what = frames(key)
+        if (first, second) != (b"s", b"m") or third not in _WHOM or not what:
             return None
-        whom = None if person == b"*" else _person(person)
-        return ToldKey(service.decode(), target, whom, tuple(what))
+        target: str | None = method.decode("utf-8", "surrogatepass")
+        if target == REQUEST and what[0][0] == b"h":
+            target = None
+        return ToldKey(service.decode(), target, _whom(third, person), tuple(what))
     except ValueError:  # also what cannot be unpacked or decoded
         return None
 
@@ -84,8 +80,13 @@ def frames(key: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _person(frame: bytes) -> tuple[str, str]:
-    (_, issuer), (_, subject), *_ = frames(frame)
+def _whom(kind: bytes, part: bytes) -> tuple[str, str] | str | None:
+    """Whom a part means: a principal, those who have a right, or everyone."""
+    if kind == b"r":
+        return part.decode("utf-8", "surrogatepass")
+    if part == b"*":
+        return None
+    (_, issuer), (_, subject), *_ = frames(part)
     return issuer.decode(), subject.decode()
 
 
@@ -94,9 +95,7 @@ def in_words(key: ToldKey) -> dict[str, Any]:
     said: dict[str, Any] = {"service": _plain(key.service)}
     if key.target is not None:
         said["target"] = _plain(key.target)
-    said["for"] = (
-        "everyone" if key.whom is None else {"issuer": _plain(key.whom[0]), "subject": _plain(key.whom[1])}
-    )
+    said["for"] = _told_of(key.whom)
     names: list[str] = []
     for kind, part in key.what:
         _add(said, names, kind, part)
@@ -118,7 +117,7 @@ def _add(said: dict[str, Any], names: list[str], kind: bytes, part: bytes) -> No
         case b"n":
             names.append(_text(part))
         case b"p" if names:
-            said["for"] = _whom(part)
+            said["for"] = _of_frame(part)
         case b"-" | b"f" if names:
             said.setdefault("vary", {})[names[-1]] = None if kind == b"-" else _text(part)
         case b"f":
@@ -128,12 +127,19 @@ def _add(said: dict[str, Any], names: list[str], kind: bytes, part: bytes) -> No
             said.setdefault("others", []).append(f"{_text(kind)}: {_text(part)}")
 
 
-def _whom(part: bytes) -> dict[str, str] | str:
+def _of_frame(part: bytes) -> dict[str, str] | str:
     try:
-        issuer, subject = _person(part)
+        return _told_of(_whom(b"p", part))
     except ValueError:
         return "?"
-    return {"issuer": _plain(issuer), "subject": _plain(subject)}
+
+
+def _told_of(whom: tuple[str, str] | str | None) -> dict[str, str] | str:
+    if whom is None:
+        return "everyone"
+    if isinstance(whom, str):
+        return {"right": _plain(whom)}
+    return {"issuer": _plain(whom[0]), "subject": _plain(whom[1])}
 
 
 def _digest(part: bytes) -> dict[str, Any]:

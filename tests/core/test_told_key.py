@@ -94,7 +94,8 @@ def test_parts_of_a_kind_that_is_not_known_here_are_shown_and_not_lost():
 # of requests through mounts
 
 ROOT = (
-    framed(b"H", b"files")
+    framed(b"s", b"files")
+    + framed(b"m", b"http")
     + FOR_ALL
     + framed(b"h", b"GET")
     + framed(b"f", b"")
@@ -129,7 +130,9 @@ def test_of_several_replies_to_a_request_it_is_told_by_what_they_differ():
 
 def test_of_a_credential_for_the_service_nothing_is_told_but_that_there_is_one():
     secret = framed(b"c", b"\x01" * 32)
-    found = told(framed(b"H", b"files") + PERSON + framed(b"h", b"GET") + secret + b"t:/a")
+    found = told(
+        framed(b"s", b"files") + framed(b"m", b"http") + PERSON + framed(b"h", b"GET") + secret + b"t:/a"
+    )
     said = in_words(found)
     assert said["credential"] == "the caller's own for the service"
     assert "01" not in json.dumps(said)
@@ -139,3 +142,17 @@ def test_of_a_credential_for_the_service_nothing_is_told_but_that_there_is_one()
 def test_a_key_within_a_key_that_is_none_is_none(junk):
     for key_ in (b"v" + framed(b"k", junk), b"vk" + junk, b"v" + framed(b"k", b"v" + framed(b"k", ROOT))):
         assert told(key_) is None or told(junk) is not None
+
+
+def test_whoever_has_a_right_is_told_by_the_right():
+    parts = framed(b"s", b"jobs") + framed(b"m", b"get") + framed(b"r", b"view:minnie") + framed(b"j", b"[]")
+    found = told(parts)
+    assert found is not None
+    assert (found.whom, in_words(found)["for"]) == ("view:minnie", {"right": "view:minnie"})
+    assert told(parts.replace(b"r11:", b"q11:")) is None
+
+
+def test_a_method_that_is_called_http_is_one():
+    found = told(framed(b"s", b"jobs") + framed(b"m", b"http") + FOR_ALL + framed(b"j", b"[]"))
+    assert found is not None
+    assert found.target == "http"
