@@ -44,7 +44,7 @@ def test_what_made_a_key_can_be_read_back_from_it(service, upstream, issuer, sub
 def test_the_request_of_a_mounted_call_can_be_read_back(verb, target, chooses):
     found = told(key(call(None, http=Http(verb, target, tuple(chooses), b"body")), EVERYONE))
     assert found is not None
-    assert found.what[:2] == ((b"h", verb.encode()), (b"t", target))
+    assert (found.part(b"h"), found.part(b"t")) == (verb.encode(), target)
     assert [part for kind, part in found.what if kind == b"f"] == chooses
     assert in_words(found)["body"]["bytes"] == 4
 
