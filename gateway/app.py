@@ -128,7 +128,7 @@ class Gate:
             switches=self.switches,
         )
         self.explainer = Explainer(self.relay, self.wall)
-        self.holdings = Holdings(self.tier, self.generations, self.switches, self.metrics.by_method)
+        self.holdings = Holdings(self.tier, self.generations, self.metrics.by_method)
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
         await self._stack.enter_async_context(self.discovery)
@@ -262,10 +262,13 @@ class Gate:
         def catalog() -> Catalog:
             return self.relay.catalog
 
+        async def status() -> Mapping[str, Any]:
+            return self.status()
+
         entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
         purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
         return {
-            "/-/cache": [Place("operator", CacheDoor(self.holdings.told), _READ, operators=True)],
+            "/-/cache": [Place("operator", CacheDoor(status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
             "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
@@ -325,7 +328,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
-                "methods": self.holdings.by_method(),
+                **self.holdings.told(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gateway.core import cache_counts
 from gateway.core.ports import Generations
-from gateway.core.switches import Switches
 from gateway.status import Numbers
 
 
@@ -15,7 +14,6 @@ class Memory(Protocol):
     """The tier in memory."""
 
     limit: int
-    largest: int
 
     @property
     def bytes(self) -> int: ...
@@ -31,45 +29,32 @@ class Holdings:
         self,
         memory: Memory,
         generations: Generations,
-        switches: Switches,
         counts: Callable[[], Mapping[str, cache_counts.Ended]],
-        *,
-        others: Sequence[Callable[[], Mapping[str, Any]]] = (),
+        far: Mapping[str, Callable[[], Mapping[str, Any]]] | None = None,
     ) -> None:
         """`counts` tells of each method how many calls ended how, and the bytes of their answers.
 
-        `others` tell of the tiers beyond memory, each in its own words, its `name` among them.
+        `far` are the tiers beyond memory by their names; each tells of itself in its own words.
         """
         self._memory = memory
         self._generations = generations
-        self._switches = switches
         self._counts = counts
-        self._others = others
+        self._far = far or {}
 
     def told(self) -> dict[str, Any]:
-        """What each tier holds, and how much the cache helped, in all and for each method."""
-        return {
-            "switch": "on" if self._switches.cache else "off",
-            "epoch": self._generations.epoch,
-            "tiers": [self._told_of_memory(), *(dict(told()) for told in self._others)],
-            **cache_counts.told(self._counts()),
-        }
-
-    def _told_of_memory(self) -> dict[str, Any]:
+        """What each tier holds, and for each method that was called how much the cache helped: numbers that add up."""
         memory = self._memory
-        return {
-            "name": "memory",
+        mine = {
             "entries": len(memory),
             "bytes": memory.bytes,
             "pinned": memory.pinned_bytes,
             "limit": memory.limit,
-            "largest": memory.largest,
         }
-
-    def by_method(self) -> dict[str, Any]:
-        """How much the cache helped each method that was called."""
-        methods: dict[str, Any] = cache_counts.told(self._counts())["methods"]
-        return methods
+        return {
+            "epoch": self._generations.epoch,
+            "tiers": {"memory": mine, **{name: dict(tell()) for name, tell in self._far.items()}},
+            "by_method": {name: cache_counts.counted(ended) for name, ended in self._counts().items()},
+        }
 
     def publish(self, numbers: Numbers) -> None:
         """Have the numbers read whenever metrics are asked for."""

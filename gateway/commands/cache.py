@@ -98,13 +98,11 @@ def _shown(args: argparse.Namespace, found: Any, lines: Any) -> int:
 
 def _stats_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"cache {found['switch']}"
-    for tier in found["tiers"]:
-        rest = {
-            name: value for name, value in tier.items() if name not in ("name", "entries", "bytes", "limit")
-        }
+    for name, tier in found["tiers"].items():
+        rest = {key: value for key, value in tier.items() if key not in ("entries", "bytes", "limit")}
         limit = f" of {size(tier['limit'])}" if tier.get("limit") is not None else ""
         sizes = f"{tier.get('entries', '?')} entries, {size(tier.get('bytes', 0))}{limit}"
-        yield plain(f"{tier['name']}: {sizes}; {told(rest)}")
+        yield plain(f"{name}: {sizes}; {told(rest)}")
     yield ""
     yield from table(
         [_CALLS, *(_counts(name, one) for name, one in found["methods"].items()), _counts("all", found)]

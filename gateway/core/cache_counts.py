@@ -11,29 +11,40 @@ Ended = Mapping[str, tuple[int, int]]
 
 FROM_CACHE: Final = ("hit", "stale")
 _VERDICTS: Final = (*FROM_CACHE, "miss", "pass")
+_FAILED: Final = "failed"
 
 
-def told(methods: Mapping[str, Ended]) -> dict[str, Any]:
-    """The counts of all methods together, and those of each by its name."""
-    total: dict[str, tuple[int, int]] = {}
-    for ended in methods.values():
-        for outcome, (count, size) in ended.items():
-            before = total.get(outcome, (0, 0))
-            total[outcome] = (before[0] + count, before[1] + size)
-    return {**_told(total), "methods": {name: _told(methods[name]) for name in sorted(methods)}}
+def counted(ended: Ended) -> dict[str, Any]:
+    """The counts of one method as a status has them, numbers alone, which can be summed over processes.
 
-
-def _told(ended: Ended) -> dict[str, Any]:
-    """`failed` are the calls that ended with an error or a fault; `hit_ratio` is of those the cache had a part in."""
-    calls = dict.fromkeys((*_VERDICTS, "failed"), 0)
+    `failed` are the calls that ended with an error or a fault.
+    """
+    calls = dict.fromkeys((*_VERDICTS, _FAILED), 0)
     sizes = Counter({"cache": 0, "upstream": 0})
     for outcome, (count, size) in ended.items():
-        calls[outcome if outcome in _VERDICTS else "failed"] += count
+        calls[outcome if outcome in _VERDICTS else _FAILED] += count
         sizes["cache" if outcome in FROM_CACHE else "upstream"] += size
-    helped = sum(calls[one] for one in FROM_CACHE)
-    asked = helped + calls["miss"]
+    return {"calls": calls, "bytes": dict(sizes)}
+
+
+def told(by_method: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The counts of all methods together, and those of each by its name, with the ratio of hits."""
+    calls: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for one in by_method.values():
+        calls.update(one["calls"])
+        sizes.update(one["bytes"])
+    whole = counted({})
+    total = {"calls": {**whole["calls"], **calls}, "bytes": {**whole["bytes"], **sizes}}
     return {
-        "hit_ratio": round(helped / asked, 4) if asked else None,
-        "calls": calls,
-        "bytes": dict(sizes),
+        **_with_ratio(total),
+        "methods": {name: _with_ratio(one) for name, one in sorted(by_method.items())},
     }
+
+
+def _with_ratio(one: Mapping[str, Any]) -> dict[str, Any]:
+    """`hit_ratio` is of the calls that the cache had a part in, None without any."""
+    calls = one["calls"]
+    helped = sum(calls[name] for name in FROM_CACHE)
+    asked = helped + calls["miss"]
+    return {"hit_ratio": round(helped / asked, 4) if asked else None, **one}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import orjson
 
+from gateway.core import cache_counts
 from gateway.core.catalog import Catalog
 from gateway.core.entry_rows import Rows
 from gateway.core.faults import BadRequest, UnsupportedMediaType
@@ -57,12 +58,22 @@ class Shelf(Protocol):
 class CacheDoor:
     """`GET /-/cache`: what the tiers hold, and how much they helped, in all and for each method."""
 
-    def __init__(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        self._state = state
+    def __init__(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+        """`status` is that of the whole gate, however many processes it is."""
+        self._status = status
 
     async def answer(self, asked: Asked) -> Answer:
         """The state, now."""
-        return _json(self._state())
+        status = await self._status()
+        cache = status["cache"]
+        return _json(
+            {
+                "switch": status["switches"]["cache"],
+                "epoch": cache["epoch"],
+                "tiers": cache["tiers"],
+                **cache_counts.told(cache["by_method"]),
+            }
+        )
 
 
 class EntriesDoor:

@@ -27,7 +27,7 @@ class MemoryTier:
         self._taken = 0
         self._taken_by_pinned = 0
         self.limit = size
-        self.largest = size // SHARE
+        self._largest = size // SHARE
 
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key, which was used just now by that."""
@@ -53,7 +53,7 @@ class MemoryTier:
         """Store the entry; False if it is larger than one entry may be."""
         self.forget(key)
         size = entry.size
-        if size > self.largest:
+        if size > self._largest:
             return False
         self._taken += size
         if entry.pin:

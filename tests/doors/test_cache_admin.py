@@ -62,11 +62,11 @@ async def test_each_method_is_told_how_the_cache_helped_it(lab, admin):
     assert said["methods"]["calc.sub"]["calls"]["pass"] == 1
     assert said["methods"]["calc.get_fail"]["calls"]["failed"] == 1
     assert said["calls"] == {"hit": 3, "stale": 0, "miss": 1, "pass": 1, "failed": 1}
-    (memory,) = said["tiers"]
-    assert (memory["name"], memory["entries"]) == ("memory", 1)
-    assert 0 < memory["bytes"] < memory["largest"] < memory["limit"]
+    memory = said["tiers"]["memory"]
+    assert (list(said["tiers"]), memory["entries"], memory["pinned"]) == (["memory"], 1, 0)
+    assert 0 < memory["bytes"] < memory["limit"]
     status = await admin.told("/-/status")
-    assert status["cache"]["methods"] == said["methods"]
+    assert status["cache"]["by_method"]["calc.sub"]["calls"]["pass"] == 1
 
 
 async def test_the_numbers_of_prometheus_are_the_same(lab, admin):
@@ -243,7 +243,7 @@ async def test_a_purge_of_everything_empties_memory_and_ends_the_epoch(lab, admi
     assert (await admin.purge(all=True))["purged"] == {"all": True}
     after = await admin.told("/-/cache")
     assert after["epoch"] > before["epoch"]
-    assert after["tiers"][0]["entries"] == after["tiers"][0]["bytes"] == 0
+    assert after["tiers"]["memory"]["entries"] == after["tiers"]["memory"]["bytes"] == 0
 
 
 async def test_a_purge_under_load_is_no_error_to_anybody(lab, admin):
