@@ -234,7 +234,7 @@ class Relay:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
-                flight = self._flights.find(_flight_key(verdict))
+                flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
                     return await self._set_off(call, verdict).join(call.deadline)
                 shared = await self._joined(flight, call.deadline)
@@ -267,7 +267,7 @@ class Relay:
         """
         verdict = self.judge(call, self._wall())
         if isinstance(verdict, Miss):
-            key = _flight_key(verdict)
+            key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
             return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
@@ -287,16 +287,22 @@ class Relay:
             self._watcher.suspect(trip.call.method.service, self._monotonic())
         self._flights.landed(trip.key, trip.flight, None)
 
+    def _flight_key(self, call: Call, verdict: Miss | Stale) -> Hashable:
+        """What calls must agree in to share a trip: the service may have been written to since it began."""
+        return verdict.key, verdict.epoch, verdict.generations, self._generations.read(call.method.writes)
+
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
         deadline = self._monotonic() + self.routes[call.method.service].service.timeout
         shared = replace(call, deadline=deadline)
         return self._flights.start(
-            lambda: self._trip(shared, verdict), key=_flight_key(verdict), safe=isinstance(verdict, Miss)
+            lambda: self._trip(shared, verdict),
+            key=self._flight_key(call, verdict),
+            safe=isinstance(verdict, Miss),
         )
 
     def _refresh(self, call: Call, verdict: Stale) -> None:
-        if self._flights.find(_flight_key(verdict)) is None:
+        if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
@@ -341,7 +347,3 @@ class Relay:
             return False
         entry = entry_of(verdict, kind, body, self._wall(), head)
         return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
-
-
-def _flight_key(verdict: Miss | Stale) -> tuple[bytes, int, tuple[int, ...]]:
-    return verdict.key, verdict.epoch, verdict.generations
