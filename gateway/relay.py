@@ -147,9 +147,11 @@ class Relay:
             rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
         )
 
-    def under_way(self, verdict: Verdict) -> bool:
-        """Whether a trip is under way that a call with this verdict would join."""
-        return isinstance(verdict, Miss | Stale) and self._flights.find(_flight_key(verdict)) is not None
+    def under_way(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a trip is under way that the call, with this verdict, would join."""
+        if not isinstance(verdict, Miss | Stale):
+            return False
+        return self._flights.find(self._flight_key(call, verdict)) is not None
 
     def flies(self, key: bytes) -> bool:
         """Whether a trip is under way whose reply may be stored under this key."""

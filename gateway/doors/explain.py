@@ -83,7 +83,7 @@ class Explainer:
         now = self._wall()
         verdict = self._relay.judge(call, now)
         tier = "memory" if isinstance(verdict, Hit | Stale) else None
-        flying = self._relay.under_way(verdict)
+        flying = self._relay.under_way(call, verdict)
         if isinstance(verdict, Miss) and self._recall is not None:
             verdict = await self._recall(verdict, now)
             tier = "beyond memory" if isinstance(verdict, Hit | Stale) else None
