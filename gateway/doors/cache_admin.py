@@ -26,7 +26,7 @@ SHOWN: Final = 50
 """How many entries are shown where nobody says."""
 MOST: Final = 500
 """How many may be asked for."""
-LOOK: Final = 100_000
+LOOK: Final = 10_000
 """How many entries are looked at for those of a method: the ones used last."""
 _AT_ONCE: Final = 500
 """How many of them before others have their turn at the event loop."""
@@ -49,8 +49,8 @@ class Shelf(Protocol):
     def forget(self, key: bytes) -> bool:
         """Forget the key; whether there was something under it."""
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def shed(self, count: int) -> None:
+        """Forget so many entries."""
 
     def __len__(self) -> int: ...
 
@@ -187,7 +187,7 @@ class PurgeDoor:
         self._generations.bump(names)
         if purge.everything:
             self._generations.advance()
-            self._shelf.clear()
+            await self._shed()
         self._log(purge, asked)
         told_of = {"ended": list(names[:_TOLD]), "count": len(names)}
         kind, value = purge.asked
@@ -202,6 +202,12 @@ class PurgeDoor:
         parts = told(key)
         method = Rows(self._catalog()).method(parts) if parts is not None else None
         return () if method is None else (f"method:{method.qualified}",)
+
+    async def _shed(self) -> None:
+        """Free what memory holds and nobody can use any more; by and by, since others are to have their turn."""
+        for _ in range(0, len(self._shelf), _AT_ONCE):
+            self._shelf.shed(_AT_ONCE)
+            await asyncio.sleep(0)
 
     async def _drop(self, key: bytes) -> bool:
         dropped = self._shelf.forget(key)

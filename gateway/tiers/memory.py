@@ -88,11 +88,12 @@ class MemoryTier:
         self._taken -= entry.size
         return True
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._others.clear()
-        self._pinned.clear()
-        self._taken = self._taken_by_pinned = 0
+    def shed(self, count: int) -> None:
+        """Forget so many entries, pinned ones first, those first that were not used for the longest time."""
+        for entries in (self._pinned, self._others):
+            for key in list(islice(entries, count)):
+                self.forget(key)
+                count -= 1
 
     def recent(self, most: int | None = None) -> list[Entry]:
         """The entries as they are now, at most so many: pinned ones before others, those used last before those before."""

@@ -111,11 +111,14 @@ def test_entries_are_told_in_the_order_in_which_they_were_used_last():
     assert [one.key for one in tier.recent()] == [b"P", b"a", b"c", b"b"]
 
 
-def test_a_cleared_tier_is_empty_and_can_be_filled_again():
+def test_what_is_shed_is_what_was_not_used_for_the_longest_time():
     tier = MemoryTier(8 * (OVERHEAD + 101))
-    filled(tier, b"abPQ", pin=True)
-    filled(tier, b"cd")
-    tier.clear()
+    filled(tier, b"PQ", pin=True)
+    filled(tier, b"abc")
+    tier.get(b"a")
+    tier.shed(3)
+    assert held(tier) == b"ac"
+    tier.shed(9)
     assert (len(tier), tier.bytes, tier.pinned_bytes) == (0, 0, 0)
     filled(tier, b"abcdefghi")
     assert held(tier) == b"bcdefghi"
