@@ -31,8 +31,8 @@ from gateway.wire.body import read_body
 _LARGEST: Final = 16 << 20
 """Bytes of a question, which holds the call's params."""
 
-Recall = Callable[[Miss, float], Awaitable[Verdict]]
-"""What the tiers that take time make of a miss, at a time in seconds since 1970."""
+Recall = Callable[[Miss, float, Demand], Awaitable[Verdict]]
+"""What the tiers that take time make of a miss, at a time in seconds since 1970, for a caller who asks so."""
 
 
 class Explainer:
@@ -85,7 +85,7 @@ class Explainer:
         tier = "memory" if isinstance(verdict, Hit | Stale) else None
         flying = self._relay.under_way(call, verdict)
         if isinstance(verdict, Miss) and self._recall is not None:
-            verdict = await self._recall(verdict, now)
+            verdict = await self._recall(verdict, now, call.demand)
             tier = "beyond memory" if isinstance(verdict, Hit | Stale) else None
         return Case(
             principal=call.principal,

@@ -7,7 +7,14 @@ import msgpack
 import pytest
 
 import labgate
+from gateway.core.call import Demand
+from gateway.core.ports import Visit
+from gateway.core.principal import Principal
+from gateway.core.question import Question
 from gateway.core.switches import Wish
+from gateway.core.verdict import Hit
+from gateway.doors.asked import Occasion
+from gateway.doors.explain import Explainer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -275,3 +282,27 @@ async def test_the_sdk_asks_about_the_very_call_that_it_would_make(lab, tmp_path
         return [one["outcome"] for one in (before, after, fresh, other)]
 
     assert await asyncio.to_thread(asked) == ["miss", "hit", "miss", "miss"]
+
+
+# of tiers that take time
+
+
+async def test_what_memory_has_not_is_asked_of_the_tiers_beyond_it(lab):
+    await lab.call("calc.get")
+    (entry,) = lab.gate.tier.recent()
+    lab.gate.tier.drop(entry.key)
+    asked = []
+
+    async def recall(miss, now, wanted):
+        asked.append((miss.key, wanted))
+        return Hit(entry)
+
+    relay = lab.gate.relay
+    principal = Principal("alice", "labgate", groups=("lab",))
+    occasion = Occasion(Visit("r", "rpc", "POST", "/rpc", ""), principal)
+    told = await Explainer(relay, lab.gate.wall, recall).own(
+        Question(method="calc.get"), occasion, Demand(max_age=5.0)
+    )
+    said = json.loads(told)
+    assert (said["outcome"], said["tier"]) == ("hit", "beyond memory")
+    assert asked == [(entry.key, Demand(max_age=5.0))]
