@@ -245,12 +245,21 @@ async def test_of_many_bad_lines_the_first_ones_are_told(lab):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("--rate", "0"), ("--rate", "x"), ("--concurrency", "0"), ("--concurrency", "65"), ("--timeout", "-1")],
+    ("words", "told"),
+    [
+        (("--rate", "0"), "'0' is no number above 0"),
+        (("--rate", "x"), "'x' is no number above 0"),
+        (("--rate", "nan"), "is no number above 0"),
+        (("--timeout", "-1"), "'-1' is no number above 0"),
+        (("--concurrency", "0"), "'0' is no whole number from 1 to 64"),
+        (("--concurrency", "65"), "from 1 to 64"),
+        (("--concurrency", "6400"), "from 1 to 64"),
+    ],
 )
-async def test_numbers_that_are_none_are_refused(lab, words):
+async def test_numbers_that_are_none_are_refused(lab, words, told):
     lab.write(*calls(1))
-    assert (await lab.warm(*words))[0] == 2
+    status, _, err = await lab.warm(*words)
+    assert (status, told in err) == (2, True)
     assert not lab.seen
 
 

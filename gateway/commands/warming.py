@@ -40,17 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1e6:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
 
 
 def _few(text: str) -> int:
-    value = int(text)
-    if not 0 < value <= 64:
-        raise ValueError(text)
-    return value
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:3]) <= 64):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 64")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
