@@ -87,12 +87,12 @@ def entry_of(
         stored=now,
         fresh_until=now + fresh,
         stale_until=now + fresh + stale,
-        refresh_until=now + fresh + stale,
         epoch=miss.epoch,
         generations=miss.generations,
         lineage=miss.lineage,
         head=head,
         aged=0 if head is None else _age_of(head),
+        pin=miss.rule.pin,
     )
 
 
