@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
@@ -20,7 +20,7 @@ from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts
-from gateway.core.ports import Dialect, Route
+from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.service import Service
 from gateway.core.shares import share
 from gateway.core.sums import Family
@@ -29,8 +29,10 @@ from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
+from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
@@ -42,8 +44,10 @@ from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
+from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
+from gateway.identity.shared_ledger import shared_ledger
 from gateway.relay import Relay
 from gateway.settings import Address, Settings
 from gateway.shared_discovery import SharedDiscovery
@@ -51,12 +55,17 @@ from gateway.status import Status, publish_worker
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
-from gateway.tiers.generations import LocalGenerations
+from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.shared_generations import SharedGenerations
+from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
+
+if TYPE_CHECKING:
+    from gateway.tiers.redis import RedisTier
 
 log = logging.getLogger("labgate")
 
@@ -82,7 +91,8 @@ class Gate:
         self.draining = False
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
-        self.generations = LocalGenerations()
+        self.disk: DiskTier | None = None
+        self.redis: RedisTier | None = None
         self.flights = Flights()
         self.switches = member.switches
         style = settings.telemetry.access_log
@@ -107,6 +117,11 @@ class Gate:
                 now=self.wall(),
             )
         )
+        local = SharedGenerations(self.settings.state_dir / "generations")
+        self._stack.callback(local.close)
+        self.generations: Generations = local
+        await self._share()
+        self.shelves = self._shelves(local)
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
@@ -134,6 +149,14 @@ class Gate:
             wall=self.wall,
             monotonic=self.monotonic,
             switches=self.switches,
+            far=self.shelves if self.shelves.tiers else None,
+        )
+        self.explainer = Explainer(self.relay, self.wall)
+        self.holdings = Holdings(
+            self.tier,
+            self.generations,
+            self.metrics.by_method,
+            {tier.name: tier.status for tier in (self.disk, self.redis) if tier is not None},
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
@@ -178,10 +201,58 @@ class Gate:
         )
         return MountDoor(tools, Upstreams(self.upstreams, places), Mounts(self.services), own=own)
 
+    async def _share(self) -> None:
+        """With a Redis, what ends here ends on every replica, and what ends there ends here."""
+        redis = self.settings.cache.redis
+        if redis is None:
+            return
+        # Only a gate that has replicas waits for these to be imported.
+        from gateway.tiers.redis import Options, shared_by_replicas
+        from gateway.tiers.redis_link import Place
+
+        options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
+        folder = self.settings.state_dir
+        shared = await self._stack.enter_async_context(
+            shared_by_replicas(
+                options,
+                self.generations,
+                state=folder / "bumps",
+                wall=self.wall,
+                monotonic=self.monotonic,
+                ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
+            )
+        )
+        self.generations, self.redis = shared.generations, shared.tier
+        self.redis.publish(self.metrics)
+
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)
         self._stack.push_async_callback(upstream.close)
         return upstream
+
+    def _shelves(self, local: SharedGenerations) -> Shelves:
+        """The farther tiers, nearest first: those that the settings name and that can be had."""
+        disk = self._disk(local)
+        tiers = [tier for tier in (disk, self.redis) if tier is not None]
+        shelves = Shelves(tiers, disk.spools if disk is not None else None)
+        self._stack.push_async_callback(shelves.settle)
+        return shelves
+
+    def _disk(self, local: SharedGenerations) -> DiskTier | None:
+        wanted = self.settings.cache.disk
+        if wanted is None or not wanted.size:
+            return None
+        folder = wanted.path or self.settings.state_dir / "cache"
+        under = assembly.stamps(self.settings, local.id)
+        try:
+            disk = DiskTier(folder, wanted.size, local, under, wall=self.wall, monotonic=self.monotonic)
+        except OSError as error:
+            log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
+            return None
+        self.disk = disk
+        self._stack.push_async_callback(disk.close)
+        disk.start()
+        return disk
 
     def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
         """How each service that has described itself is called."""
@@ -232,7 +303,14 @@ class Gate:
         return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
 
     def _rpc_door(self) -> RpcDoor:
-        return RpcDoor(self.relay, self._rpc_limits, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        return RpcDoor(
+            self.relay,
+            self._rpc_limits,
+            self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
+            explain=self.explainer.own,
+        )
 
     def _public(self) -> dict[str, list[Place]]:
         public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
@@ -249,11 +327,30 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.member.switch, self.wall)
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
+            "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
+            **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self._metrics), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+        }
+
+    def _cache_places(self) -> dict[str, list[Place]]:
+        """Where operators look into the cache, and have it forget."""
+
+        def catalog() -> Catalog:
+            return self.relay.catalog
+
+        entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
+        alone = isinstance(self.member, Alone)
+        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies, alone=alone)
+        return {
+            "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
+            "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
 
     async def _listen(
@@ -317,9 +414,19 @@ class Gate:
     def _publish(self) -> None:
         gauge = self.metrics.gauge
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)], alike=True)
-        gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
-        gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
+        if (disk := self.disk) is not None:
+            gauge(
+                "disk_bytes",
+                "Bytes that entries take on the disk.",
+                (),
+                lambda: [((), float(disk.used))],
+                alike=True,
+            )
+            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))], alike=True)
+            text = "What was asked of the disk, and what became of it."
+            self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)
 
@@ -337,6 +444,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
+                **self.holdings.told(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

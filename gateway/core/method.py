@@ -22,7 +22,7 @@ class CacheRule(Struct, frozen=True):
     `fresh`, `stale` and `negative` are seconds: served as it is, served (marked) while a refresh runs or the
     upstream is down, and how long an upstream's JSON-RPC error is kept (0 = never). `share` says who may be
     answered from an entry: its own principal (`nobody` else), or everyone who may call the method. `by_name`
-    lets the order of named parameters not matter. `max_size` is in bytes.
+    lets the order of named parameters not matter. `max_size` is in bytes. `pin` has tiers let other entries go first.
     """
 
     fresh: float
@@ -32,6 +32,7 @@ class CacheRule(Struct, frozen=True):
     negative: float = 0.0
     by_name: bool = False
     max_size: int = 64 * 1024 * 1024
+    pin: bool = False
 
 
 class Param(Struct, frozen=True):
@@ -138,6 +139,12 @@ class Method:
         return (f"service:{self.service}", f"method:{self.qualified}", *(f"tag:{tag}" for tag in tags))
 
     @cached_property
+    def writes(self) -> tuple[str, ...]:
+        """The name of the generation that every write to the service ends: no read that left before is joined after."""
+        return (f"writes:{self.service}",)
+
+    @cached_property
     def purges(self) -> tuple[str, ...]:
         """The names of the generations that a call of this method ends."""
-        return tuple(f"tag:{tag}" for tag in self.invalidates)
+        tags = tuple(f"tag:{tag}" for tag in self.invalidates)
+        return tags if self.safe else self.writes + tags

@@ -10,7 +10,7 @@ from msgspec import Struct
 Labels = tuple[tuple[str, str], ...]
 
 SHARED: Final = "shared"
-"""A part of a status that says `shared: true` is about something that all workers have in common."""
+"""The name under which a part of a status lists what of it all workers have in common, and is not summed."""
 
 _APART: Final = "workers"
 _NOT_SUMMED: Final = frozenset(("uptime_seconds", "since", "asked", "methods", "left_out", "epoch"))
@@ -21,7 +21,8 @@ _EARLIEST: Final = frozenset(("process_start_time_seconds",))
 class Family(Struct, frozen=True, array_like=True):
     """A metric of Prometheus with its samples: their names, labels and values.
 
-    `alike` = it says of every worker the same, as which version runs: it is not summed.
+    `alike` = it says of every worker the same, as which version runs: it is not summed, and the least counts where they
+    disagree.
     """
 
     name: str
@@ -51,9 +52,7 @@ def total(workers: Iterable[Sequence[Family]]) -> list[Family]:
 
 
 def _joined(family: Family, one: float, other: float) -> float:
-    if family.name in _EARLIEST:
-        return min(one, other)
-    return max(one, other) if family.alike else one + other
+    return min(one, other) if family.alike or family.name in _EARLIEST else one + other
 
 
 def lasting(families: Sequence[Family]) -> list[Family]:
@@ -75,10 +74,11 @@ def status_of_all(statuses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    if one.get(SHARED) is True:
-        return dict(one)
     found = dict(one)
+    common = one.get(SHARED, ())
     for name, value in other.items():
+        if name in common:
+            continue
         mine = found.get(name)
         if mine is None:
             found.setdefault(name, value)

@@ -21,8 +21,9 @@ def test_samples_of_the_same_labels_add_up_and_others_stand_beside_them():
 
 
 def test_what_is_alike_in_all_is_not_summed():
-    up = Family("up", "gauge", "", True, (("up", (), 1.0),))
+    up, down = (Family("up", "gauge", "", True, (("up", (), value),)) for value in (1.0, 0.0))
     assert values(total([[up], [up], [up]])) == {("up", ()): 1.0}
+    assert values(total([[up], [down], [up]])) == {("up", ()): 0.0}
 
 
 def test_the_start_of_all_is_the_earliest():
@@ -77,5 +78,5 @@ def test_numbers_of_a_status_add_up_and_its_texts_and_times_are_the_firsts():
 
 
 def test_what_is_shared_is_not_counted_twice():
-    disk = {"shared": True, "bytes": 7, "entries": {"a": 1}}
-    assert status_of_all([{"disk": disk}, {"disk": disk}]) == {"disk": disk}
+    disk = {"shared": ["bytes", "parts"], "bytes": 7, "parts": {"a": 1}, "hits": 2}
+    assert status_of_all([{"disk": disk}, {"disk": disk}]) == {"disk": disk | {"hits": 4}}

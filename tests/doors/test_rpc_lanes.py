@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from mounting import Caller, CutShort, Stand, Upstream, as_json, past, same, told, until
+from mounting import Caller, CutShort, Stand, Upstream, alone, as_json, past, same, told, until
 
 from gateway.doors.front import FrontDoor
 
@@ -247,7 +247,7 @@ async def three_gates(stand, anonymous="false"):
     for kind in ("on", "off", "behind"):
         up = await upstream_of(stand)
         await stand.gate(CONFIG.format(url=up.url, anonymous=anonymous))
-        gate = stand.running
+        gate = alone(stand.running)
         if kind == "behind":
             gate.servers[0]._host = FrontDoor(None, gate.servers[0]._host._mounts)
         elif kind == "off":
@@ -329,7 +329,7 @@ async def test_what_memory_must_not_answer_any_more_is_not_answered_by_a_lane(st
     assert [await hit() for _ in range(2)] == [False, False]
     await stand.switch(ada, cache="on")
     assert [await hit() for _ in range(2)] == [True, True]
-    entry = next(iter(side.gate.tier._entries.values()))
+    entry = side.gate.tier.recent()[0]
     side.gate.tier.drop(entry.key)
     assert [await hit() for _ in range(2)] == [False, True]
     await stand.switch(ada, cordon={"up": True})

@@ -64,6 +64,17 @@ def test_a_switch_is_so_everywhere_before_it_is_answered(gate):
                 assert (b'"calc": true' in other.ask("GET", "/-/switches")[2]) is out
 
 
+def test_what_is_purged_at_one_worker_serves_at_none_any_more(gate):
+    lines = gate.lines()
+    for operator in gate.lines(address=gate.operator):
+        for line in lines:
+            line.call("calc.get")
+            assert "; hit" in line.call("calc.get")[1]["Cache-Status"]
+        assert operator.ask("POST", "/-/cache/purge", {"service": "calc"})[0] == 200
+        for line in lines:
+            assert "fwd=" in line.call("calc.get")[1]["Cache-Status"]
+
+
 def test_a_token_that_was_revoked_is_refused_by_all(gate):
     token = gate.token_for("bob", "lab")
     lines = gate.lines(token)
