@@ -7,7 +7,8 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of
+from gateway.core.invalidation import writes_name
 from gateway.core.keys import key as key_of
 from gateway.core.method import Method
 from gateway.core.naming import shown
@@ -24,8 +26,9 @@ from gateway.core.ports import Generations, Route, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights
+from gateway.http_book import HttpBook
 
 log = logging.getLogger("labgate.relay")
 
@@ -56,6 +59,10 @@ class Relay:
         self._flights = flights
         self._wall = wall
         self._monotonic = monotonic
+        self.book = HttpBook(tier.get, self._put, tier.drop, generations, self.switches)
+
+    def _put(self, entry: Entry) -> bool:
+        return self._tier.put(entry.key, entry)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -133,10 +140,22 @@ class Relay:
 
     # what a door carries through by itself, byte by byte
 
-    def ended(self, methods: Iterable[Method]) -> None:
-        """A request through a mount has ended, however it did: what it may have changed holds no longer."""
+    def ended(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> None:
+        """A request through a mount has ended, however it did: what it may have changed holds no longer.
+
+        `uris` are the generations of the addresses that it changed.
+        """
         for method in set(methods):
+            if not method.safe:
+                # Before those of the addresses: see `HttpBook.since`.
+                self._generations.bump((writes_name(method.service),))
             self._generations.bump(method.purges)
+        self._generations.bump(tuple(uris))
+
+    def beside(self, key: Hashable, fly: Callable[[], Coroutine[Any, Any, Reply]]) -> None:
+        """Do work that belongs to no caller, unless the same is under way."""
+        if self._flights.find(key) is None:
+            self._flights.start(fly, key=key)
 
     def suspect(self, service: str) -> None:
         """A request through a mount did not reach the service."""

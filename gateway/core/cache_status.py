@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.core.reply import Reply
-from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
 
 NAME = "labgate"
 
 _FORWARDED = {
     "expired": "stale",
     "invalidated": "stale",
+    "to be validated": "stale",
     "older than asked for": "request",
+    "the caller said no-store": "request",
+    "no reply for these fields": "vary-miss",
     "unsafe": "method",
 }
 """Our reasons as RFC 9211's `fwd` tokens; a reason that is not here is a plain `miss`, or a `bypass`."""
@@ -35,6 +38,37 @@ def cache_status(reply: Reply, now: float) -> str:
         parts.append("collapsed")
     parts.append(f'detail="{verdict.why}"')
     return "; ".join(parts)
+
+
+def trip_status(
+    verdict: Miss | Pass, *, stored: bool, collapsed: bool, status: int | None, ttl: float | None
+) -> str:
+    """The `Cache-Status` of a reply that was fetched, or confirmed, through a mount.
+
+    `status` is the service's, where it was asked about a stored reply; `ttl` for how many seconds the reply serves yet.
+    """
+    default = "miss" if isinstance(verdict, Miss) else "bypass"
+    parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
+    if status is not None:
+        parts.append(f"fwd-status={status}")
+    if ttl is not None:
+        parts.append(f"ttl={ttl:.0f}")
+    if stored:
+        parts.append("stored")
+    if collapsed:
+        parts.append("collapsed")
+    parts.append(f'detail="{verdict.why}"')
+    return "; ".join(parts)
+
+
+def stale_status(entry: Entry, why: str, now: float) -> str:
+    """The `Cache-Status` of a stored reply that serves though it is stale, and why it does."""
+    return f'{NAME}; hit; ttl={entry.fresh_until - now:.0f}; detail="{why}"'
+
+
+def entry_age(entry: Entry, now: float) -> int:
+    """How old a stored reply is, in whole seconds (RFC 9111 section 5.1)."""
+    return max(0, int(now - entry.stored)) + entry.aged
 
 
 _OUTCOMES = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}
@@ -65,4 +99,4 @@ def age(reply: Reply, now: float) -> int | None:
     verdict = reply.verdict
     if not isinstance(verdict, Hit | Stale):
         return None
-    return max(0, int(now - verdict.entry.stored)) + verdict.entry.aged
+    return entry_age(verdict.entry, now)

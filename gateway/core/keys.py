@@ -21,9 +21,9 @@ def key(call: Call, rule: CacheRule) -> bytes:
     are put in order only where the rule says `by_name`.
     """
     method, principal = call.method, call.principal
-    who = EVERYONE if rule.share == "everyone" else _person(principal.issuer, principal.subject)
+    who = EVERYONE if rule.share == "everyone" else person(principal.issuer, principal.subject)
     what = parameters(call.ask.raw, rule) if call.http is None else request(call.http)
-    return _target(method.service, method.binding.target) + who + what
+    return target(method.service, method.binding.target) + who + what
 
 
 def framed(kind: bytes, part: bytes) -> bytes:
@@ -36,22 +36,34 @@ EVERYONE = framed(b"p", b"*")
 
 # Both are asked for again with every call, about the same few texts.
 @lru_cache(65536)
-def _target(service: str, method: str) -> bytes:
+def target(service: str, method: str) -> bytes:
+    """The part of a key that stands for what is called upstream."""
     return framed(b"s", service.encode()) + framed(b"m", method.encode("utf-8", "surrogatepass"))
 
 
 @lru_cache(65536)
-def _person(issuer: str, subject: str) -> bytes:
+def person(issuer: str, subject: str) -> bytes:
+    """The part of a key that stands for one principal."""
     return framed(b"p", framed(b"i", issuer.encode()) + framed(b"u", subject.encode()))
 
 
 def request(ask: Http) -> bytes:
-    """The part of a key that a request through a mount makes: its verb, target, choosing fields and body."""
-    parts = [framed(b"h", ask.verb.encode()), framed(b"t", ask.target)]
-    parts += [framed(b"f", value) for value in ask.chooses]
-    if ask.body is not None:
-        parts.append(framed(b"b", blake2b(ask.body, digest_size=32).digest() + b"%d" % len(ask.body)))
-    return b"".join(parts)
+    """The part of a key that a request through a mount makes: what `constant` has, then its target to the key's end."""
+    return constant(ask.verb, ask.chooses, ask.body, ask.credential) + ask.target
+
+
+def constant(verb: str, chooses: tuple[bytes, ...], body: bytes | None, credential: bytes) -> bytes:
+    """What stands before the target: verb, choosing fields, body and credential. Requests of one kind share it.
+
+    Nothing follows the target, so that it needs no length: a key is made of two pieces.
+    """
+    parts = [framed(b"h", verb.encode())]
+    parts += [framed(b"f", value) for value in chooses]
+    if body is not None:
+        parts.append(framed(b"b", blake2b(body, digest_size=32).digest() + b"%d" % len(body)))
+    if credential:
+        parts.append(framed(b"c", credential))
+    return b"".join(parts) + b"t:"
 
 
 def parameters(raw: bytes | None, rule: CacheRule) -> bytes:

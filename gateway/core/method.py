@@ -32,6 +32,8 @@ class CacheRule(Struct, frozen=True):
     negative: float = 0.0
     by_name: bool = False
     max_size: int = 64 * 1024 * 1024
+    force: bool = False
+    """Whether it holds against the upstream's own `no-store` and `private` too."""
 
 
 class Param(Struct, frozen=True):

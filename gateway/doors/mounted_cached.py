@@ -1,0 +1,406 @@
+"""What part has the cache in a request through a mount? It is looked up, asked about, stored, or answers for the service."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.core.cache_status import entry_age, stale_status, trip_status
+from gateway.core.heads import AnswerHead
+from gateway.core.http_judging import Found
+from gateway.core.http_storing import BY_THE_REPLY, head_of
+from gateway.core.method import Method
+from gateway.core.reply import Fields
+from gateway.core.serving import SPECIAL, Served, served
+from gateway.core.validators import (
+    CONDITIONS,
+    conditions,
+    confirms,
+    has_validator,
+    same_body,
+)
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, pass_for
+from gateway.doors.keeping import Keeping
+from gateway.doors.mounted_reply import MountedReply
+from gateway.doors.renewal import Errand, Renewal
+from gateway.doors.wanting import wanted_of
+from gateway.http_book import Trip, Wanted
+
+FAILURES: Final = frozenset((500, 502, 503, 504))
+"""Statuses instead of which a stale reply may serve (RFC 5861 section 4)."""
+
+WAIT_SECONDS: Final = 5.0
+"""For how long a request waits for another one's trip before it makes its own."""
+
+_TURNS: Final = 3
+"""How often a request waits for others."""
+
+_NO_STORE: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
+
+
+class MountedCached(MountedReply):
+    """A request below a mount, as far as the cache has a part in it."""
+
+    wanted: Wanted | None = None
+    candidate: Entry | None = None
+    """The stored reply about which the service is asked."""
+    _entry: Entry | None = None
+    _spare: Entry | None = None
+    _keeping: Keeping | None = None
+    _trip: Trip | None = None
+    _turns = 0
+    _collapsed = False
+    _requested = 0.0
+    _then: Entry | None = None  # the stored reply that is the answer when the service's has come to its end
+    _again = False
+    _asked_status: int | None = None
+    _told: bytes | None = None
+
+    # --- look up
+
+    def was_not_looked_up(self, mark: tuple[int, ...], epoch: int, requested: float) -> None:
+        """Go on with a request that was sent because memory has nothing like it; `mark` was read before (see `HttpBook`)."""
+        if self.method is None:
+            return
+        wanted = wanted_of(self._way, self.notes, self.method, self._principal, self.query, None)
+        verdict = self.tools.relay.book.since(wanted, self.method, mark, epoch)
+        if verdict is not None:
+            self.wanted, self.verdict, self._requested = wanted, verdict, requested
+
+    def consult(self, method: Method, body: bytes) -> None:
+        """Answer from memory where that is right, else send the request on, as the cache wants it sent."""
+        self.wanted = wanted_of(self._way, self.notes, method, self._principal, self.query, body or None)
+        self._look()
+
+    def _look(self) -> None:
+        """Judge what memory has now."""
+        wanted, tools = self._wanted, self.tools
+        found = tools.relay.book.find(wanted, tools.wall())
+        self.verdict = verdict = found.verdict
+        match verdict:
+            case Hit(entry):
+                self.serve(entry)
+            case Stale(entry):
+                if found.refresh:
+                    self._renew(verdict)
+                doing = f"{verdict.why}, refreshing" if found.refresh else verdict.why
+                self.serve_stale(entry, doing)
+            case Pass():
+                self.wanted = None
+                self._go_or_say_no()
+            case Miss():
+                self._missed(verdict, found)
+
+    def _missed(self, verdict: Miss, found: Found) -> None:
+        self._entry, self._spare = found.entry, found.spare
+        self.candidate = self._askable(found.entry)
+        if self._shares(verdict) and self._follow(verdict):
+            return
+        self._go_or_say_no()
+
+    def _askable(self, entry: Entry | None) -> Entry | None:
+        """The stored reply, if the service can be asked whether it still holds."""
+        if entry is None or entry.head is None or self._way.verb != "GET":
+            return None
+        return entry if has_validator(entry.head.fields, self.tools.wall()) else None
+
+    def _go_or_say_no(self) -> None:
+        """Send the request on, unless its caller wants what is stored or nothing (RFC 9111 section 5.2.1.7)."""
+        if self.notes.demand.only_cached and self.safe:
+            self.fault = "NotStored"
+            text = b"Nothing that is stored here answers this request, and it says only-if-cached: ask without.\n"
+            self._answer(504, _NO_STORE, text)
+            self.land(shared=False)
+            return
+        self.depart()
+
+    def depart(self) -> None:
+        """Send the request on."""
+        raise NotImplementedError
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what has to wait for something."""
+        raise NotImplementedError
+
+    # --- others that want the same
+
+    def _shares(self, verdict: Miss) -> bool:
+        """Whether it is known to be worth it: a rule stores the reply, or there is one about which is asked."""
+        wanted = self._wanted
+        plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
+        usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
+        worth = (wanted.rule is not BY_THE_REPLY and wanted.rule.fresh > 0) or self.candidate is not None
+        return plain and usual and worth and bool(verdict.key)
+
+    def _follow(self, verdict: Miss) -> bool:
+        """Wait for the trip of another request for the same, or begin one; whether it waits."""
+        book = self.tools.relay.book
+        trip = book.trip(verdict)
+        if trip is None:
+            self._trip = book.lead(verdict)
+            return False
+        if self._turns >= _TURNS:
+            return False
+        self._turns += 1
+        self.later(self._wait_for(trip, verdict))
+        return True
+
+    async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
+        shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))
+        if self.over or self.left:
+            return
+        found = self.tools.relay.book.find(self._wanted, self.tools.wall())
+        if shared and isinstance(found.verdict, Hit):
+            # Its reply is ours: it came by a trip that began before we asked no later than we did.
+            self.verdict, self._collapsed = verdict, True
+            self.serve(found.verdict.entry)
+        elif shared is None or shared:
+            self._go_or_say_no()
+        elif self._turns < _TURNS and trip.deserted:
+            self._look()
+        else:
+            self._go_or_say_no()
+
+    def seconds_left(self) -> float:
+        """How long the caller still waits."""
+        raise NotImplementedError
+
+    def land(self, *, shared: bool, deserted: bool = False) -> None:
+        """Whoever waits for this request's trip waits no more."""
+        trip, self._trip = self._trip, None
+        if trip is not None:
+            trip.deserted = deserted
+            trip.land(shared=shared)
+
+    # --- beside
+
+    def _renew(self, verdict: Stale) -> None:
+        """Have the stale reply renewed, for whoever asks next."""
+        way, tools = self._way, self.tools
+        stored = verdict.entry.head
+        miss = Miss(verdict.key, verdict.generations, verdict.epoch, verdict.rule, verdict.why)
+        asked = tuple(
+            field
+            for field in self.seen.fields
+            if field[0].lower() not in SPECIAL | {b"cache-control", b"pragma"}
+        )
+        now = tools.wall()
+        if stored is not None and way.verb in ("GET", "HEAD") and has_validator(stored.fields, now):
+            asked = conditions(stored.fields, asked, now)
+        body = self.early
+        errand = Errand(
+            replace(self._wanted, demand=type(self.notes.demand)(), special=False),
+            miss,
+            verdict.entry,
+            way.carrier,
+            b"GET" if way.verb == "HEAD" else way.verb.encode(),
+            way.rest,
+            self.query,
+            self.notes.first.get(b"host") if way.service.keep_host else None,
+            self.lines_of(asked) + b"X-Request-Id: %b\r\n" % self.id.encode("ascii"),
+            body,
+            way.service.timeout,
+        )
+        key = ("renewal", verdict.key, verdict.epoch, verdict.generations)
+        tools.relay.beside(key, lambda: Renewal(tools.relay.book, errand, tools.wall).fly())
+
+    def lines_of(self, fields: Fields) -> bytes:
+        """The lines for the service that are made of these fields."""
+        raise NotImplementedError
+
+    # --- the way there
+
+    @property
+    def passed_fields(self) -> Fields:
+        """The fields of the request, before any of them is left out; they ask about the stored reply, if there is one."""
+        stored = None if self.candidate is None else self.candidate.head
+        if stored is None:
+            return self.seen.fields
+        return conditions(stored.fields, self.seen.fields, self.tools.wall())
+
+    def leaves(self) -> None:
+        """The request is sent now."""
+        self._requested = self.tools.wall()
+
+    # --- the way back
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller; None where a stored reply is the answer."""
+        if self.wanted is not None and isinstance(self.verdict, Miss):
+            if self.candidate is not None:
+                self._asked_status = head.status
+                if head.status == 304 and self._is_confirmed(head):
+                    return None
+            if head.status in FAILURES and self._spare is not None:
+                self._then = self._spare
+                return None
+            self._plan(head, self.verdict)
+        return self.passed_head(head)
+
+    def _is_confirmed(self, head: AnswerHead) -> bool:
+        """Whether the answer is kept back because the stored reply holds still, or because it says nothing of it."""
+        candidate, book, now = self.candidate, self.tools.relay.book, self.tools.wall()
+        if candidate is None or candidate.head is None or not isinstance(self.verdict, Miss):
+            return False
+        own = any(name in self.notes.first for name in CONDITIONS)
+        if confirms(candidate.head.fields, head.fields, alone=not own):
+            entry = book.freshen(self._wanted, self.verdict, candidate, head.fields, self._requested, now)
+            self._then = entry or candidate
+            self.land(shared=True)
+            return True
+        book.drop(candidate)
+        if own:
+            return False  # the caller asked about something of their own, and that is what holds
+        self._again = True
+        return True
+
+    def _plan(self, head: AnswerHead, verdict: Miss) -> None:
+        """Decide whether the reply is stored."""
+        wanted, book, now = self._wanted, self.tools.relay.book, self.tools.wall()
+        if self._way.verb == "HEAD":
+            self._learn(head, verdict, now)
+            return
+        how = book.how(wanted, head.status, head.fields, self._requested, now)
+        if isinstance(how, str):
+            unsaid = how == "no rule"
+            self.verdict = pass_for(how) if unsaid else replace(verdict, why=how)
+            if (
+                self._entry is not None
+                and head.status < 500
+                and not (wanted.special or wanted.demand.no_store)
+            ):
+                book.drop(self._entry)
+            self.land(shared=False)
+            return
+        self._keeping = Keeping(book, wanted, verdict, how, head, now)
+
+    def _learn(self, head: AnswerHead, verdict: Miss, now: float) -> None:
+        """Let the reply to a HEAD say what it says of the reply that is stored for GET (RFC 9111 section 4.3.5)."""
+        entry, book = self._entry, self.tools.relay.book
+        if entry is None or entry.head is None:
+            self.verdict = pass_for("no rule") if not head.traits.says_freshness else verdict
+            return
+        if head.status == entry.head.status and same_body(entry.head, entry.length, head.fields, now):
+            book.freshen(self._wanted, verdict, entry, head.fields, self._requested, now)
+        elif head.status < 500:
+            book.drop(entry)
+
+    def tee(self, data: bytes) -> None:
+        """Keep what is to be stored, and nothing of what nobody gets."""
+        if self.held is not None:
+            self.held.clear()
+        if self._keeping is not None and not self._keeping.write(data):
+            self._keeping = None
+            self.land(shared=False)
+
+    def answered(self) -> None:
+        """The service's answer is whole: store it, or give the one that it stands for."""
+        if self._then is not None:
+            self.sent = 0
+            self._give(self._then)
+        elif self._again:
+            self._ask_anew()
+        elif self._keeping is not None:
+            entry = self._keeping.seal()
+            self.land(shared=entry is not None)
+
+    def _give(self, entry: Entry) -> None:
+        if entry is self._spare and self._asked_status != 304:
+            self.serve_stale(entry, "the service fails")
+        else:
+            self.serve(entry)
+
+    def _ask_anew(self) -> None:
+        """A 304 came that speaks of nothing that is here: ask for the whole."""
+        self.candidate = self._entry = self._spare = None
+        self._again, self.held = False, None
+        self.depart()
+
+    def stands_in(self) -> bool:
+        """Answer with the stale reply, where the service cannot be reached and it may; whether it did."""
+        if self._spare is None or self.begun:
+            return False
+        self.serve_stale(self._spare, f"{self._why()}, the service cannot be reached")
+        return True
+
+    def _why(self) -> str:
+        return self.verdict.why if isinstance(self.verdict, Miss) else "expired"
+
+    # --- answers made of what is stored
+
+    def serve(self, entry: Entry) -> None:
+        """Answer with what is stored, as this request wants it."""
+        now = self.tools.wall()
+        verdict = self.verdict
+        ttl = entry.fresh_until - now
+        if isinstance(verdict, Miss | Pass):
+            fetched = trip_status(
+                verdict,
+                stored=self._asked_status == 304,
+                collapsed=self._collapsed,
+                status=self._asked_status,
+                ttl=ttl,
+            )
+            self._say(fetched, entry, now)
+        else:
+            self._say(f"labgate; hit; ttl={ttl:.0f}", entry, now)
+        self._write(entry)
+
+    def serve_stale(self, entry: Entry, why: str) -> None:
+        """Answer with what is stored, though it is stale."""
+        now = self.tools.wall()
+        if not isinstance(self.verdict, Stale):
+            miss = self.verdict
+            rule = miss.rule if isinstance(miss, Miss) else BY_THE_REPLY
+            self.verdict = Stale(entry, entry.key, entry.generations, entry.epoch, rule, "expired")
+        self._say(stale_status(entry, why, now), entry, now)
+        self._write(entry)
+
+    def _say(self, status: str, entry: Entry, now: float) -> None:
+        self._told = b"Cache-Status: %b\r\nAge: %d\r\n" % (status.encode(), entry_age(entry, now))
+
+    def _write(self, entry: Entry) -> None:
+        head = entry.head
+        if head is None:
+            head = HttpHead(500, b"", ())
+        if (
+            self._way.verb == "GET"
+            and not self.notes.special
+            and head.ready
+            and self._way.service.cors is None
+        ):
+            self.status = head.status
+            self.write_whole(head.ready + self._added(), entry.body, head.status)
+            return
+        made = served(head, entry.length, self._way.verb, self.seen.fields, entry.stored)
+        self._write_served(made, entry)
+
+    def _write_served(self, made: Served, entry: Entry) -> None:
+        whole = made.stop - made.start == entry.length
+        body = entry.body if whole else entry.body[made.start : made.stop]
+        head = head_of(made.status, made.reason, made.fields)
+        self.write_stored(head, body)
+
+    def told_of_cache(self, spent: float | None) -> bytes | None:
+        """What a reply says that is made of a stored one; None where it says what every reply does."""
+        if self._told is not None:
+            timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
+            return self._told + timing
+        if self._keeping is None or not isinstance(self.verdict, Miss):
+            return None
+        line = trip_status(self.verdict, stored=True, collapsed=False, status=self._asked_status, ttl=None)
+        timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
+        return b"Cache-Status: %b\r\n" % line.encode() + timing
+
+    def closed(self) -> None:
+        """It is over: nobody waits for it."""
+        self.land(shared=False, deserted=self.left)
+        super().closed()
+
+    @property
+    def _wanted(self) -> Wanted:
+        if self.wanted is None:
+            raise ValueError("the cache has no part in this request")
+        return self.wanted
