@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from gateway import settings as config
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
+from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.method import IN_PATH, CacheRule, HttpBinding, Param, Place
 from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
 from gateway.settings.addresses import Address
+from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
@@ -73,7 +75,14 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         encoded_slash=one.encoded_slash,
         underscores=one.underscores,
         keep_host=one.keep_host,
+        http_cache=_http_cache(one.http_cache),
     )
+
+
+def _http_cache(one: HttpCacheSettings) -> HttpCache:
+    heuristic = Heuristic(one.heuristic, one.heuristic_max)
+    names = tuple(sorted({name.lower().encode() for name in one.vary_on}))
+    return HttpCache(one.enabled, heuristic, names, one.accept_encoding)
 
 
 def _cors(one: CorsSettings) -> Cors:
@@ -136,6 +145,7 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
         negative=rule.negative,
         by_name=rule.by_name,
         max_size=rule.max_size,
+        force=rule.force,
     )
 
 
