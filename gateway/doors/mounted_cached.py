@@ -264,8 +264,10 @@ class MountedCached(MountedReply):
             return
         how = book.how(wanted, head.status, head.fields, self._requested, now)
         if isinstance(how, str):
-            unsaid = how == "no rule"
-            self.verdict = pass_for(how) if unsaid else replace(verdict, why=how)
+            if how != "no rule":
+                self.verdict = replace(verdict, why=how)
+            elif self._entry is None:
+                self.verdict = pass_for(how)
             if (
                 self._entry is not None
                 and head.status < 500

@@ -139,6 +139,9 @@ class Table:
         bodies: list[bytes] = []
         for number, step in enumerate(one.steps):
             answer_bytes = told(step, number)
+            answer_bytes = answer_bytes.replace(b"<path>", path.encode()).replace(
+                b"<origin>", self.up.url.encode()
+            )
             bodies.append(b"body %d" % number if step.text is None else step.text)
 
             async def answer(asked: Asked, said: bytes = answer_bytes) -> bytes | None:
@@ -150,9 +153,12 @@ class Table:
             target = f"/{service[1:]}{path}{rest}"
             got = await self.ask(step, target)
             await asyncio.sleep(0)
-            asked = [one for one in self.up.asked[seen:] if "renewal" not in one.target]
+            # A renewal of the conversation before may be under way still.
+            asked = [one for one in self.up.asked[seen:] if one.path == f"{path}{rest}".partition("?")[0]]
             for problem in problems(step, got, asked, bodies, number):
-                self.wrong.append(f"{one.section} {one.name}, step {number} {step.verb} {step.lines}: {problem}")
+                self.wrong.append(
+                    f"{one.section} {one.name}, step {number} {step.verb} {step.lines}: {problem}"
+                )
 
     async def ask(self, step: Step, target: str) -> Answer:
         """The answer to a step, over the connection that its caller keeps."""
@@ -167,9 +173,7 @@ class Table:
         return answer
 
 
-def problems(
-    step: Step, got: Answer, asked: list[Asked], bodies: list[bytes], number: int
-) -> Iterable[str]:
+def problems(step: Step, got: Answer, asked: list[Asked], bodies: list[bytes], number: int) -> Iterable[str]:
     """What of an answer is not as it should be."""
     want = step.want
     status = f" ({got.status}, {got.values('Cache-Status')})"
