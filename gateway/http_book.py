@@ -91,6 +91,11 @@ def root_of(
     return service + who + constant("GET" if verb == "HEAD" else verb, chooses, body, credential) + target
 
 
+def watched_for(method: Method) -> tuple[str, ...]:
+    """The generations of which at least one ends when anything does that may concern replies of this method."""
+    return (writes_name(method.service), *method.lineage)
+
+
 class Trip:
     """A trip to a service whose reply others wait for, if it turns out to be theirs too."""
 
@@ -170,18 +175,20 @@ class HttpBook:
 
     # --- what was decided before it was known that there is anything to store
 
-    def mark(self, method: Method) -> tuple[int, ...]:
+    def mark(self, watched: tuple[str, ...]) -> tuple[int, ...]:
         """What must not have changed when a reply comes, for a request that nobody looked up (see `since`)."""
-        return self._generations.read((writes_name(method.service), *method.lineage))
+        return self._generations.read(watched)
 
-    def since(self, wanted: Wanted, method: Method, mark: tuple[int, ...], epoch: int) -> Miss | None:
+    def since(
+        self, wanted: Wanted, watched: tuple[str, ...], mark: tuple[int, ...], epoch: int
+    ) -> Miss | None:
         """The verdict that a look-up would have given when `mark` was read; None if something has ended since.
 
         The generations of the request's own address are read first: whatever ends one of them ends the service's
         before, so that an equal mark after it proves them as old as the mark.
         """
         generations = self._generations.read(wanted.lineage)
-        if self.mark(method) != mark or self._generations.epoch != epoch or not self._switches.cache:
+        if self.mark(watched) != mark or self._generations.epoch != epoch or not self._switches.cache:
             return None
         return Miss(self._under(wanted)[0], generations, epoch, wanted.rule, "not stored")
 

@@ -15,6 +15,12 @@ def first(fields: Fields, name: bytes) -> bytes | None:
     return next((value for one, value in fields if one.lower() == name), None)
 
 
+def length_of(fields: Fields) -> int:
+    """How many bytes a body has by its Content-Length, 0 where that is not said."""
+    said = first(fields, b"content-length")
+    return int(said) if said is not None and said.isdigit() and len(said) < 20 else 0
+
+
 def without(fields: Fields, names: frozenset[bytes]) -> Fields:
     """The fields but for these, whose names are in lower case."""
     return tuple(field for field in fields if field[0].lower() not in names)

@@ -93,15 +93,21 @@ def conditions(stored: Fields, asked: Fields, now: float) -> Fields:
     The caller's own entity tags stay beside the stored one, so that what they have is not sent to them again.
     """
     tag, since = etag_of(stored), first(stored, b"last-modified")
-    own = values(asked, b"if-none-match")
     kept = without(asked, CONDITIONS)
     if tag is not None:
-        known = own and etags(b", ".join(own))
-        others = [one for one in known or () if one != b"*" and not weakly_equal(one, tag)]
+        others = others_asked(stored, asked)
         kept = (*kept, (b"If-None-Match", b", ".join((*others, tag))))
     if since is not None and seconds_of(since, year_of(now)) is not None:
         kept = (*kept, (b"If-Modified-Since", since))
     return kept
+
+
+def others_asked(stored: Fields, asked: Fields) -> list[bytes]:
+    """The caller's entity tags that `conditions` asks about beside the stored one."""
+    tag, own = etag_of(stored), values(asked, b"if-none-match")
+    if tag is None or not own:
+        return []
+    return [one for one in etags(b", ".join(own)) or () if one != b"*" and not weakly_equal(one, tag)]
 
 
 def confirms(stored: Fields, told: Fields, *, alone: bool) -> bool:

@@ -67,7 +67,7 @@ class Dash:
         """Send the request."""
         settled, lease, caller = self._settled, self._lease, self._caller
         # What the service says of its answer may let it be stored; nothing must have ended meanwhile.
-        self._mark = None if settled.root is None else self._tools.relay.book.mark(settled.method)
+        self._mark = None if settled.root is None else self._tools.relay.book.mark(settled.watched)
         self._requested = self._tools.wall() if settled.root is not None else 0.0
         given = settled.request_id
         if given is None:
@@ -117,7 +117,7 @@ class Dash:
             self._settled, self._id.decode(), self._started, self._until, self._lease if with_lease else None
         )
         if with_lease and self._mark is not None:
-            made.was_not_looked_up(self._mark, self._settled.epoch, self._requested)
+            made.was_not_looked_up(self._settled, self._mark, self._requested)
         self._caller.change_guest(made)
         self._lease.connection.change_receiver(made)
         return made

@@ -32,7 +32,7 @@ from gateway.doors.passed import status_lines
 from gateway.doors.quick import Quick
 from gateway.doors.wanting import chooses_of
 from gateway.doors.way import Settled, Way
-from gateway.http_book import root_prefix
+from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Guest
 from gateway.wire.lane import Seen
@@ -221,6 +221,7 @@ class MountDoor:
             person(principal.issuer, principal.subject),
             version,
             service.http_cache.heuristic.on,
+            watched_for(method),
         )
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:

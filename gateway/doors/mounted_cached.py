@@ -9,23 +9,27 @@ from msgspec.structs import replace
 
 from gateway.core.cache_status import entry_age, stale_status, trip_status
 from gateway.core.heads import AnswerHead
+from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
 from gateway.core.http_storing import BY_THE_REPLY, head_of
 from gateway.core.method import Method
 from gateway.core.reply import Fields
 from gateway.core.serving import SPECIAL, Served, served
 from gateway.core.validators import (
-    CONDITIONS,
     conditions,
     confirms,
+    etag_of,
     has_validator,
+    others_asked,
     same_body,
+    weakly_equal,
 )
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, pass_for
 from gateway.doors.keeping import Keeping
 from gateway.doors.mounted_reply import MountedReply
 from gateway.doors.renewal import Errand, Renewal
 from gateway.doors.wanting import wanted_of
+from gateway.doors.way import Settled
 from gateway.http_book import Trip, Wanted
 
 FAILURES: Final = frozenset((500, 502, 503, 504))
@@ -57,21 +61,21 @@ class MountedCached(MountedReply):
     _again = False
     _asked_status: int | None = None
     _told: bytes | None = None
+    _body = b""
 
     # --- look up
 
-    def was_not_looked_up(self, mark: tuple[int, ...], epoch: int, requested: float) -> None:
+    def was_not_looked_up(self, settled: Settled, mark: tuple[int, ...], requested: float) -> None:
         """Go on with a request that was sent because memory has nothing like it; `mark` was read before (see `HttpBook`)."""
-        if self.method is None:
-            return
-        wanted = wanted_of(self._way, self.notes, self.method, self._principal, self.query, None)
-        verdict = self.tools.relay.book.since(wanted, self.method, mark, epoch)
+        wanted = wanted_of(self._way, self.notes, settled.method, self._principal, self.query, None)
+        verdict = self.tools.relay.book.since(wanted, settled.watched, mark, settled.epoch)
         if verdict is not None:
             self.wanted, self.verdict, self._requested = wanted, verdict, requested
 
     def consult(self, method: Method, body: bytes) -> None:
         """Answer from memory where that is right, else send the request on, as the cache wants it sent."""
         self.wanted = wanted_of(self._way, self.notes, method, self._principal, self.query, body or None)
+        self._body = body
         self._look()
 
     def _look(self) -> None:
@@ -189,7 +193,6 @@ class MountedCached(MountedReply):
         now = tools.wall()
         if stored is not None and way.verb in ("GET", "HEAD") and has_validator(stored.fields, now):
             asked = conditions(stored.fields, asked, now)
-        body = self.early
         errand = Errand(
             replace(self._wanted, demand=type(self.notes.demand)(), special=False),
             miss,
@@ -199,15 +202,19 @@ class MountedCached(MountedReply):
             way.rest,
             self.query,
             self.notes.first.get(b"host") if way.service.keep_host else None,
-            self.lines_of(asked) + b"X-Request-Id: %b\r\n" % self.id.encode("ascii"),
-            body,
+            self.lines_of(asked) + self.framing() + b"X-Request-Id: %b\r\n" % self.id.encode("ascii"),
+            self._body,
             way.service.timeout,
         )
         key = ("renewal", verdict.key, verdict.epoch, verdict.generations)
         tools.relay.beside(key, lambda: Renewal(tools.relay.book, errand, tools.wall).fly())
 
-    def lines_of(self, fields: Fields) -> bytes:
+    def lines_of(self, passed: Fields) -> bytes:
         """The lines for the service that are made of these fields."""
+        raise NotImplementedError
+
+    def framing(self) -> bytes:
+        """The line that frames the request's body, where it is not Content-Length as it was sent."""
         raise NotImplementedError
 
     # --- the way there
@@ -244,15 +251,16 @@ class MountedCached(MountedReply):
         candidate, book, now = self.candidate, self.tools.relay.book, self.tools.wall()
         if candidate is None or candidate.head is None or not isinstance(self.verdict, Miss):
             return False
-        own = any(name in self.notes.first for name in CONDITIONS)
-        if confirms(candidate.head.fields, head.fields, alone=not own):
+        others = others_asked(candidate.head.fields, self.seen.fields)
+        if confirms(candidate.head.fields, head.fields, alone=not others):
             entry = book.freshen(self._wanted, self.verdict, candidate, head.fields, self._requested, now)
             self._then = entry or candidate
             self.land(shared=True)
             return True
         book.drop(candidate)
-        if own:
-            return False  # the caller asked about something of their own, and that is what holds
+        tag = etag_of(head.fields)
+        if tag is not None and any(weakly_equal(tag, one) for one in others):
+            return False  # what the caller has is what holds
         self._again = True
         return True
 
@@ -263,6 +271,8 @@ class MountedCached(MountedReply):
             self._learn(head, verdict, now)
             return
         how = book.how(wanted, head.status, head.fields, self._requested, now)
+        if not isinstance(how, str) and length_of(head.fields) > wanted.rule.max_size:
+            how = "larger than may be stored"
         if isinstance(how, str):
             if how != "no rule":
                 self.verdict = replace(verdict, why=how)
@@ -282,7 +292,8 @@ class MountedCached(MountedReply):
         """Let the reply to a HEAD say what it says of the reply that is stored for GET (RFC 9111 section 4.3.5)."""
         entry, book = self._entry, self.tools.relay.book
         if entry is None or entry.head is None:
-            self.verdict = pass_for("no rule") if not head.traits.says_freshness else verdict
+            if self._wanted.rule is BY_THE_REPLY and not head.traits.says_freshness:
+                self.verdict = pass_for("no rule")
             return
         if head.status == entry.head.status and same_body(entry.head, entry.length, head.fields, now):
             book.freshen(self._wanted, verdict, entry, head.fields, self._requested, now)
@@ -318,6 +329,7 @@ class MountedCached(MountedReply):
         """A 304 came that speaks of nothing that is here: ask for the whole."""
         self.candidate = self._entry = self._spare = None
         self._again, self.held = False, None
+        self.put_early(self._body)
         self.depart()
 
     def stands_in(self) -> bool:

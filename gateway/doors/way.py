@@ -33,7 +33,7 @@ class Settled(Struct, frozen=True, gc=False):
 
     `root` is what stands before the target in the key under which replies may be stored, None where none are; `ruled` = an
     operator's rule says how. `person` is the principal's part of a key, `version` the line about the catalog;
-    `heuristic` = a reply may be stored though it says nothing of its freshness.
+    `watched` are the generations that must not end while a request is under way. `heuristic` = a reply may be stored though it says nothing of its freshness.
     """
 
     verb: bytes
@@ -52,6 +52,7 @@ class Settled(Struct, frozen=True, gc=False):
     person: bytes = b""
     version: bytes = b""
     heuristic: bool = False
+    watched: tuple[str, ...] = ()
 
 
 class Way:

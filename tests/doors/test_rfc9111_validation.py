@@ -95,6 +95,8 @@ CALLERS = [
     row("4.3.2", "a caller whose own tag is confirmed gets the 304", miss(says=f"{OLD}\n{TAG}"), ask('If-None-Match: "b"', status="304 Not Modified", says='ETag: "b"', asked=True, code=304)),
     row("4.3.2", "a caller who has what is confirmed gets a 304", miss(says=f"{OLD}\n{TAG}"), ask('If-None-Match: "a"', status="304 Not Modified", says=f"{FRESH}\n{TAG}", asked=True, code=304), hit()),
     row("4.3.2", "and whoever has another gets the whole", miss(says=f"{OLD}\n{TAG}"), confirmed('If-None-Match: "b"', says=f"{FRESH}\n{TAG}", code=200), hit()),
+    row("4.3.2", "whoever has an old date gets the whole that is confirmed", miss(says=f"{OLD}\n{TAG}\n{CHANGED}"), ask(f"If-Modified-Since: {BEFORE}", status="304 Not Modified", says="X: 1", asked=True, code=200, of=0, sent={"If-None-Match": '"a"', "If-Modified-Since": THEN})),
+    row("4.3.2", "a 304 that does not say of which tag it speaks is asked for anew", miss(says=f"{OLD}\n{TAG}"), ask('If-None-Match: "b"', status="304 Not Modified", says="X: 1", asked=True, times=2, code=304, sent={"If-None-Match": '"b"'})),
     row("4.3.2", "a 304 to a caller's own condition is not stored", ask('If-None-Match: "b"', status="304 Not Modified", says=f'{FRESH}\nETag: "b"', asked=True, code=304), miss(says=FRESH)),
     row("4.3.2", "a 200 to it is", miss('If-None-Match: "b"', says=f"{FRESH}\n{TAG}"), hit()),
 ]  # fmt: skip
