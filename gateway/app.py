@@ -27,6 +27,7 @@ from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
 from gateway.doors.mount import MountDoor, Upstreams, places_of
@@ -35,6 +36,7 @@ from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, Switche
 from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
+from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
@@ -174,9 +176,14 @@ class Gate:
         """How each service that has described itself is called."""
         return {
             name: Route(
-                offer.service, dialects[offer.dialect], offer.description.address, self.upstreams[name]
+                offer.service,
+                (dialect := dialects[offer.dialect]),
+                offer.description.address,
+                upstream,
+                dialect if isinstance(dialect, JsonRpcDialect) else None,
+                upstream,
             )
-            for name in self.upstreams
+            for name, upstream in self.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None
         }
 
@@ -204,10 +211,16 @@ class Gate:
 
     # doors
 
+    @property
+    def _rpc_limits(self) -> RpcLimits:
+        limits = self.settings.limits
+        return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
+
+    def _rpc_door(self) -> RpcDoor:
+        return RpcDoor(self.relay, self._rpc_limits, self.metrics, wall=self.wall, monotonic=self.monotonic)
+
     def _public(self) -> dict[str, list[Place]]:
-        limits, public_url = self.settings.limits, self.settings.public_url
-        most = RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
-        rpc = RpcDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
         plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
         below = Place("rpc", BelowRpc(rpc, plain), _CALL)
         return {
@@ -232,6 +245,15 @@ class Gate:
         self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
     ) -> tuple[str, int]:
         reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
+        lane = RpcLane(
+            self._rpc_door(),
+            self.relay,
+            self.entrance,
+            self.metrics,
+            self._rpc_limits,
+            pseudonym=self.pseudonym,
+            wall=self.wall,
+        )
         limits = self.settings.limits
         server = Server(
             reception.receive,
@@ -242,7 +264,7 @@ class Gate:
                 connections=limits.connections,
             ),
             clock=self.wall,
-            host=mounts,
+            host=FrontDoor(lane if "/rpc" in places else None, mounts),
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)

@@ -43,14 +43,44 @@ class Flight:
         return self._task.result()
 
 
+class Solo:
+    """A trip that one caller carries through without a task; others may wait for what it brings."""
+
+    def __init__(self) -> None:
+        self.ending = False
+        self._landed: asyncio.Future[Reply | None] | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody else waits for it."""
+        return self._landed is not None and not self._landed.done()
+
+    async def join(self, deadline: float) -> Reply | None:
+        """What it brings, None if that is nothing to be shared, or nothing until `deadline` (the loop's time)."""
+        loop = asyncio.get_running_loop()
+        if self._landed is None:
+            self._landed = loop.create_future()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(self._landed)
+        except TimeoutError:
+            return None
+
+    def land(self, reply: Reply | None) -> None:
+        """It has ended."""
+        self.ending = True
+        if self._landed is not None and not self._landed.done():
+            self._landed.set_result(reply)
+
+
 class Flights:
     """The trips under way. Equal calls of safe methods share one; all end with the app."""
 
     def __init__(self) -> None:
-        self._shared: dict[Hashable, Flight] = {}
+        self._shared: dict[Hashable, Flight | Solo] = {}
         self._tasks: set[asyncio.Task[Reply]] = set()
 
-    def find(self, key: Hashable) -> Flight | None:
+    def find(self, key: Hashable) -> Flight | Solo | None:
         """The trip that calls with this key share. The key holds the generations: after a write, none is joined."""
         flight = self._shared.get(key)
         return None if flight is None or flight.ending else flight
@@ -70,6 +100,19 @@ class Flights:
             self._shared[key] = flight
         task.add_done_callback(lambda ended: self._end(ended, key, flight))
         return flight
+
+    def solo(self, key: Hashable | None) -> Solo:
+        """Begin a trip that the caller carries through by himself; with a `key` others may wait for it."""
+        flight = Solo()
+        if key is not None:
+            self._shared[key] = flight
+        return flight
+
+    def landed(self, key: Hashable | None, flight: Solo, reply: Reply | None) -> None:
+        """Such a trip has ended; `reply` is what can be shared of it."""
+        if key is not None and self._shared.get(key) is flight:
+            del self._shared[key]
+        flight.land(reply)
 
     def _end(self, task: asyncio.Task[Reply], key: Hashable | None, flight: Flight) -> None:
         self._tasks.discard(task)

@@ -10,27 +10,58 @@ import logging
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
-from gateway.core.freshness import entry_of, judge, rule_of
+from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.invalidation import writes_name
 from gateway.core.keys import key as key_of
-from gateway.core.method import Method
+from gateway.core.keys import parameters
+from gateway.core.keys import prefix as key_prefix
+from gateway.core.method import CacheRule, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Tier, Watcher
+from gateway.core.ports import Generations, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.flights import Flight, Flights
+from gateway.flights import Flight, Flights, Solo
 from gateway.http_book import HttpBook
 
 log = logging.getLogger("labgate.relay")
+
+
+class Quick:
+    """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
+
+    `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
+    answered, for whoever asks.
+    """
+
+    __slots__ = ("changes", "epoch", "errors", "generations", "method", "prefix", "results", "rule")
+
+    def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
+        self.method = method
+        self.rule = rule
+        self.prefix = prefix
+        self.changes = self.epoch = -1
+        self.generations: tuple[int, ...] = ()
+        self.results = self.errors = Tally()
+
+
+class Trip(Struct, frozen=True):
+    """A trip that a door carries through by itself: for which call and why, since when (on the monotonic clock)."""
+
+    call: Call
+    verdict: Miss | Pass
+    key: Hashable | None
+    flight: Solo
+    started: float
 
 
 class Relay:
@@ -138,6 +169,42 @@ class Relay:
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return None
 
+    def quick(self, method: Method, principal: Principal) -> Quick | None:
+        """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
+
+        Admits: it holds for this catalog, epoch and principal, as long as the service takes calls.
+        """
+        self.permit(principal, method)
+        rule = rule_of(method)
+        if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
+            return None
+        return Quick(method, rule, key_prefix(method, principal, rule))
+
+    def ready(self, quick: Quick, params: bytes | None, now: float) -> Entry | None:
+        """The fresh entry for a call with these parameters, if memory has it; none while its service or the cache is off."""
+        entry = self._tier.get(quick.prefix + parameters(params, quick.rule))
+        return entry if entry is not None and self.serves(quick, entry, now) else None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether memory still has this very entry."""
+        return self._tier.get(entry.key) is entry
+
+    @property
+    def changes(self) -> int:
+        """As long as it stays, no generation or epoch has ended."""
+        return self._generations.changes
+
+    def serves(self, quick: Quick, entry: Entry, now: float) -> bool:
+        """Whether the entry is fresh and agrees with what has ended since."""
+        generations, switches = self._generations, self.switches
+        changes = generations.changes
+        if changes != quick.changes:
+            quick.epoch, quick.generations = generations.epoch, generations.read(quick.method.lineage)
+            quick.changes = changes
+        if (switches.cordons and quick.method.service in switches.cordons) or not switches.cache:
+            return False
+        return serves(entry, quick.epoch, quick.generations, now)
+
     # what a door carries through by itself, byte by byte
 
     def ended(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> None:
@@ -179,14 +246,57 @@ class Relay:
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
                 flight = self._flights.find(_flight_key(verdict))
-                if flight is not None:
-                    return replace(await flight.join(call.deadline), verdict=verdict, collapsed=True)
-                return await self._set_off(call, verdict).join(call.deadline)
+                if flight is None:
+                    return await self._set_off(call, verdict).join(call.deadline)
+                shared = await self._joined(flight, call.deadline)
+                if shared is not None:
+                    return replace(shared, verdict=verdict, collapsed=True)
+                # Failures are nobody's but the caller's whose they are: the others go by themselves.
+                alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
+                return await alone.join(call.deadline)
             case Pass():
                 safe = call.method.safe
                 return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
                     call.deadline
                 )
+
+    async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
+        """What somebody else's trip brings, None where it fails."""
+        try:
+            return await flight.join(deadline)
+        except Fault:
+            return None
+
+    def time_of(self, call: Call) -> float:
+        """How many seconds the service of a call has."""
+        return self.routes[call.method.service].service.timeout
+
+    def solo(self, call: Call) -> Trip | None:
+        """A trip for a safe call, which was admitted, that the caller carries through by himself.
+
+        None where there is somebody to join, or something at hand by now, or a write to be made.
+        """
+        verdict = self.judge(call, self._wall())
+        if isinstance(verdict, Miss):
+            key = _flight_key(verdict)
+            if self._flights.find(key) is not None:
+                return None
+            return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
+        if isinstance(verdict, Pass) and call.method.safe:
+            return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
+        return None
+
+    def landed(self, trip: Trip, reply: Reply) -> Reply:
+        """Such a trip has brought this: store and share it, and say what the cache did."""
+        told = self._brought(trip.call, trip.verdict, reply, trip.started)
+        self._flights.landed(trip.key, trip.flight, told)
+        return told
+
+    def fell(self, trip: Trip, fault: Fault | None) -> None:
+        """Such a trip has failed, or was given up (None)."""
+        if isinstance(fault, UpstreamUnreachable):
+            self._watcher.suspect(trip.call.method.service, self._monotonic())
+        self._flights.landed(trip.key, trip.flight, None)
 
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
@@ -212,6 +322,11 @@ class Relay:
         finally:
             # A write may have happened even if nobody heard of it, so its tags end in every case.
             self._generations.bump(call.method.purges)
+        return self._brought(call, verdict, reply, started)
+
+    def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:
+        """What a trip has brought, with what is said of it; it is stored where the rule lets it."""
+        service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
         stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)

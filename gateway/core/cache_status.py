@@ -8,6 +8,7 @@ from gateway.core.reply import Reply
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
 
 NAME = "labgate"
+_EVER = 1e12
 
 _FORWARDED = {
     "expired": "stale",
@@ -25,11 +26,11 @@ def cache_status(reply: Reply, now: float) -> str:
     """The `Cache-Status` of one reply: hit or forwarded, for how long yet, and why."""
     verdict = reply.verdict
     if isinstance(verdict, Hit):
-        return f"{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}"
+        return f"{NAME}; hit; ttl={ttl(verdict.entry, now)}"
     if isinstance(verdict, Stale):
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
-        return f'{NAME}; hit; ttl={verdict.entry.fresh_until - now:.0f}; detail="{verdict.why}, {doing}"'
+        return f'{NAME}; hit; ttl={ttl(verdict.entry, now)}; detail="{verdict.why}, {doing}"'
     default = "miss" if isinstance(verdict, Miss) else "bypass"
     parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
     if reply.stored:
@@ -41,7 +42,7 @@ def cache_status(reply: Reply, now: float) -> str:
 
 
 def trip_status(
-    verdict: Miss | Pass, *, stored: bool, collapsed: bool, status: int | None, ttl: float | None
+    verdict: Miss | Pass, *, stored: bool, collapsed: bool, status: int | None, ttl: int | None
 ) -> str:
     """The `Cache-Status` of a reply that was fetched, or confirmed, through a mount.
 
@@ -52,7 +53,7 @@ def trip_status(
     if status is not None:
         parts.append(f"fwd-status={status}")
     if ttl is not None:
-        parts.append(f"ttl={ttl:.0f}")
+        parts.append(f"ttl={ttl}")
     if stored:
         parts.append("stored")
     if collapsed:
@@ -63,12 +64,7 @@ def trip_status(
 
 def stale_status(entry: Entry, why: str, now: float) -> str:
     """The `Cache-Status` of a stored reply that serves though it is stale, and why it does."""
-    return f'{NAME}; hit; ttl={entry.fresh_until - now:.0f}; detail="{why}"'
-
-
-def entry_age(entry: Entry, now: float) -> int:
-    """How old a stored reply is, in whole seconds (RFC 9111 section 5.1)."""
-    return max(0, int(now - entry.stored)) + entry.aged
+    return f'{NAME}; hit; ttl={ttl(entry, now)}; detail="{why}"'
 
 
 _OUTCOMES = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}
@@ -99,4 +95,16 @@ def age(reply: Reply, now: float) -> int | None:
     verdict = reply.verdict
     if not isinstance(verdict, Hit | Stale):
         return None
-    return entry_age(verdict.entry, now)
+    return age_of(verdict.entry, now)
+
+
+def age_of(entry: Entry, now: float) -> int:
+    """The same of an entry. Whole seconds of the clock count, so that it is one number for the length of each."""
+    age = int(now) - int(entry.stored)
+    return age + entry.aged if age > 0 else entry.aged
+
+
+def ttl(entry: Entry, now: float) -> int:
+    """For how many seconds the entry is fresh yet, counted likewise; negative for a stale one."""
+    until = entry.fresh_until
+    return int(min(_EVER, until)) - int(now)

@@ -53,6 +53,15 @@ def judge(
     return miss("expired")
 
 
+def serves(entry: Entry, epoch: int, generations: tuple[int, ...], now: float) -> bool:
+    """Whether `judge` says Hit to a call that asks nothing of freshness: the quick question of the lanes."""
+    return (
+        entry.stored - 1 <= now < entry.fresh_until
+        and entry.epoch == epoch
+        and entry.generations == generations
+    )
+
+
 def kept(rule: CacheRule, kind: str, size: int) -> float | Pass:
     """For how many seconds a reply of this kind and size (bytes) is fresh, or why it is not stored."""
     if size > rule.max_size:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from gateway.core.call import Call, Http
-from gateway.core.method import CacheRule
+from gateway.core.method import CacheRule, Method
+from gateway.core.principal import Principal
 from gateway.core.scanner import canonical_spaces, sorted_members
 
 LONG = 512
@@ -20,10 +21,14 @@ def key(call: Call, rule: CacheRule) -> bytes:
     bytes of the parameters without the whitespace between tokens. Numbers are never decoded; named parameters
     are put in order only where the rule says `by_name`.
     """
-    method, principal = call.method, call.principal
-    who = EVERYONE if rule.share == "everyone" else person(principal.issuer, principal.subject)
     what = parameters(call.ask.raw, rule) if call.http is None else request(call.http)
-    return target(method.service, method.binding.target) + who + what
+    return prefix(call.method, call.principal, rule) + what
+
+
+def prefix(method: Method, principal: Principal, rule: CacheRule) -> bytes:
+    """What the keys of all calls of one method have in common, for the caller or for everyone."""
+    who = EVERYONE if rule.share == "everyone" else person(principal.issuer, principal.subject)
+    return target(method.service, method.binding.target) + who
 
 
 def framed(kind: bytes, part: bytes) -> bytes:

@@ -120,8 +120,13 @@ class Lease(Protocol):
     def pooled(self) -> bool:
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
 
-    def head(self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
-        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host."""
+    def head(
+        self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
+    ) -> bytes:
+        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
+
+        The service's own are added, `last` comes after them.
+        """
 
     def release(self) -> None:
         """The exchange is over, however it ended."""
@@ -158,6 +163,24 @@ class Dialect(Protocol):
         """Carry one call out. `address` is the description's; faults are raised, an upstream's error is a reply."""
 
 
+class Errand(Struct, frozen=True):
+    """One request to an upstream, whose answer is recognised by its `token`."""
+
+    token: bytes
+    fields: Fields
+    body: bytes
+
+
+class Messenger(Protocol):
+    """A dialect whose calls are one request each, for whoever sends it and reads the answer by himself."""
+
+    def request(self, call: Call, service: Service, left: float) -> Errand:
+        """What is POSTed for a call that has `left` seconds. Raises faults."""
+
+    def reply(self, answer: Answer, token: bytes, call: Call, service: Service) -> Reply:
+        """What the answer says. Raises the fault of one that is none."""
+
+
 class Route(Struct, frozen=True):
     """How calls of one service are carried out, as discovery found it."""
 
@@ -165,6 +188,9 @@ class Route(Struct, frozen=True):
     dialect: Dialect
     address: str
     upstream: Upstream
+    messenger: Messenger | None = None
+    """The dialect, where its calls can be carried through so."""
+    carrier: Carrier | None = None
 
 
 class Watcher(Protocol):
@@ -217,6 +243,10 @@ class Generations(Protocol):
     def epoch(self) -> int:
         """The number that policies, revocations and reloads raise."""
 
+    @property
+    def changes(self) -> int:
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
+
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
 
@@ -259,6 +289,12 @@ class Visit(Struct):
     seconds: float = 0.0
 
 
+class Tally(Struct):
+    """How often something has happened; whoever was given it adds to it."""
+
+    count: int = 0
+
+
 class Observer(Protocol):
     """Who counts and writes down what happens."""
 
@@ -277,6 +313,12 @@ class Observer(Protocol):
 
     def counted(self, door: str, status: int) -> None:
         """Count one HTTP request that nobody wants to have written down."""
+
+    def tally(self, method: Method, outcome: str) -> Tally:
+        """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
+
+    def requests(self, door: str, status: int) -> Tally:
+        """A place to count HTTP requests that nobody wants to have written down."""
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """So many bytes of bodies went through a mount of the service: `received` from callers, `sent` to them."""

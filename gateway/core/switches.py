@@ -49,6 +49,11 @@ class Switches:
         self.cache = True
         self.cordons: dict[str, Cordon] = {}
 
+    @property
+    def hinder(self) -> bool:
+        """Whether something is off that memory could answer."""
+        return bool(self.cordons) or not self.cache
+
     def change(self, wish: Wish, by: str, now: float) -> tuple[str, ...]:
         """Do as wished; what changed by it, in words: `cache off`, `cordon files`. To wish for what is changes nothing."""
         done = []

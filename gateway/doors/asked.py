@@ -11,24 +11,25 @@ from secrets import token_hex
 from urllib.parse import unquote
 
 from aiohttp import web
+from msgspec import Struct
 
-from gateway.core.call import Demand, demand_of
+from gateway.core.call import NO_DEMAND, Demand, demand_of
 from gateway.core.catalog import View
 from gateway.core.faults import BadRequest
 from gateway.core.ports import Visit
 from gateway.core.principal import ANONYMOUS, Principal
+from gateway.doors.encodings import Encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 # Unique without asking the system for chance each time; it is no secret.
-_PROCESS = token_hex(8)
+_PROCESS = token_hex(8).encode("ascii")
 _numbers = count(1)
 
 
 @dataclass(slots=True)
-class Asked:
-    """One HTTP request, as every door is given it: who asks, for which datastack, and for how long."""
+class Occasion:
+    """Who asks, for which datastack, and what the access log will say of it."""
 
-    request: web.BaseRequest
     visit: Visit
     principal: Principal = ANONYMOUS
     datastack: str | None = None
@@ -38,6 +39,22 @@ class Asked:
     def id(self) -> str:
         """The request id."""
         return self.visit.id
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked(Occasion):
+    """One HTTP request, as every door behind aiohttp is given it."""
+
+    request: web.BaseRequest
+
+
+class Terms(Struct, frozen=True):
+    """How JSON-RPC is asked for: in which encodings, for how many seconds, how fresh."""
+
+    reading: Encoding
+    writing: Encoding
+    patience: float = math.inf
+    demand: Demand = NO_DEMAND
 
 
 def request_id(request: web.BaseRequest) -> str:
@@ -57,7 +74,12 @@ def given_id(given: str | None) -> str | None:
 
 def new_id() -> str:
     """A request id of the gate's own."""
-    return f"{_PROCESS}{next(_numbers):08x}"
+    return new_number().decode("ascii")
+
+
+def new_number() -> bytes:
+    """The same in bytes."""
+    return b"%b%08x" % (_PROCESS, next(_numbers))
 
 
 def patience(request: web.BaseRequest) -> float:

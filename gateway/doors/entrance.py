@@ -51,6 +51,11 @@ class Entrance:
         ):
             raise Misdirected("This host is not served here; add it to `hosts`.")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether new work is taken; it is not while the gate is going down."""
+        return not self._draining()
+
     def check_open(self) -> None:
         """Refuse new work while the gate is going down."""
         if self._draining():

@@ -20,7 +20,7 @@ from gateway.core.faults import (
     UpstreamBroken,
     UpstreamUnreachable,
 )
-from gateway.core.forwarded import check_loop, forwarded_lines, via_line
+from gateway.core.forwarded import forwarded_lines, via_line
 from gateway.core.method import Method
 from gateway.core.passing import of_request
 from gateway.core.ports import Lease
@@ -30,6 +30,7 @@ from gateway.core.storing import why_passed
 from gateway.core.verdict import pass_for
 from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
+from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
 from gateway.doors.way import Settled
 from gateway.wire.head import CHUNKED
@@ -79,8 +80,7 @@ class Mounted(MountedCached):
             raise self.trouble
         tools, notes, way = self.tools, self.notes, self._way
         cors = way.service.cors
-        if not notes.vetted:
-            self._vet()
+        vet(notes, self.seen.fields, tools.entrance, tools.pseudonym)
         tools.entrance.check_open()
         if way.verb == "TRACE":
             # The answer is the request as the service got it, with what the gate put into it for the service alone.
@@ -102,18 +102,6 @@ class Mounted(MountedCached):
                 return
             notes.identified(principal, epoch, now)
         self._admit(principal)
-
-    def _vet(self) -> None:
-        """Look at what the fields say of the host, the way and the caller, whatever is asked."""
-        notes, entrance = self.notes, self.tools.entrance
-        entrance.check_host(notes.host)
-        check_loop(self.seen.fields, self.tools.pseudonym)
-        notes.vetted = True
-        try:
-            notes.credential = entrance.credential(self.seen.fields)
-        except Fault as fault:
-            # A preflight holds no credential, and is answered all the same.
-            notes.fault = notes.fault or fault
 
     async def _identify(self) -> None:
         self._admit(await self.tools.entrance.identify(self.seen.fields))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.core.cache_status import entry_age, stale_status, trip_status
+from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
 from gateway.core.heads import AnswerHead
 from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
@@ -348,18 +348,18 @@ class MountedCached(MountedReply):
         """Answer with what is stored, as this request wants it."""
         now = self.tools.wall()
         verdict = self.verdict
-        ttl = entry.fresh_until - now
+        seconds = ttl(entry, now)
         if isinstance(verdict, Miss | Pass):
             fetched = trip_status(
                 verdict,
                 stored=self._asked_status == 304,
                 collapsed=self._collapsed,
                 status=self._asked_status,
-                ttl=ttl,
+                ttl=seconds,
             )
             self._say(fetched, entry, now)
         else:
-            self._say(f"labgate; hit; ttl={ttl:.0f}", entry, now)
+            self._say(f"labgate; hit; ttl={seconds}", entry, now)
         self._write(entry)
 
     def serve_stale(self, entry: Entry, why: str) -> None:
@@ -373,7 +373,7 @@ class MountedCached(MountedReply):
         self._write(entry)
 
     def _say(self, status: str, entry: Entry, now: float) -> None:
-        self._told = b"Cache-Status: %b\r\nAge: %d\r\n" % (status.encode(), entry_age(entry, now))
+        self._told = b"Cache-Status: %b\r\nAge: %d\r\n" % (status.encode(), age_of(entry, now))
 
     def _write(self, entry: Entry) -> None:
         head = entry.head

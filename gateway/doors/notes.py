@@ -9,12 +9,14 @@ from gateway.core.cache_control import demand_from
 from gateway.core.call import Demand
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault
+from gateway.core.forwarded import check_loop
 from gateway.core.policy import Access
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.serving import SPECIAL
 from gateway.core.storing import choosing, own_credential
 from gateway.doors.asked import given_id, patience_of
+from gateway.doors.entrance import Entrance
 from gateway.doors.way import Settled, Way
 
 CHECKED_SECONDS: Final = 0.25
@@ -37,7 +39,6 @@ class Notes:
         "_epoch",
         "_lines",
         "_principal",
-        "_until",
         "_version",
         "asked",
         "choosing",
@@ -52,6 +53,7 @@ class Notes:
         "settled",
         "special",
         "stems",
+        "until",
         "vetted",
         "ways",
     )
@@ -59,7 +61,7 @@ class Notes:
     def __init__(self, fields: Fields) -> None:
         self.first = {name.lower(): value for name, value in reversed(fields)}
         self.host = self.first.get(b"host", b"").decode("latin-1")
-        self.request_id = given_id(self._text(b"x-request-id"))
+        self.request_id = given_id(self.text(b"x-request-id"))
         self.asked = fields
         self.choosing = choosing(fields)
         self.own_credential = own_credential(fields, self.first)
@@ -73,12 +75,12 @@ class Notes:
         self.demand: Demand = demand_from(fields)
         self.patience = math.inf
         try:
-            self.patience = patience_of(self._text(b"labgate-timeout"))
+            self.patience = patience_of(self.text(b"labgate-timeout"))
         except Fault as fault:
             self.fault = fault
         self._principal: Principal | None = None
         self._epoch = -1
-        self._until = 0.0
+        self.until = 0.0
         self._lines: dict[tuple[str, str], bytes] = {}
         self.ways: dict[bytes, Way] = {}
         """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
@@ -89,13 +91,14 @@ class Notes:
         self._catalog: tuple[Catalog, Access] | None = None
         self._version = b""
 
-    def _text(self, name: bytes) -> str | None:
+    def text(self, name: bytes) -> str | None:
+        """The first value of a field, as text."""
         value = self.first.get(name)
         return None if value is None else value.decode("latin-1")
 
     def principal(self, epoch: int, now: float) -> Principal | None:
         """The caller, if they were asked about in this epoch and a moment ago."""
-        return self._principal if epoch == self._epoch and now < self._until else None
+        return self._principal if epoch == self._epoch and now < self.until else None
 
     @property
     def caller(self) -> Principal | None:
@@ -109,7 +112,7 @@ class Notes:
             self.stems.clear()
             self.settled.clear()
         self._principal, self._epoch = principal, epoch
-        self._until = min(principal.expires, now + CHECKED_SECONDS)
+        self.until = min(principal.expires, now + CHECKED_SECONDS)
 
     def keep_stem(self, line: bytes, way: Way) -> None:
         """Remember where all requests go whose line begins so."""
@@ -146,3 +149,20 @@ class Notes:
         if len(self.ways) >= _MOST_WAYS:
             self.ways.clear()
         self.ways[line] = way
+
+
+def vet(notes: Notes, fields: Fields, entrance: Entrance, pseudonym: bytes) -> None:
+    """Look at what the fields say of the host, the way and the caller, whatever is asked: once.
+
+    Raises the fault of a wrong host, and of a request that has been here before; that of a credential is noted.
+    """
+    if notes.vetted:
+        return
+    entrance.check_host(notes.host)
+    check_loop(fields, pseudonym)
+    notes.vetted = True
+    try:
+        notes.credential = entrance.credential(fields)
+    except Fault as fault:
+        # A preflight holds no credential, and is answered all the same.
+        notes.fault = notes.fault or fault

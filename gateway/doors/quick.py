@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from gateway.core.cache_status import entry_age
+from gateway.core.cache_status import age_of, ttl
 from gateway.core.faults import BadRequest
 from gateway.core.verdict import Entry, Hit
 from gateway.doors.asked import new_id
@@ -54,13 +54,13 @@ class Quick:
         number = settled.request_id or new_id().encode()
         body = entry.body
         caller.answer(
-            b"%bX-Request-Id: %b\r\n%bCache-Status: labgate; hit; ttl=%.0f\r\nAge: %d\r\nContent-Length: %d\r\n\r\n%b"
+            b"%bX-Request-Id: %b\r\n%bCache-Status: labgate; hit; ttl=%d\r\nAge: %d\r\nContent-Length: %d\r\n\r\n%b"
             % (
                 head.ready,
                 number,
                 settled.version,
-                entry.fresh_until - now,
-                entry_age(entry, now),
+                ttl(entry, now),
+                age_of(entry, now),
                 len(body),
                 body,
             )

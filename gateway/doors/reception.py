@@ -6,35 +6,28 @@ line in the access log. What happens between the two is the door's.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway.core.faults import (
     Fault,
     Forbidden,
-    InternalFault,
     MethodNotAllowed,
     NoSuchAddress,
     Unauthenticated,
 )
 from gateway.core.forwarded import check_loop
 from gateway.core.ports import Observer, Visit
-from gateway.core.reply import Fields
 from gateway.doors.asked import Asked, datastack, is_plain, request_id
+from gateway.doors.attending import attend
 from gateway.doors.encodings import JSON, of_answer
 from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
-
-log = logging.getLogger("labgate.doors")
 
 
 class Door(Protocol):
@@ -77,28 +70,13 @@ class Reception:
 
     async def receive(self, request: web.BaseRequest) -> Answer:
         """The answer to any request."""
-        started = perf_counter()
         path = request.rel_url.raw_path
-        visit = Visit(request_id(request), "none", request.method, path, request.remote or "")
-        asked = Asked(request, visit)
-        try:
-            answer = await self._admitted(asked, path)
-        except Fault as fault:
-            answer = self._refused(fault, asked)
-        except (ConnectionError, asyncio.CancelledError):
-            visit.status = 499  # nginx's number for a caller who went away; only the log sees it
-            raise
-        except Exception:
-            log.exception("request failed by a mistake of the gate's", extra={"request_id": visit.id})
-            answer = self._refused(InternalFault("The gate made a mistake; its log tells more."), asked)
-        finally:
-            visit.seconds = perf_counter() - started
-            if visit.status == 499:
-                self._observer.visited(visit)
-        answer = replace(answer, fields=answer.fields + self._common(asked))
-        visit.status, visit.size = answer.status, len(answer.body)
-        self._observer.visited(visit)
-        return answer
+        asked = Asked(
+            Visit(request_id(request), "none", request.method, path, request.remote or ""), request=request
+        )
+        return await attend(
+            asked, self._observer, self._admitted(asked, path), lambda fault: self._refused(fault, asked)
+        )
 
     async def _admitted(self, asked: Asked, path: str) -> Answer:
         """The host, the door and the caller; then the door itself."""
@@ -148,12 +126,6 @@ class Reception:
         )
         writing = of_answer(asked.request.headers.get("Accept"), JSON)
         return refused(fault, asked.id, fields, reading=reading, writing=writing)
-
-    def _common(self, asked: Asked) -> Fields:
-        fields: tuple[tuple[bytes, bytes], ...] = ((b"X-Request-Id", asked.id.encode()),)
-        if asked.view is not None:
-            fields += ((b"Labgate-Catalog", asked.view.version.encode()),)
-        return fields
 
 
 class _OperatorsOnly(Forbidden):

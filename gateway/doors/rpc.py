@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
 from gateway.core.describe import BUILTIN
-from gateway.core.envelope import Batch, Entry, Invalid, Refused, Single
+from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
 from gateway.core.method import Method
 from gateway.core.ports import Observer
 from gateway.core.reply import Fields, Reply
 from gateway.core.transcode import NotSayable
-from gateway.doors.asked import Asked, demand, patience
+from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
 from gateway.doors.fields import of_reply
 from gateway.doors.refusal import error_bytes, refused
@@ -77,19 +77,34 @@ class RpcDoor:
         headers = asked.request.headers
         reading = of_body(headers.get("Content-Type"), headers.get("Content-Encoding"))
         writing = of_answer(headers.get("Accept"), reading)
-        deadline = self._monotonic() + patience(asked.request)
-        wanted = demand(asked.request)
-        body = await read_body(asked.request, self._limits.body)
-        message = await self._read(reading, body)
+        terms = Terms(reading, writing, patience(asked.request), demand(asked.request))
+        return await self.carry(asked, terms, await read_body(asked.request, self._limits.body))
+
+    async def carry(self, asked: Occasion, terms: Terms, body: bytes) -> Answer:
+        """The answer to the message that this body is."""
+        deadline = self._monotonic() + terms.patience
+        message = await self._read(terms.reading, body)
         match message:
             case Refused(code, text):
-                return self._refused(BY_CODE.get(code, InvalidRequest)(text), asked, writing)
+                return self._refused(BY_CODE.get(code, InvalidRequest)(text), asked, terms.writing)
             case Single(entry):
-                parts = [self._prepare(entry, asked, deadline, wanted)]
+                parts = [self._prepare(entry, asked, deadline, terms.demand)]
             case Batch(entries):
-                parts = [self._prepare(entry, asked, deadline, wanted) for entry in entries]
+                parts = [self._prepare(entry, asked, deadline, terms.demand) for entry in entries]
         await self._carry_out(parts)
-        return await self._written(parts, isinstance(message, Batch), asked, reading, writing)
+        return await self._written(parts, isinstance(message, Batch), asked, terms)
+
+    def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
+        """One call on its way: found and admitted, and answered where memory has the reply."""
+        return self._prepare(call, asked, self._monotonic() + terms.patience, terms.demand)
+
+    def end(self, part: Part, asked: Occasion, terms: Terms, seconds: float) -> Answer:
+        """The answer to a call that somebody else has carried through, or that was answered when it began."""
+        if part.call is not None and seconds:
+            self._observe(part, seconds)
+        return self._put_together(
+            [part], self._answers([part], asked, terms.reading, terms.writing), asked, terms
+        )
 
     async def _read(self, reading: Encoding, body: bytes) -> Single | Batch | Refused:
         limits = self._limits
@@ -99,7 +114,7 @@ class RpcDoor:
 
     # carry out
 
-    def _prepare(self, entry: Entry, asked: Asked, deadline: float, wanted: Demand) -> Part:
+    def _prepare(self, entry: Entry, asked: Occasion, deadline: float, wanted: Demand) -> Part:
         """Find the entry's method, and answer it at once where memory has the reply."""
         if isinstance(entry, Invalid):
             part = Part(entry.id)
@@ -165,13 +180,18 @@ class RpcDoor:
 
     # write
 
-    async def _written(
-        self, parts: list[Part], batch: bool, asked: Asked, reading: Encoding, writing: Encoding
-    ) -> Answer:
+    async def _written(self, parts: list[Part], batch: bool, asked: Occasion, terms: Terms) -> Answer:
+        reading, writing = terms.reading, terms.writing
         if writing is not JSON and _size(parts) > LARGE:
             answers = await asyncio.to_thread(self._answers, parts, asked, reading, writing)
         else:
             answers = self._answers(parts, asked, reading, writing)
+        return self._put_together(parts, answers, asked, terms, batch=batch)
+
+    def _put_together(
+        self, parts: list[Part], answers: list[bytes], asked: Occasion, terms: Terms, *, batch: bool = False
+    ) -> Answer:
+        writing = terms.writing
         reply = worst(part.reply for part in parts if part.reply)
         self._note(asked, parts, reply)
         fields = self._fields(reply, len(parts) == 1)
@@ -180,10 +200,12 @@ class RpcDoor:
         body = writing.batch(answers) if batch else answers[0]
         return Answer(200, None, ((b"Content-Type", writing.content_type), *fields), body)
 
-    def _answers(self, parts: list[Part], asked: Asked, reading: Encoding, writing: Encoding) -> list[bytes]:
+    def _answers(
+        self, parts: list[Part], asked: Occasion, reading: Encoding, writing: Encoding
+    ) -> list[bytes]:
         return [self._one(part, part.id, asked, reading, writing) for part in parts if part.id is not None]
 
-    def _one(self, part: Part, token: bytes, asked: Asked, reading: Encoding, writing: Encoding) -> bytes:
+    def _one(self, part: Part, token: bytes, asked: Occasion, reading: Encoding, writing: Encoding) -> bytes:
         """The answer to one call, written around bytes that nobody touches where the encodings agree."""
         try:
             token = token if reading is writing else writing.value(reading.json_id(token))
@@ -207,7 +229,7 @@ class RpcDoor:
         )
         return writing.error(token, writing.value(error))
 
-    def _refused(self, fault: Fault, asked: Asked, writing: Encoding) -> Answer:
+    def _refused(self, fault: Fault, asked: Occasion, writing: Encoding) -> Answer:
         asked.visit.fault = fault.name
         return refused(fault, asked.id, ((b"Cache-Control", b"no-store"),), writing=writing)
 
@@ -216,7 +238,7 @@ class RpcDoor:
         told = of_reply(reply, self._wall(), aged=alone) if reply else ()
         return ((b"Cache-Control", b"no-store"), *told)
 
-    def _note(self, asked: Asked, parts: list[Part], reply: Reply | None) -> None:
+    def _note(self, asked: Occasion, parts: list[Part], reply: Reply | None) -> None:
         """Fill what the access log says of this request."""
         visit = asked.visit
         visit.entries = len(parts)

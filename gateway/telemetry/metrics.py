@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gateway.core.method import Method
-from gateway.core.ports import Visit
+from gateway.core.ports import Tally, Visit
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the buckets of call durations, in seconds."""
@@ -46,6 +46,8 @@ class Metrics(Collector):
         self._seconds: Counter[str] = Counter()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._moved: Counter[tuple[str, str]] = Counter()
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -82,6 +84,26 @@ class Metrics(Collector):
         """Count one HTTP request."""
         self._requests[door, status] += 1
 
+    def tally(self, method: Method, outcome: str) -> Tally:
+        """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
+        return self._tallies.setdefault((method.service, method.qualified, outcome), Tally())
+
+    def requests(self, door: str, status: int) -> Tally:
+        """A place to count HTTP requests that nobody wants to have written down."""
+        return self._request_tallies.setdefault((door, status), Tally())
+
+    def _gather(self) -> None:
+        """Add up what was counted elsewhere."""
+        for (service, method, outcome), tally in self._tallies.items():
+            count, tally.count = tally.count, 0
+            if count:
+                self._calls[service, method, outcome] += count
+                self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
+        for (door, status), tally in self._request_tallies.items():
+            count, tally.count = tally.count, 0
+            if count:
+                self._requests[door, status] += count
+
     def moved(self, service: str, received: int, sent: int) -> None:
         """Count the bytes that went through a mount."""
         self._moved[service, "received"] += received
@@ -97,6 +119,7 @@ class Metrics(Collector):
 
     def outcomes(self) -> Mapping[str, int]:
         """How many calls ended how, over all methods."""
+        self._gather()
         total: Counter[str] = Counter()
         for (_, _, outcome), count in self._calls.items():
             total[outcome] += count
@@ -104,6 +127,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, in Prometheus's own shapes."""
+        self._gather()
         calls = CounterMetricFamily(
             "labgate_calls", "Calls by how they ended.", labels=("service", "method", "outcome")
         )

@@ -16,6 +16,8 @@ class LocalGenerations:
     def __init__(self) -> None:
         self._epoch = 0
         self._counters = array("Q", bytes(8 * SLOTS))
+        self.changes = 0
+        """Rises with everything that ends: as long as it stays, what was read before still agrees."""
 
     @property
     def epoch(self) -> int:
@@ -25,6 +27,7 @@ class LocalGenerations:
     def advance(self) -> None:
         """Raise the epoch: every entry and flight from before is void."""
         self._epoch += 1
+        self.changes += 1
 
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
@@ -35,6 +38,7 @@ class LocalGenerations:
         """End the present generation of each name."""
         for slot in set(slots(names)):
             self._counters[slot] += 1
+        self.changes += 1
 
 
 @lru_cache(65536)

@@ -250,15 +250,17 @@ class Lease:
         self.pooled = pooled
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
 
-    def head(self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes) -> bytes:
+    def head(
+        self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
+    ) -> bytes:
         """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
 
-        The service's own fields are added.
+        The service's own fields are added, `last` comes after them.
         """
         replica = self._replica
         path = replica.base + rest or b"/"
-        return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
-            verb, path, query, host or replica.host, lines, replica.lines,
+        return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
+            verb, path, query, host or replica.host, lines, replica.lines, last,
         )  # fmt: skip
 
     def release(self) -> None:

@@ -20,6 +20,7 @@ from gateway.wire.shared import Shared
 from gateway.wire.transport import CallerTransport
 from gateway.wire.written import written_refusal
 
+_END: Final = len(END)
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         "_phase",
         "_real",
         "_received",
+        "_repeats",
         "_request",
         "_scheduled",
         "_since",
@@ -65,6 +67,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._limits = shared.limits
+        self._repeats = shared.lane.requests
         self._behind: RequestHandler | None = None
         self._guest: Guest | None = None
         self._peer: str | None = None
@@ -188,8 +191,12 @@ class Connection(asyncio.Protocol):
                 data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are ignored
             if not data:
                 return
-            end = data.find(END) + len(END)
-            if not len(END) <= end <= self._limits.header_bytes:
+            known = self._repeats.get(data)
+            if known is not None and self._may_answer and known.answer(self):
+                self._answered_at_once()
+                return
+            end = data.find(END) + _END
+            if not _END <= end <= self._limits.header_bytes:
                 end = find_end(data, 0, self._limits)
             if end == 0:
                 self._held += data
@@ -217,6 +224,14 @@ class Connection(asyncio.Protocol):
             return False
         line = data[:at]
         head = self.head = seen.bodiless if line.startswith(b"HEAD ") else seen.head
+        if (
+            line in seen.terms
+            and len(data) == end + head.length
+            and self._may_answer
+            and shared.host.at_once(self, line, seen, data, end)
+        ):
+            self._answered_at_once()
+            return True
         guest = shared.host.again(self, line, seen)
         if guest is None:
             usual = usual_line(line)
@@ -227,6 +242,17 @@ class Connection(asyncio.Protocol):
                 return False
         self._serve(guest, head, data, end)
         return True
+
+    @property
+    def _may_answer(self) -> bool:
+        """Whether an answer that is at hand may be written without handing the request on."""
+        out, shared = self.out, self.shared
+        halted = out.paused or out.closed or shared.draining or self._full or self._ended
+        return not (halted or self._real.is_closing())
+
+    def _answered_at_once(self) -> None:
+        self.shared.counters.requests += 1
+        self._since = self.shared.loop.time()
 
     def _hand_on(self, head: Head, data: bytes, end: int) -> None:
         """Give the request whose head is `data[:end]`, with what is here of its body, to a guest or to aiohttp."""

@@ -14,8 +14,9 @@ from gateway.wire.written import written_head
 
 _LOG = logging.getLogger(__name__)
 
-# Up to here one joined write costs no more than `writelines`, and less than two writes (measured on both loops).
-_JOINED_BYTES: Final = 64 << 10
+JOINED_BYTES: Final = 64 << 10
+"""Up to here one joined write costs no more than `writelines`, and less than two writes (measured on both loops)."""
+
 _PIECE_BYTES: Final = 256 << 10
 
 
@@ -33,10 +34,30 @@ class Delivery(Protocol):
         """Called last. A ConnectionError ends the connection without a word."""
 
 
-def deliver(connection: Connection, request: BaseRequest, answer: Answer | StreamAnswer) -> Delivery:
-    """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`)."""
+def deliver(connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer) -> Delivery:
+    """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`).
+
+    `keep_alive` = the caller wants to send another request.
+    """
+    stay, chunked, bodiless, written = _headed(connection, keep_alive, answer)
+    if isinstance(answer, Answer):
+        return _Whole(connection, stay, written, b"" if bodiless else answer.body)
+    return _Stream(connection, stay, written, answer, bodiless, chunked)
+
+
+def deliver_now(connection: Connection, keep_alive: bool, answer: Answer) -> None:
+    """Write a short answer at once; the same ValueError."""
+    stay, _, bodiless, written = _headed(connection, keep_alive, answer)
+    connection.out.write(written if bodiless else written + answer.body)
+    connection.answered(stay)
+
+
+def _headed(
+    connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer
+) -> tuple[bool, bool, bool, bytes]:
+    """Whether the connection stays, whether the body goes in chunks or not at all, and the head."""
     head = connection.head
-    stay = request.keep_alive and connection.may_stay()
+    stay = keep_alive and connection.may_stay()
     bodiless = head.bodiless or answer.status in BODILESS_STATUSES
     length = len(answer.body) if isinstance(answer, Answer) else answer.length
     chunked = False
@@ -60,9 +81,7 @@ def deliver(connection: Connection, request: BaseRequest, answer: Answer | Strea
         connection=usual if stay else b"Connection: close\r\n",
         bodiless=bodiless,
     )
-    if isinstance(answer, Answer):
-        return _Whole(connection, stay, written, b"" if bodiless else answer.body)
-    return _Stream(connection, stay, written, answer, bodiless, chunked)
+    return stay, chunked, bodiless, written
 
 
 class _Whole:
@@ -83,7 +102,7 @@ class _Whole:
         """Write head and body; wait until the caller has taken most of them."""
         out = self._connection.out
         body = self._body
-        if len(body) < _JOINED_BYTES:
+        if len(body) < JOINED_BYTES:
             out.write(self._head + body)
         else:
             out.write(self._head)
@@ -153,7 +172,7 @@ class _Stream:
                 continue  # an empty chunk would end the body
             if not self._chunked:
                 out.write(piece)
-            elif len(piece) < _JOINED_BYTES:
+            elif len(piece) < JOINED_BYTES:
                 out.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             else:
                 out.write(b"%x\r\n" % len(piece))

@@ -46,8 +46,21 @@ class Guest(Protocol):
         """About once a second: end what has taken too long. `now` is on the loop's clock."""
 
 
+class Repeat(Protocol):
+    """What is known of a request whose very bytes came before (`Lane.put_request`)."""
+
+    def answer(self, caller: Connection) -> bool:
+        """Answer it; False, with nothing done, if it has to be read."""
+
+
 class Host(Protocol):
-    """Who says which requests are answered by a guest."""
+    """Who says which requests are answered by a guest, and answers at once those that need none."""
+
+    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
+        """Answer the one whole request that `data` is, with its head before `end`; False, with nothing done, if not.
+
+        Asked only about lines for which there are `seen.terms`.
+        """
 
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a guest; the others go to the aiohttp handler."""

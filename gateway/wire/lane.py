@@ -1,15 +1,19 @@
-"""What did these header lines mean when they came before? The head lane, in front of the parser.
+"""What did these bytes mean when they came before? The front lane and the head lane, before the parser.
 
 A client sends nearly the same header lines with every request. What they say is found out once, and looked up by their
-exact bytes from then on: the parsed fields, and what a guest has made of them.
+exact bytes from then on: the parsed fields, and what a guest has made of them. Whole requests that come again and
+again, and whose answer is in memory, are looked up likewise.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.reply import Fields
 from gateway.wire.head import Head
+
+if TYPE_CHECKING:
+    from gateway.wire.guest import Repeat
 
 LONGEST: Final = 4 << 10
 """Bytes of header lines that are remembered at most; among them are raw credentials, which stay nowhere else."""
@@ -20,11 +24,15 @@ MOST: Final = 16 << 20
 _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
+_EACH_REQUEST: Final = 640
+_SIGHTED: Final = 1 << 15
+"""How many requests are told apart of those that came once; by a number each, which tells nothing of them."""
+
 
 class Seen:
     """What some header lines say, of a request whose verb is not HEAD and of one whose is."""
 
-    __slots__ = ("bodiless", "fields", "head", "notes")
+    __slots__ = ("bodiless", "fields", "head", "notes", "terms")
 
     def __init__(self, head: Head, bodiless: Head, fields: Fields) -> None:
         self.head = head
@@ -32,20 +40,25 @@ class Seen:
         self.fields = fields
         self.notes: Any = None
         """What a guest has found out, and will not have to again."""
+        self.terms: dict[bytes, Any] = {}
+        """What holds for requests of these lines (verb and target) to the gate's own `/rpc`."""
 
 
 class Lane:
-    """A bounded memo. It holds credentials, so nothing of it is ever shown."""
+    """Two bounded memos: of header lines, and of whole requests. They hold credentials, so nothing of them is shown."""
 
-    __slots__ = ("_seen", "_size", "on")
+    __slots__ = ("_seen", "_sighted", "_size", "on", "requests")
 
     def __init__(self) -> None:
         self.on = True
         self._seen: dict[bytes, Seen] = {}
+        self.requests: dict[bytes, Repeat] = {}
+        """What is known of requests by their very bytes, head and body; always the same dict."""
+        self._sighted: set[int] = set()
         self._size = 0
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._seen) + len(self.requests)
 
     def get(self, lines: bytes) -> Seen | None:
         """What these lines mean, if they came before: from the version of the request line to the empty line."""
@@ -53,15 +66,35 @@ class Lane:
 
     def put(self, lines: bytes, seen: Seen) -> None:
         """Remember, if there is room; when there is none, everything is forgotten first."""
-        if not self.on or len(lines) > LONGEST:
-            return
-        size = 0 if lines in self._seen else len(lines) + _EACH
+        if self._room(lines, 0 if lines in self._seen else len(lines) + _EACH):
+            self._seen[lines] = seen
+
+    def comes_again(self, data: bytes) -> bool:
+        """Whether this request came before, and is worth remembering: most never come again."""
+        mark = hash(data)
+        if mark in self._sighted:
+            return self.on and len(data) <= LONGEST
+        if len(self._sighted) >= _SIGHTED:
+            self._sighted.clear()
+        self._sighted.add(mark)
+        return False
+
+    def put_request(self, data: bytes, size: int, known: Repeat) -> None:
+        """Remember what is known of a whole request; `size` is what that takes beside its usual parts, in bytes."""
+        if self._room(data, 0 if data in self.requests else len(data) + size + _EACH_REQUEST):
+            self.requests[data] = known
+
+    def _room(self, key: bytes, size: int) -> bool:
+        """Make room for another entry; False where it is not to be remembered."""
+        if not self.on or len(key) > LONGEST:
+            return False
         if self._size + size > MOST:
             self.clear()
-        self._seen[lines] = seen
         self._size += size
+        return True
 
     def clear(self) -> None:
         """Forget everything."""
         self._seen.clear()
+        self.requests.clear()
         self._size = 0

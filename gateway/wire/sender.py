@@ -37,6 +37,11 @@ class Sender:
         self._written += len(data)
         self.transport.write(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Send bytes; the caller is known to be there."""
+        self._written += len(data)
+        self.transport.write(data)
+
     async def drain(self) -> None:
         """Wait until the caller has taken enough. Raises ConnectionResetError if there is no caller any more."""
         while self.paused and not self.closed:

@@ -136,10 +136,10 @@ class Server:
                 raise asyncio.CancelledError("The caller has gone.") from exc
             answer = _fault_answer(exc)
         try:
-            return _as_response(deliver(connection, request, answer))
+            return _as_response(deliver(connection, request.keep_alive, answer))
         except ValueError as exc:
             await close_chunks(answer)
-            return _as_response(deliver(connection, request, _fault_answer(exc)))
+            return _as_response(deliver(connection, request.keep_alive, _fault_answer(exc)))
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - past it the rest is reset: no caller can do that
         """Stop gracefully: no new connections, idle ones close now, busy ones with their present answer.

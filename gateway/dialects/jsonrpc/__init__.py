@@ -7,7 +7,7 @@ from itertools import count
 
 from gateway.core import arrays, envelope, faults
 from gateway.core.call import Call
-from gateway.core.ports import Upstream
+from gateway.core.ports import Answer, Errand, Upstream
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
 from gateway.core.verdict import Pass
@@ -41,6 +41,20 @@ class JsonRpcDialect:
         and error stay the bytes they are; the HTTP status does not matter where the body is an answer.
         """
         left = call.deadline - asyncio.get_running_loop().time()
+        asked = self.request(call, service, left)
+        answer = await upstream.exchange(
+            "POST",
+            address,
+            asked.fields,
+            asked.body,
+            deadline=call.deadline,
+            max_reply=service.max_reply,
+            repeatable=call.method.safe,
+        )
+        return self.reply(answer, asked.token, call, service)
+
+    def request(self, call: Call, service: Service, left: float) -> Errand:
+        """What is sent for a call that has `left` seconds. Raises `DeadlineExceeded` and `Unrepresentable`."""
         if left <= 0:
             raise faults.DeadlineExceeded(
                 f"The call's time was over before the service {service.qualified!r} was asked."
@@ -52,23 +66,18 @@ class JsonRpcDialect:
             except arrays.NotSayable as problem:
                 raise faults.Unrepresentable(f"The params cannot be sent: {problem}.") from problem
         token = b"%d" % next(self._ids)
-        safe = call.method.safe
-        answer = await upstream.exchange(
-            "POST",
-            address,
-            (
-                *FIELDS,
-                (b"Labgate-Timeout", b"%.3f" % left),
-                (b"X-Request-Id", call.id.encode("ascii", "replace")),
-            ),
-            envelope.request(call.method.binding.target, params, token),
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=safe,
+        fields = (
+            *FIELDS,
+            (b"Labgate-Timeout", b"%.3f" % left),
+            (b"X-Request-Id", call.id.encode("ascii", "replace")),
         )
+        return Errand(token, fields, envelope.request(call.method.binding.target, params, token))
+
+    def reply(self, answer: Answer, token: bytes, call: Call, service: Service) -> Reply:
+        """What the answer to such a request says. Raises the fault of one that is none."""
         found = read(answer, token)
         if isinstance(found, NoAnswer):
-            raise found.fault(service.qualified, safe=safe)
+            raise found.fault(service.qualified, safe=call.method.safe)
         if found.error is not None:
             return Reply("error", Whole(found.error), _TRIP)
         return Reply("result", Whole(found.result or b"null"), _TRIP)

@@ -1,0 +1,58 @@
+"""What happens to every request, whatever it asks for? An answer, the fields that all have, a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+
+from gateway.core.faults import Fault, InternalFault
+from gateway.core.ports import Observer
+from gateway.core.reply import Fields
+from gateway.doors.asked import Occasion
+from gateway.wire.answer import Answer
+
+log = logging.getLogger("labgate.doors")
+
+CALLER_GONE = 499
+"""nginx's number for a caller who went away; only the log sees it."""
+
+
+async def attend(
+    asked: Occasion, observer: Observer, work: Awaitable[Answer], refused: Callable[[Fault], Answer]
+) -> Answer:
+    """The answer that the work gives, or the one that says why it gives none; counted and written down."""
+    started, visit = perf_counter(), asked.visit
+    try:
+        answer = await work
+    except Fault as fault:
+        answer = refused(fault)
+    except (ConnectionError, asyncio.CancelledError):
+        visit.status = CALLER_GONE
+        raise
+    except Exception:
+        log.exception("request failed by a mistake of the gate's", extra={"request_id": visit.id})
+        answer = refused(InternalFault("The gate made a mistake; its log tells more."))
+    finally:
+        visit.seconds = perf_counter() - started
+        if visit.status == CALLER_GONE:
+            observer.visited(visit)
+    return attended(asked, observer, answer)
+
+
+def attended(asked: Occasion, observer: Observer, answer: Answer) -> Answer:
+    """The answer as it leaves: with the fields that all have, counted and written down."""
+    visit = asked.visit
+    answer = Answer(answer.status, answer.reason, answer.fields + common_fields(asked), answer.body)
+    visit.status, visit.size = answer.status, len(answer.body)
+    observer.visited(visit)
+    return answer
+
+
+def common_fields(asked: Occasion) -> Fields:
+    """The fields that every answer of the gate's own has."""
+    fields: Fields = ((b"X-Request-Id", asked.id.encode()),)
+    if asked.view is not None:
+        fields += ((b"Labgate-Catalog", asked.view.version.encode()),)
+    return fields

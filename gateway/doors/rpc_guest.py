@@ -1,0 +1,157 @@
+"""How is a JSON-RPC request answered that no lane could answer, without the handler behind?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter
+
+from gateway.core.envelope import Request
+from gateway.core.faults import BadRequest, Fault
+from gateway.core.ports import Observer
+from gateway.core.quick_envelope import usual_call
+from gateway.doors.asked import Occasion
+from gateway.doors.attending import attend, attended
+from gateway.doors.refusal import refused
+from gateway.doors.rpc import Part, RpcDoor
+from gateway.doors.rpc_trip import RpcTrip
+from gateway.doors.standing import Standing
+from gateway.relay import Relay
+from gateway.wire.answer import Answer
+from gateway.wire.connection import Connection
+from gateway.wire.delivery import JOINED_BYTES, deliver, deliver_now
+
+log = logging.getLogger("labgate.doors")
+
+
+class RpcGuest:
+    """One request to `/rpc`: a `Guest` of its caller's connection.
+
+    A usual call goes to its upstream at once, over a connection at hand, and its answer is written when it comes.
+    Everything else is carried out by the door, in a task.
+    """
+
+    wants_bare = True
+
+    def __init__(
+        self,
+        door: RpcDoor,
+        relay: Relay,
+        observer: Observer,
+        caller: Connection,
+        standing: Standing,
+        asked: Occasion,
+        max_depth: int,
+    ) -> None:
+        self._door = door
+        self._relay = relay
+        self._observer = observer
+        self._caller = caller
+        self._standing = standing
+        self._asked = asked
+        self._max_depth = max_depth
+        self._body: list[bytes] = []
+        self._fault: BadRequest | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._trip: RpcTrip | None = None
+        self._started = perf_counter()
+
+    # --- the caller's side
+
+    def start(self, *, whole: bool) -> None:
+        """The head was taken."""
+        if whole:
+            self.body_end()
+
+    def body(self, data: bytes) -> None:
+        """Some of the body; its length was found to be small enough."""
+        self._body.append(data)
+
+    def body_end(self) -> None:
+        """The body is whole."""
+        if self._fault is None and self._standing.is_quick:
+            body = b"".join(self._body)
+            self._body = [body]
+            call = usual_call(body, self._max_depth)
+            if call is not None and self._set_off(Request(call[0], call[1] or None, call[2])):
+                return
+        self._task = self._caller.shared.loop.create_task(self._answer())
+
+    def broken(self, fault: BadRequest) -> None:
+        """The rest of the body never comes."""
+        self._fault = fault
+        self.body_end()
+
+    def gone(self) -> None:
+        """The caller has gone."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._trip is not None:
+            self._trip.leave()
+            self._asked.visit.status = 499
+            self._asked.visit.seconds = perf_counter() - self._started
+            self._observer.visited(self._asked.visit)
+
+    def pause_writing(self) -> None:
+        """Whoever writes a large answer waits."""
+
+    def resume_writing(self) -> None:
+        """They go on by themselves."""
+
+    def check(self, now: float) -> None:
+        """End a trip that has taken too long; a task has a deadline of its own."""
+        if self._trip is not None:
+            self._trip.check(now)
+
+    # --- a usual call
+
+    def _set_off(self, call: Request) -> bool:
+        """Answer the call, or send it on its way; False where that takes a task."""
+        part = self._door.begin(call, self._asked, self._standing.terms)
+        if part.raw is not None or part.reply is not None or part.fault is not None:
+            self._finish(part, 0.0)
+            return True
+        if part.call is None or self._standing.terms.patience < self._relay.time_of(part.call):
+            return False
+        trip = RpcTrip.begin(self._relay, self._caller.shared.loop, part.call, part, self._finish)
+        if trip is None:
+            return False
+        if not trip.told:
+            self._trip = trip
+        return True
+
+    def _finish(self, part: Part, seconds: float) -> None:
+        """Write the answer to the call."""
+        self._trip = None
+        asked = self._asked
+        asked.visit.seconds = perf_counter() - self._started
+        answer = attended(asked, self._observer, self._door.end(part, asked, self._standing.terms, seconds))
+        if len(answer.body) < JOINED_BYTES and not self._caller.over:
+            deliver_now(self._caller, self._caller.head.keep_alive, answer)
+        else:
+            self._task = self._caller.shared.loop.create_task(self._deliver(answer))
+
+    # --- any request
+
+    async def _answer(self) -> None:
+        await self._deliver(await attend(self._asked, self._observer, self._work(), self._refused))
+
+    async def _deliver(self, answer: Answer) -> None:
+        caller = self._caller
+        try:
+            await deliver(caller, caller.head.keep_alive, answer).write_eof()
+        except ConnectionError:
+            pass  # the caller has gone
+        except Exception:
+            log.exception("an answer could not be written", extra={"request_id": self._asked.id})
+            caller.abort()
+
+    async def _work(self) -> Answer:
+        if self._fault is not None:
+            raise self._fault
+        return await self._door.carry(self._asked, self._standing.terms, b"".join(self._body))
+
+    def _refused(self, fault: Fault) -> Answer:
+        self._asked.visit.fault = fault.name
+        fields = ((b"Cache-Control", b"no-store"),)
+        return refused(fault, self._asked.id, fields, writing=self._standing.refusing)

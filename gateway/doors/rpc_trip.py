@@ -1,0 +1,247 @@
+"""How does one call go to a JSON-RPC upstream and its answer come back, without a task?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.call import Call
+from gateway.core.faults import DeadlineExceeded, Fault, InternalFault, TooLarge
+from gateway.core.heads import AnswerHead
+from gateway.core.ports import Answer, Carrier, Lease, Messenger
+from gateway.core.service import Service
+from gateway.doors.rpc import Part
+from gateway.relay import Relay, Trip
+from gateway.wire.passage import SOON
+from gateway.wire.upstream import ConnectionLostError, NotConnectedError
+from gateway.wire.upstream_request import field_lines
+
+log = logging.getLogger("labgate.doors")
+
+_POST: Final = b"POST"
+
+
+class RpcTrip:
+    """One safe call on its way: the `Receiver` of the upstream's answer.
+
+    It goes over a connection that has carried others; where that turns out to be gone, the call is made once more by the
+    relay, as any other.
+    """
+
+    def __init__(
+        self,
+        relay: Relay,
+        loop: asyncio.AbstractEventLoop,
+        part: Part,
+        trip: Trip,
+        lease: Lease,
+        finish: Callable[[Part, float], None],
+    ) -> None:
+        route = relay.routes[trip.call.method.service]
+        self.over = False
+        self._relay = relay
+        self._loop = loop
+        self._service: Service = route.service
+        self._messenger: Messenger | None = route.messenger
+        self._carrier: Carrier | None = route.carrier
+        self._part = part
+        self._trip = trip
+        self._lease = lease
+        self._finish: Callable[[Part, float], None] | None = finish
+        self._token = b""
+        self._head: AnswerHead | None = None
+        self._pieces: list[bytes] = []
+        self._room = route.service.max_reply
+        self._until = trip.started + route.service.timeout
+        self._again: asyncio.Task[None] | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether everything has been said to whom it was for."""
+        return self._finish is None
+
+    @classmethod
+    def begin(
+        cls,
+        relay: Relay,
+        loop: asyncio.AbstractEventLoop,
+        call: Call,
+        part: Part,
+        finish: Callable[[Part, float], None],
+    ) -> RpcTrip | None:
+        """Set off; None, with nothing done, where the relay has to be asked for the reply."""
+        route = relay.routes[call.method.service]
+        carrier = route.carrier
+        if route.messenger is None or carrier is None or route.service.timeout < SOON:
+            return None
+        lease = carrier.at_hand() if call.method.safe else None
+        if lease is None:
+            return None
+        trip = relay.solo(call)
+        if trip is None:
+            lease.release()
+            return None
+        made = cls(relay, loop, part, trip, lease, finish)
+        made._send(route.messenger, carrier, route.address)
+        return made
+
+    def _send(self, messenger: Messenger, carrier: Carrier, address: str) -> None:
+        call, lease = self._trip.call, self._lease
+        try:
+            errand = messenger.request(call, self._service, self._service.timeout)
+            own = carrier.own_fields
+            fields = tuple([field for field in errand.fields if field[0].lower() not in own])
+            head = lease.head(
+                _POST,
+                address.encode("ascii"),
+                b"",
+                None,
+                field_lines(fields),
+                b"Content-Length: %d\r\n" % len(errand.body),
+            )
+            self._token = errand.token
+            lease.connection.start(head + errand.body, self, whole=True, bodiless=False)
+        except NotConnectedError as failure:
+            self.failed(failure)
+        except Fault as fault:
+            lease.release()
+            self._fall(fault)
+
+    # --- the answer
+
+    def whole(self, head: AnswerHead, body: bytes) -> None:
+        """The answer came in one piece."""
+        self._lease.release()
+        if len(body) > self._room:
+            self._fall(self._too_large())
+        else:
+            self._land(head, body)
+
+    def head(self, head: AnswerHead) -> None:
+        """The answer begins."""
+        self._head = head
+
+    def piece(self, data: bytes) -> None:
+        """Some of its body."""
+        self._room -= len(data)
+        self._pieces.append(data)
+        if self._room < 0 and not self.over:
+            self._lease.connection.leave()
+            self._lease.release()
+            self._fall(self._too_large())
+
+    def end(self) -> None:
+        """It is complete."""
+        if self.over or self._head is None:
+            return
+        self._lease.release()
+        self._land(self._head, b"".join(self._pieces))
+
+    def failed(self, failure: Exception) -> None:
+        """It does not come."""
+        if self.over:
+            return
+        self._lease.release()
+        gone = isinstance(failure, NotConnectedError) or (
+            isinstance(failure, ConnectionLostError) and not failure.begun
+        )
+        if gone and self._finish is not None:
+            # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+            self.over = True
+            self._relay.fell(self._trip, None)
+            self._again = self._loop.create_task(self._once_more())
+        elif self._carrier is not None:
+            self._fall(self._carrier.fault(failure, safe=True))
+
+    async def _once_more(self) -> None:
+        part, finish = self._part, self._finish
+        try:
+            part.reply = await self._relay.obtain(self._trip.call)
+        except Fault as fault:
+            part.fault = fault
+        if finish is not None and self._finish is not None:
+            finish(part, self._loop.time() - self._trip.started)
+
+    def interim(self, status: int) -> None:
+        """Interim answers end here."""
+
+    def tunnel(self, data: bytes) -> None:
+        """Never so: nothing else was asked for."""
+
+    def fed(self) -> None:
+        """The answer is awaited whole."""
+
+    def pause(self) -> None:
+        """The request is short, and was sent."""
+
+    resume = pause
+
+    # --- the end
+
+    def _land(self, head: AnswerHead, body: bytes) -> None:
+        messenger = self._messenger
+        if messenger is None:
+            return
+        call = self._trip.call
+        try:
+            answer = Answer(head.status, "", head.fields, body)
+            reply = messenger.reply(answer, self._token, call, self._service)
+        except Fault as fault:
+            self._fall(fault)
+            return
+        except Exception:
+            log.exception("call failed by a mistake of the gate's", extra={"request_id": call.id})
+            self._fall(InternalFault("The gate made a mistake; its log tells more, under this request id."))
+            return
+        self.over = True
+        self._part.reply = self._relay.landed(self._trip, reply)
+        self._tell()
+
+    def _fall(self, fault: Fault) -> None:
+        self.over = True
+        self._relay.fell(self._trip, fault)
+        self._part.fault = fault
+        self._tell()
+
+    def _tell(self) -> None:
+        finish, self._finish = self._finish, None
+        if finish is not None:
+            finish(self._part, self._loop.time() - self._trip.started)
+
+    def leave(self) -> None:
+        """The caller has gone: nobody is told any more, and the trip ends unless others wait for it."""
+        self._finish = None
+        if self._again is not None:
+            self._again.cancel()
+        if self.over:
+            return
+        if self._trip.flight.awaited:
+            # Nobody looks at the time any more.
+            self._loop.call_at(self._until, self._late)
+        else:
+            self.over = True
+            self._lease.connection.leave()
+            self._lease.release()
+            self._relay.fell(self._trip, None)
+
+    def check(self, now: float) -> None:
+        """End what has taken too long; `now` is on the loop's clock."""
+        if now > self._until:
+            self._late()
+
+    def _late(self) -> None:
+        if not self.over:
+            self._lease.connection.leave()
+            self._lease.release()
+            self._fall(
+                DeadlineExceeded(
+                    f"The service {self._service.qualified!r} did not answer within the call's time."
+                )
+            )
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"The answer of {self._service.qualified!r} is larger than {self._service.max_reply} bytes."
+        )

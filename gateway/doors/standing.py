@@ -1,0 +1,124 @@
+"""What holds for all JSON-RPC requests of the same header lines: who asks, how, and what they may have from memory?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.call import NO_DEMAND
+from gateway.core.catalog import Catalog, View
+from gateway.core.describe import BUILTIN
+from gateway.core.faults import Fault
+from gateway.core.ports import Observer
+from gateway.core.principal import Principal
+from gateway.doors.asked import Terms
+from gateway.doors.encodings import JSON, Encoding
+from gateway.doors.notes import Notes
+from gateway.relay import Quick, Relay
+
+DOOR: Final = "rpc"
+_MOST_NAMES: Final = 4096
+
+
+class Standing:
+    """Found out once for each set of lines, and again when the caller's verdict, the epoch or the catalog is another.
+
+    `refusing` is the encoding in which a request is refused of which nothing could be carried out. `version` changes
+    with everything that was decided here.
+    """
+
+    __slots__ = (
+        "_epoch",
+        "_names",
+        "_observer",
+        "_relay",
+        "catalog",
+        "datastack",
+        "given_id",
+        "is_quick",
+        "notes",
+        "path",
+        "principal",
+        "refusing",
+        "terms",
+        "told",
+        "until",
+        "verb",
+        "version",
+        "view",
+    )
+    principal: Principal
+    view: View
+
+    def __init__(
+        self,
+        relay: Relay,
+        observer: Observer,
+        notes: Notes,
+        terms: Terms,
+        refusing: Encoding,
+        verb: str,
+        path: str,
+        datastack: str | None,
+    ) -> None:
+        self.notes = notes
+        self.terms = terms
+        self.refusing = refusing
+        self.verb = verb
+        self.path = path
+        self.datastack = datastack
+        self.is_quick = terms.reading is JSON and terms.writing is JSON and terms.demand == NO_DEMAND
+        self.given_id = notes.request_id.encode("ascii") if notes.request_id is not None else None
+        self.told = b""
+        """The line that says the catalog's version for this caller."""
+        self.version = 0
+        self.until = 0.0
+        """Until when nobody has to ask again who calls."""
+        self._relay = relay
+        self._observer = observer
+        self.catalog: Catalog | None = None
+        self._epoch = -1
+        self._names: dict[str, Quick | None] = {}
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether what was decided was so for this caller, and in this epoch and catalog."""
+        relay = self._relay
+        return self.catalog is relay.catalog and self._epoch == relay.epoch and self.principal is principal
+
+    def is_settled(self, now: float) -> bool:
+        """Whether it still holds, and the caller was asked about a moment ago."""
+        return (
+            now < self.notes.until
+            and self.catalog is self._relay.catalog
+            and self._epoch == self._relay.epoch
+        )
+
+    def settle(self, principal: Principal) -> None:
+        """Decide anew. Raises `UnknownDatastack`."""
+        relay = self._relay
+        access = relay.policies.access(principal)
+        self.view = relay.catalog.view(access, self.datastack)
+        self.principal, self.catalog, self._epoch = principal, relay.catalog, relay.epoch
+        self.told = b"Labgate-Catalog: %b\r\n" % self.view.version.encode("ascii")
+        self.version += 1
+        self._names.clear()
+
+    def quick(self, name: str) -> Quick | None:
+        """How memory is asked for calls of this method; None where they go the usual way."""
+        try:
+            return self._names[name]
+        except KeyError:
+            pass
+        quick = None
+        if name not in BUILTIN:
+            try:
+                method = self._relay.find(name, self.datastack, self.principal)
+                quick = self._relay.quick(method, self.principal)
+                if quick is not None:
+                    quick.results = self._observer.tally(method, "hit")
+                    quick.errors = self._observer.tally(method, "error")
+            except Fault:
+                pass  # the usual way says which
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        self._names[name] = quick
+        return quick
