@@ -12,10 +12,11 @@ from gateway import settings as config
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
 from gateway.core.http_freshness import Heuristic, HttpCache
-from gateway.core.method import IN_PATH, CacheRule, HttpBinding, Param, Place
+from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
 from gateway.settings.addresses import Address
+from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
@@ -146,7 +147,16 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
         by_name=rule.by_name,
         max_size=rule.max_size,
         force=rule.force,
+        authorized=rule.authorized or "",
+        when=tuple(_when(one) for one in rule.when),
     )
+
+
+def _when(one: WhenSettings) -> When:
+    params, result = (
+        tuple(Clause(name, globs) for name, globs in tests.items()) for tests in (one.params, one.result)
+    )
+    return When(one.fresh, one.stale, params, result)
 
 
 def _param(one: config.Parameter) -> Param:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Demand
+from gateway.core.conditions import Named, in_force, named_in_result
 from gateway.core.http_freshness import HttpCache
 from gateway.core.http_judging import Found, judge_http
 from gateway.core.http_storing import (
@@ -26,7 +27,8 @@ from gateway.core.http_storing import (
     storing,
 )
 from gateway.core.invalidation import writes_name
-from gateway.core.keys import EVERYONE, constant, framed, person
+from gateway.core.keys import constant, person, scope
+from gateway.core.keys import target as target_part
 from gateway.core.method import CacheRule, Method
 from gateway.core.ports import Generations
 from gateway.core.principal import Principal
@@ -57,6 +59,24 @@ class Wanted(Struct, frozen=True):
     settings: HttpCache
     credential: bool = False
     special: bool = False
+    named: Named = {}
+    """The request's parameters by name, where the rule asks for them."""
+
+    @property
+    def lasting(self) -> Wanted:
+        """The same with the longest time that its rule gives: what a reply may turn out to have."""
+        rule = self.rule
+        longest = max(rule.when, key=lambda one: one.fresh, default=None)
+        if longest is None or longest.fresh <= rule.fresh:
+            return self
+        return replace(self, rule=replace(rule, fresh=longest.fresh, stale=longest.stale))
+
+    def for_result(self, body: bytes) -> Wanted:
+        """The same with its rule as it holds for the request and this result."""
+        if not self.rule.when:
+            return self
+        needed = any(one.result for one in self.rule.when)
+        return replace(self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}))
 
 
 def rule_for(method: Method) -> CacheRule:
@@ -66,12 +86,11 @@ def rule_for(method: Method) -> CacheRule:
 
 def root_prefix(
     method: Method, principal: Principal, verb: str, chooses: tuple[bytes, ...], *, credential: bytes
-) -> bytes:
-    """A root without its target, for requests without a body.
-
-    HEAD has GET's: the same is stored for both. What came for somebody's own credential is for them alone.
-    """
-    return root_of(method, principal, verb, chooses, None, b"", credential=credential)
+) -> bytes | None:
+    """A root without its target, for requests without a body; None where a right decides, which targets may name."""
+    if rule_for(method).share == "authorized":
+        return None
+    return root_of(method, principal, verb, chooses, None, b"", {}, credential=credential)
 
 
 def root_of(
@@ -81,14 +100,23 @@ def root_of(
     chooses: tuple[bytes, ...],
     body: bytes | None,
     target: bytes,
+    named: Named,
     *,
     credential: bytes,
 ) -> bytes:
-    """The key under which replies to a request lie, or the signpost to them."""
-    alone = credential or rule_for(method).share == "nobody"
-    who = person(principal.issuer, principal.subject) if alone else EVERYONE
-    service = framed(b"H", method.service.encode())
-    return service + who + constant("GET" if verb == "HEAD" else verb, chooses, body, credential) + target
+    """The key under which replies to a request lie, or the signpost to them.
+
+    HEAD has GET's: the same is stored for both. What came for somebody's own credential is for them alone. `named` are
+    the request's parameters, where the rule asks for a right.
+    """
+    alone = person(principal.issuer, principal.subject)
+    who = alone if credential else scope(rule_for(method), principal, named)
+    return (
+        target_part(method.service, "http")
+        + who
+        + constant("GET" if verb == "HEAD" else verb, chooses, body, credential)
+        + target
+    )
 
 
 def watched_for(method: Method) -> tuple[str, ...]:
@@ -230,7 +258,7 @@ class HttpBook:
         fields = freshened(head.fields, told)
         # The age counts from this reply on: the Date is its own, and an Age that it does not say is none.
         aged = (*fields, *(field for field in told if field[0].lower() == b"age"))
-        whole = replace(wanted, special=False)
+        whole = replace(wanted, special=False).for_result(old.body)
         how = self.how(whole, head.status, aged, requested, received)
         if isinstance(how, str):
             if not wanted.demand.no_store:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
+from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.invalidation import writes_name
@@ -176,7 +177,9 @@ class Relay:
         """
         self.permit(principal, method)
         rule = rule_of(method)
-        if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
+        if isinstance(rule, Pass) or not (may_keep(rule) or rule.negative):
+            return None
+        if rule.share == "authorized":  # whose entry it is depends on the parameters
             return None
         return Quick(method, rule, key_prefix(method, principal, rule))
 
@@ -329,7 +332,9 @@ class Relay:
         service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
-        stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)
+        stored = isinstance(verdict, Miss | Stale) and self._keep(
+            _in_force(verdict, call, reply), reply.kind, reply.body.data
+        )
         spent = (self._monotonic() - started) * 1000
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)
 
@@ -352,6 +357,15 @@ class Relay:
             return False
         entry = entry_of(verdict, kind, body, self._wall(), head)
         return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
+
+
+def _in_force(verdict: Miss | Stale, call: Call, reply: Reply) -> Miss | Stale:
+    """The verdict with the rule as it holds for this call and what it brought."""
+    if not verdict.rule.when:
+        return verdict
+    result = named_in_result(reply.body.data) if reply.kind == "result" else {}
+    rule = in_force(verdict.rule, named_params(call.ask.raw, call.method), result)
+    return replace(verdict, rule=rule)
 
 
 def _flight_key(verdict: Miss | Stale) -> tuple[bytes, int, tuple[int, ...]]:

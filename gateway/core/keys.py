@@ -6,6 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from gateway.core.call import Call, Http
+from gateway.core.conditions import Named, named_params, shared_by
 from gateway.core.method import CacheRule, Method
 from gateway.core.principal import Principal
 from gateway.core.scanner import canonical_spaces, sorted_members
@@ -22,13 +23,26 @@ def key(call: Call, rule: CacheRule) -> bytes:
     are put in order only where the rule says `by_name`.
     """
     what = parameters(call.ask.raw, rule) if call.http is None else request(call.http)
-    return prefix(call.method, call.principal, rule) + what
+    named = named_params(call.ask.raw, call.method) if rule.share == "authorized" else None
+    return prefix(call.method, call.principal, rule, named) + what
 
 
-def prefix(method: Method, principal: Principal, rule: CacheRule) -> bytes:
-    """What the keys of all calls of one method have in common, for the caller or for everyone."""
-    who = EVERYONE if rule.share == "everyone" else person(principal.issuer, principal.subject)
-    return target(method.service, method.binding.target) + who
+def prefix(method: Method, principal: Principal, rule: CacheRule, named: Named | None = None) -> bytes:
+    """What the keys of all calls of one method have in common, for the caller or for everyone.
+
+    Where a rule names a right, that depends on a call's parameters by name too.
+    """
+    return target(method.service, method.binding.target) + scope(rule, principal, named or {})
+
+
+def scope(rule: CacheRule, principal: Principal, named: Named) -> bytes:
+    """The part of a key that says for whom: everyone, one principal, or all who have a right, as this one has now."""
+    if rule.share == "everyone":
+        return EVERYONE
+    right = shared_by(rule, principal, named) if rule.share == "authorized" else None
+    if right is not None:
+        return framed(b"r", right.encode("utf-8", "surrogatepass"))
+    return person(principal.issuer, principal.subject)
 
 
 def framed(kind: bytes, part: bytes) -> bytes:

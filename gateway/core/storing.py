@@ -121,9 +121,11 @@ def why_not_kept(status: int, fields: Fields, method: Method) -> str | None:
             return "it sets a cookie"
         if lower == b"cache-control":
             said = {word.lower() for word in _words.findall(value)}
+            if method.cache is not None and method.cache.force:
+                continue
             if b"no-store" in said:
                 return "no-store"
-            if b"private" in said and (method.cache is None or method.cache.share == "everyone"):
+            if b"private" in said and (method.cache is None or method.cache.share != "nobody"):
                 return "private"
         elif lower == b"vary":
             others = {word.lower() for word in _words.findall(value)}.difference(_CHOOSING)

@@ -12,9 +12,17 @@ class Keeping:
     """One reply on its way into the cache: what passes is written here too, and stored when it is whole."""
 
     def __init__(
-        self, book: HttpBook, wanted: Wanted, miss: Miss, how: Storing, head: AnswerHead, received: float
+        self,
+        book: HttpBook,
+        wanted: Wanted,
+        miss: Miss,
+        how: Storing,
+        head: AnswerHead,
+        requested: float,
+        received: float,
     ) -> None:
-        """`how` is what was decided of its head, which came at `received` (seconds since 1970)."""
+        """`how` is what was decided of its head, which came at `received` to a request of then (seconds since 1970)."""
+        self._requested = requested
         self._book = book
         self._wanted = wanted
         self._miss = miss
@@ -34,6 +42,13 @@ class Keeping:
 
     def seal(self) -> Entry | None:
         """The body is whole: store it. The entry, or None if it was not."""
-        head = head_of(self._head.status, self._head.reason, self._how.fields)
-        body = b"".join(self._parts)
-        return self._book.store(self._wanted, self._miss, self._how, head, body, self._received)
+        body, how = b"".join(self._parts), self._how
+        wanted = self._wanted.for_result(body)
+        if wanted is not self._wanted:
+            head = self._head
+            again = self._book.how(wanted, head.status, head.fields, self._requested, self._received)
+            if isinstance(again, str):
+                return None
+            how = again
+        made = head_of(self._head.status, self._head.reason, how.fields)
+        return self._book.store(wanted, self._miss, how, made, body, self._received)

@@ -200,6 +200,8 @@ class MountDoor:
                 return None
             chosen = chooses_of(notes, service)
             root = root_prefix(method, principal, way.verb, chosen, credential=notes.own_credential)
+            if root is None:
+                return None
         elif notes.demand.only_cached:
             return None
         verdict = pass_for(why or "no rule")

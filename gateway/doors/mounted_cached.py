@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
+from gateway.core.conditions import may_keep
 from gateway.core.heads import AnswerHead
 from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
@@ -135,7 +136,7 @@ class MountedCached(MountedReply):
         wanted = self._wanted
         plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
         usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
-        worth = (wanted.rule is not BY_THE_REPLY and wanted.rule.fresh > 0) or self.candidate is not None
+        worth = (wanted.rule is not BY_THE_REPLY and may_keep(wanted.rule)) or self.candidate is not None
         return plain and usual and worth and bool(verdict.key)
 
     def _follow(self, verdict: Miss) -> bool:
@@ -270,7 +271,7 @@ class MountedCached(MountedReply):
         if self._way.verb == "HEAD":
             self._learn(head, verdict, now)
             return
-        how = book.how(wanted, head.status, head.fields, self._requested, now)
+        how = book.how(wanted.lasting, head.status, head.fields, self._requested, now)
         if not isinstance(how, str) and length_of(head.fields) > wanted.rule.max_size:
             how = "larger than may be stored"
         if isinstance(how, str):
@@ -286,7 +287,7 @@ class MountedCached(MountedReply):
                 book.drop(self._entry)
             self.land(shared=False)
             return
-        self._keeping = Keeping(book, wanted, verdict, how, head, now)
+        self._keeping = Keeping(book, wanted, verdict, how, head, self._requested, now)
 
     def _learn(self, head: AnswerHead, verdict: Miss, now: float) -> None:
         """Let the reply to a HEAD say what it says of the reply that is stored for GET (RFC 9111 section 4.3.5)."""

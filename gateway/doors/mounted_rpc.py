@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.core import rpc_mount
 from gateway.core.call import Call, Http, Params
+from gateway.core.conditions import in_force, named_in_result, named_params
 from gateway.core.faults import (
     BadRequest,
     Fault,
@@ -173,7 +174,8 @@ class MountedRpc(Mounted):
             choosing = (*choosing, self.notes.first.get(b"host", b""))
         asked = Http(way.verb, way.rest + self.query, choosing, body or None)
         deadline = self.loop.time() + self._seconds
-        call = Call(self.id, self._principal, method, Params(None), deadline, self.notes.demand, http=asked)
+        params = Params(None if self._single is None else self._single.params)
+        call = Call(self.id, self._principal, method, params, deadline, self.notes.demand, http=asked)
         self.verdict = self.tools.relay.judge(call, self.tools.wall())
         if isinstance(self.verdict, Hit) and self._from_memory(self.verdict):
             return
@@ -238,7 +240,18 @@ class MountedRpc(Mounted):
         split = rpc_mount.split_answer(b"".join(self._parts), self._single.id)
         if split is not None and isinstance(self.verdict, Miss):
             before, after = split
-            self.tools.relay.keep(self.verdict, self._head, b"%d:%b%b" % (len(before), before, after))
+            verdict = self._in_force(self.verdict, before + b"null" + after)
+            self.tools.relay.keep(verdict, self._head, b"%d:%b%b" % (len(before), before, after))
+
+    def _in_force(self, verdict: Miss, answer: bytes) -> Miss:
+        """The verdict with the rule as it holds for this call and its result."""
+        if not verdict.rule.when or self._single is None or self.method is None:
+            return verdict
+        result = named_in_result(answer).get("result")
+        named = named_params(self._single.params, self.method)
+        return replace(
+            verdict, rule=in_force(verdict.rule, named, result if isinstance(result, dict) else {})
+        )
 
     def _show(self, head: HttpHead, body: bytes) -> None:
         """Write an answer that lists methods, without those that the caller may not call."""

@@ -113,9 +113,9 @@ class Renewal:
             else:
                 book.drop(errand.old)
             return
-        how = book.how(errand.wanted, head.status, head.fields, self._requested, now)
+        how = book.how(errand.wanted.lasting, head.status, head.fields, self._requested, now)
         if not isinstance(how, str):
-            self._keeping = Keeping(book, errand.wanted, errand.miss, how, head, now)
+            self._keeping = Keeping(book, errand.wanted, errand.miss, how, head, self._requested, now)
         elif head.status < 500:
             book.drop(errand.old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.core.conditions import named_in_request
 from gateway.core.http_freshness import HttpCache
 from gateway.core.keys import person
 from gateway.core.method import Method
@@ -35,6 +36,9 @@ def wanted_of(
 ) -> Wanted:
     """The request as the cache sees it."""
     service = way.service
+    rule = rule_for(method)
+    asks = bool(rule.when) or rule.share == "authorized"
+    named = named_in_request(method, way.inner, query) if asks else {}
     root = root_of(
         method,
         principal,
@@ -42,10 +46,11 @@ def wanted_of(
         chooses_of(notes, service),
         body,
         way.rest + query,
+        named,
         credential=notes.own_credential,
     )
     return Wanted(
-        rule_for(method),
+        rule,
         root,
         person(principal.issuer, principal.subject),
         notes.asked,
@@ -55,4 +60,5 @@ def wanted_of(
         service.http_cache,
         bool(notes.own_credential),
         notes.special,
+        named,
     )

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from gateway.settings.addresses import Listen, UpstreamUrl, origin
+from gateway.settings.conditions import Right, Whens
 from gateway.settings.http_cache import HttpCache
 from gateway.settings.mounts import MountPath
 from gateway.settings.problems import Where
@@ -145,17 +146,29 @@ class CacheRule(Section):
     `fresh`, `stale` and `negative` are seconds: served without asking, served while one refresh runs or the upstream
     is down, and how long an upstream's JSON-RPC error is kept (0: never). `share` says whose calls may meet: nobody's
     but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant. `force` stores what the
-    upstream calls `no-store` or `private` too.
+    upstream calls `no-store` or `private` too. With `share: authorized` those callers share who have the right that
+    `authorized` names; it is looked at with every call. `when` are exceptions, of which the first that holds counts.
     """
 
     fresh: Seconds
     stale: Seconds = 0.0
-    share: Annotated[Literal["nobody", "everyone"], Word] = "nobody"
+    share: Annotated[Literal["nobody", "authorized", "everyone"], Word] = "nobody"
     tags: Texts = ()
     negative: Seconds = 0.0
     by_name: Flag = False
     max_size: Size = 64 << 20
     force: Flag = False
+    authorized: Right | None = None
+    when: Whens = ()
+
+    @model_validator(mode="after")
+    def _a_right_is_named_where_one_is_asked_for(self) -> "CacheRule":
+        if self.share == "authorized" and self.authorized is None:
+            fix = "add `authorized: view:{params.dataset}`, or write `share: everyone`: who may call the method may share"
+            raise refusal("does not say which right lets callers share", fix, ("share",))
+        if self.authorized is not None and self.share != "authorized":
+            raise refusal("a right that nobody is asked for", "write `share: authorized`", ("authorized",))
+        return self
 
 
 class Parameter(Section):
