@@ -115,7 +115,7 @@ def _dictionary(value: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         return {}
-    # Booleans that are false say what absence does; a list is the value of no directive.
+    # Booleans that are false say what absence does.
     return {name: item for name, item in found.items() if isinstance(item, tuple) and item[0] is not False}
 
 
