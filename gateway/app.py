@@ -177,10 +177,9 @@ class Gate:
         return {
             name: Route(
                 offer.service,
-                (dialect := dialects[offer.dialect]),
+                dialects[offer.dialect],
                 offer.description.address,
                 upstream,
-                dialect if isinstance(dialect, JsonRpcDialect) else None,
                 upstream,
             )
             for name, upstream in self.upstreams.items()

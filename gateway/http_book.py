@@ -6,7 +6,7 @@ RFC 9111's rule book, joined to the tiers: what it decides is in `core.http_judg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from msgspec import Struct
@@ -26,7 +26,6 @@ from gateway.core.http_storing import (
     head_of,
     storing,
 )
-from gateway.core.invalidation import writes_name
 from gateway.core.keys import constant, person, scope
 from gateway.core.keys import target as target_part
 from gateway.core.method import CacheRule, Method
@@ -121,7 +120,7 @@ def root_of(
 
 def watched_for(method: Method) -> tuple[str, ...]:
     """The generations of which at least one ends when anything does that may concern replies of this method."""
-    return (writes_name(method.service), *method.lineage)
+    return (*method.writes, *method.lineage)
 
 
 class Trip:
@@ -162,7 +161,7 @@ class HttpBook:
         self._drop = drop
         self._generations = generations
         self._switches = switches
-        self._trips: dict[tuple[bytes, int, tuple[int, ...]], Trip] = {}
+        self._trips: dict[Hashable, Trip] = {}
 
     # --- find
 
@@ -276,15 +275,18 @@ class HttpBook:
 
     # --- trips that others wait for
 
-    def trip(self, miss: Miss) -> Trip | None:
-        """A trip under way for the same, in the same generations."""
-        return self._trips.get((miss.key, miss.epoch, miss.generations))
+    def trip(self, miss: Miss, method: Method) -> Trip | None:
+        """A trip under way for the same, in the same generations; nothing was written to the service since it left."""
+        return self._trips.get(self._trip_key(miss, method))
 
-    def lead(self, miss: Miss) -> Trip:
+    def lead(self, miss: Miss, method: Method) -> Trip:
         """Begin a trip for which others may wait; it must land."""
-        key = (miss.key, miss.epoch, miss.generations)
+        key = self._trip_key(miss, method)
         self._trips[key] = made = Trip(lambda: self._forget(key))
         return made
 
-    def _forget(self, key: tuple[bytes, int, tuple[int, ...]]) -> None:
+    def _trip_key(self, miss: Miss, method: Method) -> Hashable:
+        return miss.key, miss.epoch, miss.generations, self._generations.read(method.writes)
+
+    def _forget(self, key: Hashable) -> None:
         self._trips.pop(key, None)

@@ -18,7 +18,6 @@ from gateway.core.catalog import Catalog
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of, serves
-from gateway.core.invalidation import writes_name
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters
 from gateway.core.keys import prefix as key_prefix
@@ -216,9 +215,7 @@ class Relay:
         `uris` are the generations of the addresses that it changed.
         """
         for method in set(methods):
-            if not method.safe:
-                # Before those of the addresses: see `HttpBook.since`.
-                self._generations.bump((writes_name(method.service),))
+            # With what is written to the service, and before the addresses: see `HttpBook.since`.
             self._generations.bump(method.purges)
         self._generations.bump(tuple(uris))
 
@@ -248,7 +245,7 @@ class Relay:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
-                flight = self._flights.find(_flight_key(verdict))
+                flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
                     return await self._set_off(call, verdict).join(call.deadline)
                 shared = await self._joined(flight, call.deadline)
@@ -281,7 +278,7 @@ class Relay:
         """
         verdict = self.judge(call, self._wall())
         if isinstance(verdict, Miss):
-            key = _flight_key(verdict)
+            key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
             return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
@@ -301,16 +298,22 @@ class Relay:
             self._watcher.suspect(trip.call.method.service, self._monotonic())
         self._flights.landed(trip.key, trip.flight, None)
 
+    def _flight_key(self, call: Call, verdict: Miss | Stale) -> Hashable:
+        """What calls must agree in to share a trip: the service may have been written to since it began."""
+        return verdict.key, verdict.epoch, verdict.generations, self._generations.read(call.method.writes)
+
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
         deadline = self._monotonic() + self.routes[call.method.service].service.timeout
         shared = replace(call, deadline=deadline)
         return self._flights.start(
-            lambda: self._trip(shared, verdict), key=_flight_key(verdict), safe=isinstance(verdict, Miss)
+            lambda: self._trip(shared, verdict),
+            key=self._flight_key(call, verdict),
+            safe=isinstance(verdict, Miss),
         )
 
     def _refresh(self, call: Call, verdict: Stale) -> None:
-        if self._flights.find(_flight_key(verdict)) is None:
+        if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
@@ -366,7 +369,3 @@ def _in_force(verdict: Miss | Stale, call: Call, reply: Reply) -> Miss | Stale:
     result = named_in_result(reply.body.data) if reply.kind == "result" else {}
     rule = in_force(verdict.rule, named_params(call.ask.raw, call.method), result)
     return replace(verdict, rule=rule)
-
-
-def _flight_key(verdict: Miss | Stale) -> tuple[bytes, int, tuple[int, ...]]:
-    return verdict.key, verdict.epoch, verdict.generations

@@ -11,11 +11,6 @@ from gateway.core.places import Places, normal_origin
 from gateway.core.reply import Fields
 
 
-def writes_name(service: str) -> str:
-    """The generation that every unsafe request to a service's own addresses ends."""
-    return f"writes:{service}"
-
-
 def uri_name(service: str, path: Steps, query: bytes) -> str:
     """The generation that ends with an unsafe request for this path below the service's address.
 

@@ -160,6 +160,12 @@ class Method:
         return (f"service:{self.service}", f"method:{self.qualified}", *(f"tag:{tag}" for tag in tags))
 
     @cached_property
+    def writes(self) -> tuple[str, ...]:
+        """The name of the generation that every write to the service ends: no read that left before is joined after."""
+        return (f"writes:{self.service}",)
+
+    @cached_property
     def purges(self) -> tuple[str, ...]:
         """The names of the generations that a call of this method ends."""
-        return tuple(f"tag:{tag}" for tag in self.invalidates)
+        tags = tuple(f"tag:{tag}" for tag in self.invalidates)
+        return tags if self.safe else self.writes + tags

@@ -149,20 +149,6 @@ class Carrier(Protocol):
         """What is said to a caller whose request failed so."""
 
 
-class Dialect(Protocol):
-    """A way in which upstreams describe themselves and are spoken to."""
-
-    @property
-    def kind(self) -> str:
-        """The dialect's name in the configuration."""
-
-    async def describe(self, service: Service, upstream: Upstream, deadline: float) -> Description:
-        """What the service offers. Raises a Fault when it does not answer in this dialect."""
-
-    async def perform(self, call: Call, service: Service, address: str, upstream: Upstream) -> Reply:
-        """Carry one call out. `address` is the description's; faults are raised, an upstream's error is a reply."""
-
-
 class Errand(Struct, frozen=True):
     """One request to an upstream, whose answer is recognised by its `token`."""
 
@@ -181,6 +167,23 @@ class Messenger(Protocol):
         """What the answer says. Raises the fault of one that is none."""
 
 
+class Dialect(Protocol):
+    """A way in which upstreams describe themselves and are spoken to."""
+
+    @property
+    def kind(self) -> str:
+        """The dialect's name in the configuration."""
+
+    async def describe(self, service: Service, upstream: Upstream, deadline: float) -> Description:
+        """What the service offers. Raises a Fault when it does not answer in this dialect."""
+
+    async def perform(self, call: Call, service: Service, address: str, upstream: Upstream) -> Reply:
+        """Carry one call out. `address` is the description's; faults are raised, an upstream's error is a reply."""
+
+    def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:
+        """Who says what is sent for calls of the method, and the path it is sent to; None where that takes more."""
+
+
 class Route(Struct, frozen=True):
     """How calls of one service are carried out, as discovery found it."""
 
@@ -188,9 +191,8 @@ class Route(Struct, frozen=True):
     dialect: Dialect
     address: str
     upstream: Upstream
-    messenger: Messenger | None = None
-    """The dialect, where its calls can be carried through so."""
     carrier: Carrier | None = None
+    """The upstream, for whoever carries calls through by himself."""
 
 
 class Watcher(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.core.call import Call
 from gateway.core.faults import UnknownMethod
-from gateway.core.method import HttpBinding
-from gateway.core.ports import Dialect, Upstream
+from gateway.core.method import HttpBinding, Method
+from gateway.core.ports import Dialect, Messenger, Upstream
 from gateway.core.reply import Reply
 from gateway.core.service import Description, Service
 
@@ -37,3 +37,9 @@ class ListedDialect:
                 "cannot be called."
             )
         return await self._jsonrpc.perform(call, service, service.rpc_path, upstream)
+
+    def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:  # noqa: ARG002 - a port
+        """As the dialect that carries calls of the method out."""
+        if isinstance(method.binding, HttpBinding) or service.rpc_path is None:
+            return None
+        return self._jsonrpc.messenger(method, service, service.rpc_path)

@@ -141,10 +141,12 @@ class MountedCached(MountedReply):
 
     def _follow(self, verdict: Miss) -> bool:
         """Wait for the trip of another request for the same, or begin one; whether it waits."""
-        book = self.tools.relay.book
-        trip = book.trip(verdict)
+        book, method = self.tools.relay.book, self.method
+        if method is None:
+            return False
+        trip = book.trip(verdict, method)
         if trip is None:
-            self._trip = book.lead(verdict)
+            self._trip = book.lead(verdict, method)
             return False
         if self._turns >= _TURNS:
             return False

@@ -38,14 +38,16 @@ class RpcTrip:
         trip: Trip,
         lease: Lease,
         finish: Callable[[Part, float], None],
+        carrier: Carrier,
+        messenger: Messenger,
     ) -> None:
         route = relay.routes[trip.call.method.service]
         self.over = False
         self._relay = relay
         self._loop = loop
         self._service: Service = route.service
-        self._messenger: Messenger | None = route.messenger
-        self._carrier: Carrier | None = route.carrier
+        self._messenger = messenger
+        self._carrier = carrier
         self._part = part
         self._trip = trip
         self._lease = lease
@@ -74,24 +76,25 @@ class RpcTrip:
         """Set off; None, with nothing done, where the relay has to be asked for the reply."""
         route = relay.routes[call.method.service]
         carrier = route.carrier
-        if route.messenger is None or carrier is None or route.service.timeout < SOON:
+        if carrier is None or not call.method.safe or route.service.timeout < SOON:
             return None
-        lease = carrier.at_hand() if call.method.safe else None
-        if lease is None:
+        found = route.dialect.messenger(call.method, route.service, route.address)
+        lease = carrier.at_hand() if found is not None else None
+        if found is None or lease is None:
             return None
         trip = relay.solo(call)
         if trip is None:
             lease.release()
             return None
-        made = cls(relay, loop, part, trip, lease, finish)
-        made._send(route.messenger, carrier, route.address)
+        made = cls(relay, loop, part, trip, lease, finish, carrier, found[0])
+        made._send(found[1])
         return made
 
-    def _send(self, messenger: Messenger, carrier: Carrier, address: str) -> None:
+    def _send(self, address: str) -> None:
         call, lease = self._trip.call, self._lease
         try:
-            errand = messenger.request(call, self._service, self._service.timeout)
-            own = carrier.own_fields
+            errand = self._messenger.request(call, self._service, self._service.timeout)
+            own = self._carrier.own_fields
             fields = tuple([field for field in errand.fields if field[0].lower() not in own])
             head = lease.head(
                 _POST,
@@ -152,7 +155,7 @@ class RpcTrip:
             self.over = True
             self._relay.fell(self._trip, None)
             self._again = self._loop.create_task(self._once_more())
-        elif self._carrier is not None:
+        else:
             self._fall(self._carrier.fault(failure, safe=True))
 
     async def _once_more(self) -> None:
@@ -181,13 +184,10 @@ class RpcTrip:
     # --- the end
 
     def _land(self, head: AnswerHead, body: bytes) -> None:
-        messenger = self._messenger
-        if messenger is None:
-            return
         call = self._trip.call
         try:
             answer = Answer(head.status, "", head.fields, body)
-            reply = messenger.reply(answer, self._token, call, self._service)
+            reply = self._messenger.reply(answer, self._token, call, self._service)
         except Fault as fault:
             self._fall(fault)
             return

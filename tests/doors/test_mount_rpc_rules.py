@@ -35,7 +35,7 @@ async def test_a_getters_second_call_is_a_hit_with_its_own_id_and_else_the_same_
         assert again.body == first.body.replace(b"7", json.dumps(token).encode())
         assert (again.status, again.reason) == (first.status, first.reason)
     assert len(up.asked) == 1
-    assert again["Age"] == "0"
+    assert again["Age"] in ("0", "1")
 
 
 async def test_what_differs_by_more_than_its_id_has_an_entry_of_its_own(up, ada):

@@ -43,7 +43,7 @@ async def test_the_second_equal_get_is_a_hit_and_says_so(up, ada):
         "labgate; hit; ttl=3600" in second["Cache-Status"]
         or "labgate; hit; ttl=3599" in second["Cache-Status"]
     )
-    assert second["Age"] == "0"
+    assert second["Age"] in ("0", "1")
     for answer in (first, second):
         assert (answer.status, answer.reason, answer.body) == (200, b"Fine", b"seven")
         assert (answer["X-Own"], answer["ETag"], answer["Content-Length"]) == ("1", '"x"', "5")
@@ -70,7 +70,7 @@ async def test_a_hit_carries_the_request_id_of_its_own_request(up, ada):
 
 async def test_a_hit_has_one_age_though_its_upstream_had_sent_one(up, ada):
     up.on("/thing/7", told(b"x", "Age: 100"))
-    assert (await ada.get("/lab/thing/7"))["Age"] == "100"
+    assert (await ada.get("/lab/thing/7"))["Age"] in ("100", "101")
     second = await ada.get("/lab/thing/7")
     assert second.hit
     assert int(second["Age"]) in range(100, 160)

@@ -7,7 +7,8 @@ from itertools import count
 
 from gateway.core import arrays, envelope, faults
 from gateway.core.call import Call
-from gateway.core.ports import Answer, Errand, Upstream
+from gateway.core.method import Method
+from gateway.core.ports import Answer, Errand, Messenger, Upstream
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
 from gateway.core.verdict import Pass
@@ -52,6 +53,10 @@ class JsonRpcDialect:
             repeatable=call.method.safe,
         )
         return self.reply(answer, asked.token, call, service)
+
+    def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:  # noqa: ARG002 - a port
+        """The dialect itself: every call is one request."""
+        return self, address
 
     def request(self, call: Call, service: Service, left: float) -> Errand:
         """What is sent for a call that has `left` seconds. Raises `DeadlineExceeded` and `Unrepresentable`."""

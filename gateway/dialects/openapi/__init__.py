@@ -7,8 +7,8 @@ from typing import Final
 
 from gateway.core import faults
 from gateway.core.call import Call
-from gateway.core.method import HttpBinding
-from gateway.core.ports import Upstream
+from gateway.core.method import HttpBinding, Method
+from gateway.core.ports import Messenger, Upstream
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
 from gateway.dialects.openapi.finding import find
@@ -71,3 +71,7 @@ class OpenApiDialect:
         ):
             return await asyncio.to_thread(reply, answer, service, safe=safe)
         return reply(answer, service, safe=safe)
+
+    def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:  # noqa: ARG002 - a port
+        """None: what is sent depends on the arguments in more ways than one."""
+        return None
