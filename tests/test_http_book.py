@@ -30,6 +30,7 @@ SAYS = [
     b"no-store",
     b"private, max-age=10",
     b"public, no-cache",
+    b"public, no-cache, max-age=10",
     b"public, max-age=5, stale-while-revalidate=10",
     b"max-age=5, stale-if-error=20",
     b"max-age=0",

@@ -127,11 +127,22 @@ def confirms(stored: Fields, told: Fields, *, alone: bool) -> bool:
 
 
 def freshened(stored: Fields, told: Fields) -> Fields:
-    """The stored reply's fields with those of a newer reply that has the same body (RFC 9111 section 3.2)."""
+    """The stored reply's fields with those of a newer reply that has the same body (RFC 9111 section 3.2).
+
+    Each stays where it was; what was not there comes last.
+    """
     kept = KEPT | connection_names(told)
-    new = tuple(field for field in told if field[0].lower() not in kept)
-    names = frozenset(name.lower() for name, _ in new)
-    return without(stored, names) + new
+    new: dict[bytes, list[tuple[bytes, bytes]]] = {}
+    for field in told:
+        name = field[0].lower()
+        if name not in kept:
+            new.setdefault(name, []).append(field)
+    changed = frozenset(new)
+    made: list[tuple[bytes, bytes]] = []
+    for field in stored:
+        name = field[0].lower()
+        made += new.pop(name, ()) if name in changed else (field,)
+    return (*made, *(field for fields in new.values() for field in fields))
 
 
 def same_body(stored: HttpHead, length: int, told: Fields, now: float) -> bool:
