@@ -139,7 +139,7 @@ class Mounted(MountedCached):
             self.consult(method, self.early)
             return
         self.verdict = pass_for(why)
-        self._go_or_say_no()
+        self.go_or_say_no()
 
     def judge_as(self, method: Method) -> None:
         """This is what the request is."""

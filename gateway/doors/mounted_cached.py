@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.core.conditions import may_keep
 from gateway.core.heads import AnswerHead
 from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
@@ -26,34 +24,22 @@ from gateway.core.validators import (
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
 from gateway.doors.keeping import Keeping
-from gateway.doors.mounted_served import MountedServed
+from gateway.doors.mounted_shared import MountedShared
 from gateway.doors.renewal import Errand, Renewal
 from gateway.doors.wanting import wanted_of
 from gateway.doors.way import Settled
-from gateway.http_book import Trip, Wanted
 
 FAILURES: Final = frozenset((500, 502, 503, 504))
 """Statuses instead of which a stale reply may serve (RFC 5861 section 4)."""
 
-WAIT_SECONDS: Final = 5.0
-"""For how long a request waits for another one's trip before it makes its own."""
-
-_TURNS: Final = 3
-"""How often a request waits for others."""
-
 _NO_STORE: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
 
 
-class MountedCached(MountedServed):
+class MountedCached(MountedShared):
     """A request below a mount, as far as the cache has a part in it."""
 
-    wanted: Wanted | None = None
-    candidate: Entry | None = None
-    """The stored reply about which the service is asked."""
     _entry: Entry | None = None
     _spare: Entry | None = None
-    _trip: Trip | None = None
-    _turns = 0
     _requested = 0.0
     _then: Entry | None = None  # the stored reply that is the answer when the service's has come to its end
     _again = False
@@ -72,9 +58,9 @@ class MountedCached(MountedServed):
         """Answer from memory where that is right, else send the request on, as the cache wants it sent."""
         self.wanted = wanted_of(self._way, self.notes, method, self._principal, self.query, body or None)
         self._body = body
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Judge what memory has now."""
         wanted, tools = self._wanted, self.tools
         found = tools.relay.book.find(wanted, tools.wall())
@@ -89,7 +75,7 @@ class MountedCached(MountedServed):
                 self.serve_stale(entry, doing)
             case Pass():
                 self.wanted = None
-                self._go_or_say_no()
+                self.go_or_say_no()
             case Miss():
                 self._missed(verdict, found)
 
@@ -98,7 +84,7 @@ class MountedCached(MountedServed):
         self.candidate = self._askable(found.entry)
         if self._shares(verdict) and self._follow(verdict):
             return
-        self._go_or_say_no()
+        self.go_or_say_no()
 
     def _askable(self, entry: Entry | None) -> Entry | None:
         """The stored reply, if the service can be asked whether it still holds."""
@@ -106,7 +92,7 @@ class MountedCached(MountedServed):
             return None
         return entry if has_validator(entry.head.fields, self.tools.wall()) else None
 
-    def _go_or_say_no(self) -> None:
+    def go_or_say_no(self) -> None:
         """Send the request on, unless its caller wants what is stored or nothing (RFC 9111 section 5.2.1.7)."""
         if self.notes.demand.only_cached and self.safe:
             self.fault = "NotStored"
@@ -115,66 +101,6 @@ class MountedCached(MountedServed):
             self.land(shared=False)
             return
         self.depart()
-
-    def depart(self) -> None:
-        """Send the request on."""
-        raise NotImplementedError
-
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what has to wait for something."""
-        raise NotImplementedError
-
-    # --- others that want the same
-
-    def _shares(self, verdict: Miss) -> bool:
-        """Whether it is known to be worth it: a rule stores the reply, or there is one about which is asked."""
-        wanted = self._wanted
-        plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
-        usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
-        worth = (wanted.rule is not BY_THE_REPLY and may_keep(wanted.rule)) or self.candidate is not None
-        return plain and usual and worth and bool(verdict.key)
-
-    def _follow(self, verdict: Miss) -> bool:
-        """Wait for the trip of another request for the same, or begin one; whether it waits."""
-        book, method = self.tools.relay.book, self.method
-        if method is None:
-            return False
-        trip = book.trip(verdict, method)
-        if trip is None:
-            self._trip = book.lead(verdict, method)
-            return False
-        if self._turns >= _TURNS:
-            return False
-        self._turns += 1
-        self.later(self._wait_for(trip, verdict))
-        return True
-
-    async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
-        shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))
-        if self.over or self.left:
-            return
-        found = self.tools.relay.book.find(self._wanted, self.tools.wall())
-        if shared and isinstance(found.verdict, Hit):
-            # Its reply is ours: it came by a trip that began before we asked no later than we did.
-            self.verdict, self._collapsed = verdict, True
-            self.serve(found.verdict.entry)
-        elif shared is None or shared:
-            self._go_or_say_no()
-        elif self._turns < _TURNS and trip.deserted:
-            self._look()
-        else:
-            self._go_or_say_no()
-
-    def seconds_left(self) -> float:
-        """How long the caller still waits."""
-        raise NotImplementedError
-
-    def land(self, *, shared: bool, deserted: bool = False) -> None:
-        """Whoever waits for this request's trip waits no more."""
-        trip, self._trip = self._trip, None
-        if trip is not None:
-            trip.deserted = deserted
-            trip.land(shared=shared)
 
     # --- beside
 
@@ -346,9 +272,3 @@ class MountedCached(MountedServed):
         """It is over: nobody waits for it."""
         self.land(shared=False, deserted=self.left)
         super().closed()
-
-    @property
-    def _wanted(self) -> Wanted:
-        if self.wanted is None:
-            raise ValueError("the cache has no part in this request")
-        return self.wanted
