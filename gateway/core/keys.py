@@ -50,6 +50,13 @@ def framed(kind: bytes, part: bytes) -> bytes:
     return b"%b%d:%b" % (kind, len(part), part)
 
 
+def first_frame(key: bytes) -> bytes:
+    """The part that a key begins with: its service. Empty for what is no key."""
+    colon = key.find(b":")
+    length = key[1:colon] if colon > 0 else b""
+    return key[: colon + 1 + int(length)] if length.isdigit() and len(length) < 10 else b""
+
+
 EVERYONE = framed(b"p", b"*")
 
 

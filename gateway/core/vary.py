@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from gateway.core.http_fields import values
-from gateway.core.keys import framed
+from gateway.core.keys import first_frame, framed
 from gateway.core.reply import Fields
 
 PRINCIPAL: Final = b":principal"
@@ -50,12 +50,15 @@ def names_of(fields: Fields) -> frozenset[bytes] | str:
 
 
 def variant(root: bytes, names: tuple[bytes, ...], asked: Fields, person: bytes) -> bytes:
-    """The key of the reply under `root` for a request that says this in the fields of these names."""
-    parts = [framed(b"k", root)]
+    """The key of the reply under `root` for a request that says this in the fields of these names.
+
+    It begins with the service, as its root does.
+    """
+    parts = [first_frame(root), framed(b"v", root)]
     for name in names:
         parts.append(framed(b"n", name))
         parts.append(person if name == PRINCIPAL else _said(values(asked, name)))
-    return b"v" + b"".join(parts)
+    return b"".join(parts)
 
 
 def _said(found: list[bytes]) -> bytes:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.keys import framed, target
 from gateway.core.vary import MOST_NAMES, PRINCIPAL, names_of, variant
 
 
@@ -61,6 +62,12 @@ def test_two_requests_share_a_variant_exactly_if_they_say_the_same_under_each_na
         variant(b"root", tuple(names), asked, person) for asked, person in ((one, first), (other, second))
     ]
     assert (made[0] == made[1]) == (meant(one, first) == meant(other, second))
+
+
+def test_a_variants_key_begins_with_the_service_of_its_root():
+    root = target("fly1/cg", "http") + b"rest"
+    for asked in ((), ((b"x-a", b"1"),)):
+        assert variant(root, (b"x-a",), asked, b"").startswith(framed(b"s", b"fly1/cg") + b"v")
 
 
 def test_other_roots_and_other_names_are_other_keys():
