@@ -1,6 +1,7 @@
 """Laws of settings that go to another process: they arrive as they are, whatever became of the file."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -59,8 +60,8 @@ def test_what_becomes_of_the_file_and_the_environment_does_not_matter(file):
 
 @pytest.mark.parametrize("name", ["lab.yaml", "demo.yaml"])
 def test_the_files_of_the_repository_arrive_too(name):
-    environ = {
-        "CRYOSPARC_LICENSE_ID": "x",
+    names = re.findall(r"\$\{env:(\w+)\}", (ROOT / "config" / name).read_text())
+    environ = dict.fromkeys(names, "x") | {
         "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----",
         "LABGATE_DEMO_JOBS": "http://127.0.0.1:1",
         "LABGATE_DEMO_FILES": "http://127.0.0.1:2",

@@ -154,6 +154,22 @@ def test_the_same_traffic_gets_the_same_answers_and_counts_from_one_worker_and_f
     assert sum(counted[0].values()) > 10
 
 
+def test_what_one_worker_stored_on_the_disk_another_one_answers_with(gate_at):
+    gate = gate_at(more="cache: {disk: {size: 64MiB}}\n")
+    one, other = gate.lines()
+    first, _ = one.call("calc.get")
+    until(lambda: gate.status()["cache"]["tiers"]["disk"]["entries"] == 1)
+    second, fields = other.call("calc.get")
+    assert second["result"] == first["result"]
+    assert "; hit" in fields["Cache-Status"]
+    # Both workers count what they asked of it, and what it holds is one disk's.
+    disk = gate.status()["cache"]["tiers"]["disk"]
+    assert (disk["entries"], disk["limit"], disk["hits"], disk["stored"]) == (1, 64 << 20, 1, 1)
+    assert gate.metrics()["labgate_disk_entries",] == 1
+    assert gate.told("POST", "/-/cache/purge", {"service": "calc"})["count"] >= 1
+    assert other.call("calc.get")[0]["result"] == first["result"] + 1
+
+
 COUNTED = ("labgate_calls_total", "labgate_requests_total", "labgate_mount_bytes_total")
 CALL = {"jsonrpc": "2.0", "id": 1}
 TRAFFIC = [
