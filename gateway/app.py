@@ -45,8 +45,10 @@ from gateway.settings import Settings
 from gateway.status import Status
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.metrics import Metrics
-from gateway.tiers.generations import LocalGenerations
+from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.shared_generations import SharedGenerations
+from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 
@@ -72,7 +74,7 @@ class Gate:
         self.draining = False
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
-        self.generations = LocalGenerations()
+        self.disk: DiskTier | None = None
         self.flights = Flights()
         self.switches = Switches()
         style = settings.telemetry.access_log
@@ -99,6 +101,9 @@ class Gate:
                 now=self.wall(),
             )
         )
+        self.generations = SharedGenerations(self.settings.state_dir / "generations")
+        self._stack.callback(self.generations.close)
+        self.shelves = self._shelves()
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
@@ -123,6 +128,7 @@ class Gate:
             wall=self.wall,
             monotonic=self.monotonic,
             switches=self.switches,
+            far=self.shelves if self.shelves.tiers else None,
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
@@ -171,6 +177,27 @@ class Gate:
         upstream = HttpUpstream(service)
         self._stack.push_async_callback(upstream.close)
         return upstream
+
+    def _shelves(self) -> Shelves:
+        """The farther tiers: those that the settings name and that can be had."""
+        wanted = self.settings.cache.disk
+        if wanted is None or not wanted.size:
+            return Shelves(())
+        folder = wanted.path or self.settings.state_dir / "cache"
+        under = assembly.stamps(self.settings, self.generations.id)
+        try:
+            disk = DiskTier(
+                folder, wanted.size, self.generations, under, wall=self.wall, monotonic=self.monotonic
+            )
+        except OSError as error:
+            log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
+            return Shelves(())
+        self.disk = disk
+        self._stack.push_async_callback(disk.close)
+        disk.start()
+        shelves = Shelves((disk,), disk.spools)
+        self._stack.push_async_callback(shelves.settle)
+        return shelves
 
     def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
         """How each service that has described itself is called."""
@@ -279,6 +306,11 @@ class Gate:
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
         gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
         gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
+        if (disk := self.disk) is not None:
+            gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
+            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
+            text = "What was asked of the disk, and what became of it."
+            self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.parts.publish(self.metrics)
 
@@ -296,6 +328,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
+                "disk": None if self.disk is None else self.disk.status(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

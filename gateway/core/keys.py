@@ -57,6 +57,14 @@ def first_frame(key: bytes) -> bytes:
     return key[: colon + 1 + int(length)] if length.isdigit() and len(length) < 10 else b""
 
 
+def service_of(key: bytes) -> str:
+    """The qualified name of the service whose reply has this key: every key begins with it. Empty for what is no key."""
+    length, colon, rest = key[1:].partition(b":")
+    if not colon or not length.isdigit() or len(length) > 9:
+        return ""
+    return rest[: int(length)].decode("utf-8", "replace")
+
+
 EVERYONE = framed(b"p", b"*")
 
 
