@@ -167,6 +167,7 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
         negative=rule.negative,
         by_name=rule.by_name,
         max_size=rule.max_size,
+        pin=rule.pin,
         force=rule.force,
         authorized=rule.authorized or "",
         when=tuple(_when(one) for one in rule.when),

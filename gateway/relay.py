@@ -154,11 +154,29 @@ class Relay:
         if isinstance(rule, Pass):
             return rule
         key = key_of(call, rule)
-        generations = self._generations.read(call.method.lineage)
+        lineage = call.method.lineage
+        generations = self._generations.read(lineage)
         entry = self._tier.get(key)
         return judge(
-            rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
+            rule,
+            key,
+            entry,
+            call.demand,
+            epoch=self._generations.epoch,
+            generations=generations,
+            now=now,
+            lineage=lineage,
         )
+
+    def under_way(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a trip is under way that the call, with this verdict, would join."""
+        if not isinstance(verdict, Miss | Stale):
+            return False
+        return self._flights.find(self._flight_key(call, verdict)) is not None
+
+    def flies(self, key: bytes) -> bool:
+        """Whether a trip is under way whose reply may be stored under this key."""
+        return any(isinstance(shared, tuple) and shared[0] == key for shared in self._flights.shared())
 
     def at_hand(self, call: Call, now: float) -> Reply | None:
         """The reply, if memory has it: admits and judges, without waiting for anything.
@@ -369,6 +387,7 @@ class Relay:
             epoch=verdict.epoch,
             generations=verdict.generations,
             now=now,
+            lineage=verdict.lineage,
         )
         if isinstance(judged, Hit | Stale):
             return replace(judged, tier=tier)

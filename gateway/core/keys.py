@@ -50,19 +50,19 @@ def framed(kind: bytes, part: bytes) -> bytes:
     return b"%b%d:%b" % (kind, len(part), part)
 
 
-def first_frame(key: bytes) -> bytes:
-    """The part that a key begins with: its service. Empty for what is no key."""
-    colon = key.find(b":")
-    length = key[1:colon] if colon > 0 else b""
-    return key[: colon + 1 + int(length)] if length.isdigit() and len(length) < 10 else b""
-
-
 def service_of(key: bytes) -> str:
     """The qualified name of the service whose reply has this key: every key begins with it. Empty for what is no key."""
     length, colon, rest = key[1:].partition(b":")
     if not colon or not length.isdigit() or len(length) > 9:
         return ""
     return rest[: int(length)].decode("utf-8", "replace")
+
+
+def first_frame(key: bytes) -> bytes:
+    """The part that a key begins with: its service. Empty for what is no key."""
+    colon = key.find(b":")
+    length = key[1:colon] if colon > 0 else b""
+    return key[: colon + 1 + int(length)] if length.isdigit() and len(length) < 10 else b""
 
 
 EVERYONE = framed(b"p", b"*")

@@ -109,6 +109,21 @@ def test_framing_can_be_read_back(parts, data):
     assert read == parts
 
 
+@given(st.text(max_size=20), st.sampled_from([b"s", b"H"]), st.binary(max_size=20))
+def test_every_key_says_whose_reply_it_is_of(service, kind, rest):
+    name = service.encode("utf-8", "replace")
+    assert service_of(framed(kind, name) + rest) == name.decode()
+
+
+def test_a_calls_key_says_its_service():
+    assert service_of(made(b"[1]", service="fly1/cg")) == "fly1/cg"
+
+
+@given(st.binary(max_size=30))
+def test_what_is_no_key_is_of_some_service_or_none_and_no_mistake(data):
+    assert isinstance(service_of(data), str)
+
+
 requests = st.tuples(
     st.sampled_from(["GET", "QUERY", "G"]),
     st.lists(st.binary(max_size=3), min_size=2, max_size=2).map(tuple),
@@ -125,18 +140,3 @@ def test_two_requests_share_a_key_only_if_the_service_could_not_tell_them_apart(
         return constant(verb, chooses, body, credential) + target
 
     assert (of(one) == of(other)) == (one == other)
-
-
-@given(st.text(max_size=20), st.sampled_from([b"s", b"H"]), st.binary(max_size=20))
-def test_every_key_says_whose_reply_it_is_of(service, kind, rest):
-    name = service.encode("utf-8", "replace")
-    assert service_of(framed(kind, name) + rest) == name.decode()
-
-
-def test_a_calls_key_says_its_service():
-    assert service_of(made(b"[1]", service="fly1/cg")) == "fly1/cg"
-
-
-@given(st.binary(max_size=30))
-def test_what_is_no_key_is_of_some_service_or_none_and_no_mistake(data):
-    assert isinstance(service_of(data), str)

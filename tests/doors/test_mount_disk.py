@@ -43,7 +43,7 @@ async def again(stand, up):
 async def stored(stand, count: int) -> None:
     """Wait until so many entries lie on the disk."""
     async with asyncio.timeout(PATIENCE):
-        while (stand.running.status()["cache"]["disk"] or {}).get("entries", 0) < count:
+        while stand.running.disk.status()["entries"] < count:
             await asyncio.sleep(0.01)
 
 
