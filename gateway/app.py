@@ -48,8 +48,10 @@ from gateway.settings import Settings
 from gateway.status import Status
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.metrics import Metrics
-from gateway.tiers.generations import LocalGenerations
+from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.shared_generations import SharedGenerations
+from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 
@@ -75,7 +77,7 @@ class Gate:
         self.draining = False
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
-        self.generations = LocalGenerations()
+        self.disk: DiskTier | None = None
         self.flights = Flights()
         self.switches = Switches()
         style = settings.telemetry.access_log
@@ -102,6 +104,9 @@ class Gate:
                 now=self.wall(),
             )
         )
+        self.generations = SharedGenerations(self.settings.state_dir / "generations")
+        self._stack.callback(self.generations.close)
+        self.shelves = self._shelves()
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
@@ -126,9 +131,11 @@ class Gate:
             wall=self.wall,
             monotonic=self.monotonic,
             switches=self.switches,
+            far=self.shelves if self.shelves.tiers else None,
         )
-        self.explainer = Explainer(self.relay, self.wall)
-        self.holdings = Holdings(self.tier, self.generations, self.metrics.by_method)
+        self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
+        far = {} if self.disk is None else {self.disk.name: self.disk.status}
+        self.holdings = Holdings(self.tier, self.generations, self.metrics.by_method, far)
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
         await self._stack.enter_async_context(self.discovery)
@@ -176,6 +183,27 @@ class Gate:
         upstream = HttpUpstream(service)
         self._stack.push_async_callback(upstream.close)
         return upstream
+
+    def _shelves(self) -> Shelves:
+        """The farther tiers: those that the settings name and that can be had."""
+        wanted = self.settings.cache.disk
+        if wanted is None or not wanted.size:
+            return Shelves(())
+        folder = wanted.path or self.settings.state_dir / "cache"
+        under = assembly.stamps(self.settings, self.generations.id)
+        try:
+            disk = DiskTier(
+                folder, wanted.size, self.generations, under, wall=self.wall, monotonic=self.monotonic
+            )
+        except OSError as error:
+            log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
+            return Shelves(())
+        self.disk = disk
+        self._stack.push_async_callback(disk.close)
+        disk.start()
+        shelves = Shelves((disk,), disk.spools)
+        self._stack.push_async_callback(shelves.settle)
+        return shelves
 
     def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
         """How each service that has described itself is called."""
@@ -266,12 +294,16 @@ class Gate:
             return self.status()
 
         entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
-        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
+        purge = PurgeDoor(self.tier, self.generations, catalog, self._may_come, far=self.shelves.tiers)
         return {
             "/-/cache": [Place("operator", CacheDoor(status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
             "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
+
+    def _may_come(self, key: bytes) -> bool:
+        """Whether an entry may still come under this key that was made before now."""
+        return self.shelves.storing > 0 or self.relay.flies(key)
 
     async def _listen(
         self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
@@ -310,6 +342,11 @@ class Gate:
     def _publish(self) -> None:
         gauge = self.metrics.gauge
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
+        if (disk := self.disk) is not None:
+            gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
+            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
+            text = "What was asked of the disk, and what became of it."
+            self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.holdings.publish(self.metrics)
         self.parts.publish(self.metrics)
@@ -329,6 +366,7 @@ class Gate:
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
                 **self.holdings.told(),
+                "disk": None if self.disk is None else self.disk.status(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

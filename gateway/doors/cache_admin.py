@@ -160,7 +160,7 @@ class PurgeDoor:
         far: Sequence[FarTier] = (),
         alone: bool = True,
     ) -> None:
-        """`flies` tells whether a reply for a key is on its way. `alone` = no other process holds entries in memory."""
+        """`flies` tells whether an entry for a key may be on its way. `alone` = no other process holds entries in memory."""
         self._shelf = shelf
         self._generations = generations
         self._catalog = catalog

@@ -82,11 +82,9 @@ class Explainer:
         """What is decided about a call that is allowed."""
         now = self._wall()
         verdict = self._relay.judge(call, now)
-        tier = "memory" if isinstance(verdict, Hit | Stale) else None
         flying = self._relay.under_way(call, verdict)
         if isinstance(verdict, Miss) and self._recall is not None:
             verdict = await self._recall(verdict, now, call.demand)
-            tier = "beyond memory" if isinstance(verdict, Hit | Stale) else None
         return Case(
             principal=call.principal,
             permits=permits,
@@ -94,7 +92,7 @@ class Explainer:
             service=self.service(call.method),
             verdict=verdict,
             flying=flying,
-            tier=tier,
+            tier=(verdict.tier or "memory") if isinstance(verdict, Hit | Stale) else None,
             speaking=self.speaking(call.principal),
         )
 

@@ -164,10 +164,18 @@ class Datastack(Section):
     services: Mapping[ServiceName, Service] = Field(default_factory=dict)
 
 
+class Disk(Section):
+    """The disk tier: of about `size` bytes, in the folder `path`, by default `cache` in the `state_dir`."""
+
+    size: Size
+    path: FilePath | None = None
+
+
 class Cache(Section):
-    """Where entries are kept; `memory` is in bytes, 0 keeps none."""
+    """Where entries are kept; `memory` is in bytes, 0 keeps none. Without `disk` none are kept on the disk."""
 
     memory: Size = 256 << 20
+    disk: Disk | None = None
 
 
 class Limits(Section):
