@@ -146,10 +146,18 @@ class Relay:
         if isinstance(rule, Pass):
             return rule
         key = key_of(call, rule)
-        generations = self._generations.read(call.method.lineage)
+        lineage = call.method.lineage
+        generations = self._generations.read(lineage)
         entry = self._tier.get(key)
         return judge(
-            rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
+            rule,
+            key,
+            entry,
+            call.demand,
+            epoch=self._generations.epoch,
+            generations=generations,
+            now=now,
+            lineage=lineage,
         )
 
     def under_way(self, call: Call, verdict: Verdict) -> bool:
@@ -359,6 +367,7 @@ class Relay:
             epoch=verdict.epoch,
             generations=verdict.generations,
             now=now,
+            lineage=verdict.lineage,
         )
         if isinstance(judged, Hit | Stale):
             return replace(judged, tier=tier)

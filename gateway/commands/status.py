@@ -35,6 +35,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"labgate {status['version']}, up {_span(status['uptime_seconds'])}{draining}"
     size = f"{_size(cache['bytes'])} of {_size(cache['limit'])}"
     yield f"cache {switches['cache']}, {cache['entries']} entries, {size}; lanes {switches['lanes']}"
+    if (redis := cache.get("tiers", {}).get("redis")) is not None:
+        yield _plain(_redis(redis))
     yield "calls " + (", ".join(f"{count} {ended}" for ended, count in sorted(calls.items())) or "none yet")
     yield f"trips under way: {status['flights']}, connections: {status['connections']}"
     yield ""
@@ -45,6 +47,15 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if one["cordoned"]:
             yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
     yield from map(_plain, status["catalog"]["warnings"])
+
+
+def _redis(redis: Mapping[str, Any]) -> str:
+    behind = [name for name, messages in redis["replicas"].items() if messages]
+    said = f"{redis['hits']} hits, {redis['misses']} misses, {redis['unsent']} ends not sent"
+    if not redis["connected"]:
+        return f"redis away{_for(redis['since'])}: {redis.get('why', 'it is asked again')}; {said}"
+    late = f" ({', '.join(behind)} behind)" if behind else ""
+    return f"redis shared by {len(redis['replicas'])} gates{late}, {said}"
 
 
 def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:

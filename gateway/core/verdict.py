@@ -61,6 +61,8 @@ class Entry(Struct, frozen=True, gc=False):
     vary: tuple[bytes, ...] = ()
     """The names that tell replies under this key apart, in lower case. Such an entry is a signpost: it has no head and no
     body, and the replies lie under the key and the values of these fields."""
+    lineage: tuple[str, ...] = ()
+    """The names whose counters `generations` are, for tiers that other hosts share; () where none is to store it."""
     pin: bool = False
     """Whether its rule wants tiers to let others go before it."""
 
@@ -104,6 +106,7 @@ class Stale(Struct, frozen=True, gc=False):
     rule: CacheRule
     why: str
     tier: str = ""
+    lineage: tuple[str, ...] = ()
 
 
 class Miss(Struct, frozen=True, gc=False):
@@ -114,6 +117,7 @@ class Miss(Struct, frozen=True, gc=False):
     epoch: int
     rule: CacheRule
     why: str
+    lineage: tuple[str, ...] = ()
 
 
 class Pass(Struct, frozen=True, gc=False):

@@ -160,7 +160,9 @@ class PurgeDoor:
         far: Sequence[FarTier] = (),
         alone: bool = True,
     ) -> None:
-        """`flies` tells whether an entry for a key may be on its way. `alone` = no other process holds entries in memory."""
+        """`flies` tells whether an entry for a key may be on its way. `alone` = no other process holds entries in memory:
+        else the entries of a purged key's method end with it, since only generations reach other memories.
+        """
         self._shelf = shelf
         self._generations = generations
         self._catalog = catalog
