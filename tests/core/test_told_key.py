@@ -12,6 +12,7 @@ from gateway.core.keys import LONG, framed, key
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.principal import Principal
 from gateway.core.told_key import frames, in_words, told
+from gateway.core.vary import PRINCIPAL, variant
 
 EVERYONE = CacheRule(fresh=1, share="everyone")
 NOBODY = CacheRule(fresh=1)
@@ -121,10 +122,12 @@ def test_a_target_that_ends_a_key_needs_no_length():
 
 def test_of_several_replies_to_a_request_it_is_told_by_what_they_differ():
     names = framed(b"n", b"accept") + framed(b"f", b"a,b") + framed(b"n", b"x-a") + b"-"
-    said = in_words(told(framed(b"s", b"files") + framed(b"v", ROOT) + names))
+    at = framed(b"s", b"files") + framed(b"v", ROOT)
+    assert at + names == variant(ROOT, (b"accept", b"x-a"), ((b"Accept", b"a, b"),), PERSON)
+    said = in_words(told(at + names))
     assert said["vary"] == {"accept": "a,b", "x-a": None}
     assert (said["path"], said["for"]) == ("/a?b=1", "everyone")
-    mine = in_words(told(framed(b"s", b"files") + framed(b"v", ROOT) + framed(b"n", b":principal") + PERSON))
+    mine = in_words(told(variant(ROOT, (PRINCIPAL,), (), PERSON)))
     assert mine["for"] == {"issuer": "labgate", "subject": "ada"}
 
 
