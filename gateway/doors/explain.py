@@ -196,6 +196,7 @@ class MountExplainer:
             flying=flying,
             tier=tier,
             speaking=self._explainer.speaking(principal),
+            lineage=wanted.lineage,
         )
 
     async def _looked_up(self, wanted: Wanted, way: Way, method: Method) -> tuple[Verdict, str | None, bool]:
@@ -208,7 +209,8 @@ class MountExplainer:
             found = await book.recall(wanted, self._wall)
             tier = "beyond memory"
         verdict = found.verdict
-        if isinstance(verdict, Miss) and wanted.rule is BY_THE_REPLY and found.entry is None:
+        nothing = isinstance(verdict, Miss) and verdict.why == "not stored"
+        if nothing and wanted.rule is BY_THE_REPLY and found.entry is None:
             # Whether its reply is stored is for the reply to say: nobody has asked for it yet.
             verdict = Pass("no rule")
         return verdict, tier if isinstance(verdict, Hit | Stale) else None, flying
