@@ -46,8 +46,10 @@ from gateway.settings import Settings
 from gateway.status import Status
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.metrics import Metrics
-from gateway.tiers.generations import LocalGenerations
+from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.shared_generations import SharedGenerations
+from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 
@@ -76,7 +78,7 @@ class Gate:
         self.draining = False
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
-        self.generations: Generations = LocalGenerations()
+        self.disk: DiskTier | None = None
         self.redis: RedisTier | None = None
         self.flights = Flights()
         self.switches = Switches()
@@ -104,6 +106,11 @@ class Gate:
                 now=self.wall(),
             )
         )
+        local = SharedGenerations(self.settings.state_dir / "generations")
+        self._stack.callback(local.close)
+        self.generations: Generations = local
+        await self._share()
+        self.shelves = self._shelves(local)
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
@@ -119,7 +126,6 @@ class Gate:
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
         )
-        await self._share()
         self.relay = Relay(
             self.discovery,
             assembly.policies(self.settings),
@@ -129,6 +135,7 @@ class Gate:
             wall=self.wall,
             monotonic=self.monotonic,
             switches=self.switches,
+            far=self.shelves if self.shelves.tiers else None,
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
@@ -191,6 +198,7 @@ class Gate:
                 state=folder / "bumps",
                 wall=self.wall,
                 monotonic=self.monotonic,
+                under=assembly.stamps(self.settings, redis.secret()),
                 ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
@@ -201,6 +209,29 @@ class Gate:
         upstream = HttpUpstream(service)
         self._stack.push_async_callback(upstream.close)
         return upstream
+
+    def _shelves(self, local: SharedGenerations) -> Shelves:
+        """The farther tiers, nearest first: those that the settings name and that can be had."""
+        disk = self.disk = self._disk(local)
+        tiers = [tier for tier in (disk, self.redis) if tier is not None]
+        shelves = Shelves(tiers, None if disk is None else disk.spools)
+        self._stack.push_async_callback(shelves.settle)
+        return shelves
+
+    def _disk(self, local: SharedGenerations) -> DiskTier | None:
+        wanted = self.settings.cache.disk
+        if wanted is None or not wanted.size:
+            return None
+        folder = wanted.path or self.settings.state_dir / "cache"
+        under = assembly.stamps(self.settings, local.id)
+        try:
+            disk = DiskTier(folder, wanted.size, local, under, wall=self.wall, monotonic=self.monotonic)
+        except OSError as error:
+            log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
+            return None
+        self._stack.push_async_callback(disk.close)
+        disk.start()
+        return disk
 
     def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
         """How each service that has described itself is called."""
@@ -309,6 +340,11 @@ class Gate:
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
         gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
         gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
+        if (disk := self.disk) is not None:
+            gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
+            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
+            text = "What was asked of the disk, and what became of it."
+            self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.parts.publish(self.metrics)
 
@@ -326,6 +362,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
+                "disk": None if self.disk is None else self.disk.status(),
                 **({} if self.redis is None else {"redis": self.redis.status()}),
             },
             "flights": len(self.flights),

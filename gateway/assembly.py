@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -36,6 +37,26 @@ def _services(settings: config.Settings) -> Iterator[Service]:
     for datastack, section in settings.datastacks.items():
         for name, one in section.services.items():
             yield _service(name, datastack, one, settings.limits)
+
+
+def stamps(settings: config.Settings, secret: bytes) -> dict[str, bytes]:
+    """What stands for the settings of each service, by qualified name: an entry made under others is void.
+
+    `secret` keeps what the service is sent from being guessed from it.
+    """
+    found = dict(settings.services.items())
+    for datastack, section in settings.datastacks.items():
+        found |= {f"{datastack}/{name}": one for name, one in section.services.items()}
+    return {name: _stamp(one, secret) for name, one in found.items()}
+
+
+def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
+    # Secrets are hidden in the one, and the headers hold them.
+    parts = [
+        one.model_dump_json().encode(),
+        *(f"{name}: {value}".encode() for name, value in _headers(one).items()),
+    ]
+    return blake2b(b"\n".join(parts), digest_size=16, key=secret).digest()
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:

@@ -12,25 +12,28 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.core.call import Call
+from gateway.core.call import NO_DEMAND, Call, Demand
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
-from gateway.core.keys import parameters
+from gateway.core.keys import parameters, service_of
 from gateway.core.keys import prefix as key_prefix
 from gateway.core.method import CacheRule, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Tally, Tier, Watcher
+from gateway.core.ports import FarTiers, Generations, Route, Spool, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
 
 log = logging.getLogger("labgate.relay")
+
+PROMOTED = 1 << 20
+"""Bytes of a body up to which one that a farther tier has in a file is taken into memory."""
 
 
 class Quick:
@@ -75,8 +78,10 @@ class Relay:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         switches: Switches | None = None,
+        far: FarTiers | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
+        self._far = far
         self.policies = policies
         self.catalog = Catalog()
         self.routes: Mapping[str, Route] = {}
@@ -217,9 +222,16 @@ class Relay:
         """A request through a mount did not reach the service."""
         self._watcher.suspect(service, self._monotonic())
 
-    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes) -> bool:
+    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes | Extent) -> bool:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
         return self._keep(verdict, "http", body, head)
+
+    def spool(self, verdict: Miss | Stale, pace: Callable[[bool], None] | None = None) -> Spool | None:
+        """Where the body of a reply goes while it passes, which the rule may let be stored; None without farther tiers.
+
+        `pace` is told True when whoever sends should wait for the disk, and False when they may go on.
+        """
+        return None if self._far is None else self._far.spool(verdict.rule.max_size, pace)
 
     # fly
 
@@ -239,6 +251,8 @@ class Relay:
                     return await self._set_off(call, verdict).join(call.deadline)
                 shared = await self._joined(flight, call.deadline)
                 if shared is not None:
+                    if isinstance(shared.verdict, Hit | Stale):  # it went no farther than a tier
+                        return shared
                     return replace(shared, verdict=verdict, collapsed=True)
                 # Failures are nobody's but the caller's whose they are: the others go by themselves.
                 alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
@@ -263,10 +277,12 @@ class Relay:
     def solo(self, call: Call) -> Trip | None:
         """A trip for a safe call, which was admitted, that the caller carries through by himself.
 
-        None where there is somebody to join, or something at hand by now, or a write to be made.
+        None where there is somebody to join, or something at hand by now, or a farther tier to ask, or a write to be made.
         """
         verdict = self.judge(call, self._wall())
         if isinstance(verdict, Miss):
+            if self.may_recall(verdict, call.demand):
+                return None
             key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
@@ -288,15 +304,20 @@ class Relay:
         self._flights.landed(trip.key, trip.flight, None)
 
     def _flight_key(self, call: Call, verdict: Miss | Stale) -> Hashable:
-        """What calls must agree in to share a trip: the service may have been written to since it began."""
-        return verdict.key, verdict.epoch, verdict.generations, self._generations.read(call.method.writes)
+        """What calls must agree in to share a trip: the service may have been written to since it began.
+
+        What a farther tier answers on the way may be too old for some; a refresh asks none.
+        """
+        age = call.demand.max_age if self._far is not None and isinstance(verdict, Miss) else None
+        writes = self._generations.read(call.method.writes)
+        return verdict.key, verdict.epoch, verdict.generations, writes, age
 
     def _set_off(self, call: Call, verdict: Miss | Stale) -> Flight:
         # The trip serves whoever joins, so it has the service's time and not the first caller's.
         deadline = self._monotonic() + self.routes[call.method.service].service.timeout
         shared = replace(call, deadline=deadline)
         return self._flights.start(
-            lambda: self._trip(shared, verdict),
+            lambda: self._fetch(shared, verdict),
             key=self._flight_key(call, verdict),
             safe=isinstance(verdict, Miss),
         )
@@ -304,6 +325,80 @@ class Relay:
     def _refresh(self, call: Call, verdict: Stale) -> None:
         if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
+
+    # ask the farther tiers
+
+    def may_recall(self, verdict: Miss, demand: Demand = NO_DEMAND) -> bool:
+        """Whether farther tiers may have the reply that memory has not: it is worth waiting for `recall`."""
+        return (
+            self._far is not None
+            and self.switches.cache
+            and (verdict.rule.fresh > 0 or verdict.rule.negative > 0)
+            and (demand.max_age is None or demand.max_age >= 0)
+            and self._far.may_have(service_of(verdict.key))
+        )
+
+    async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
+        """What the farther tiers have, judged as memory's entries are at `now`; a long body stays in its file.
+
+        The generations are those of the miss: an entry that a write has ended since it was stored is none.
+        """
+        if not self.may_recall(verdict, demand):
+            return verdict
+        found = await self.from_afar(verdict.key)
+        if found is None:
+            return verdict
+        entry, tier = found
+        judged = judge(
+            verdict.rule,
+            verdict.key,
+            entry,
+            demand,
+            epoch=verdict.epoch,
+            generations=verdict.generations,
+            now=now,
+            lineage=verdict.lineage,
+        )
+        if isinstance(judged, Hit | Stale):
+            return replace(judged, tier=tier)
+        return judged if isinstance(judged, Miss) else verdict
+
+    async def from_afar(self, key: bytes) -> tuple[Entry, str] | None:
+        """What the farther tiers have under a key, and the tier's name; nobody has judged it.
+
+        Memory has it from here on, unless its body is long: that stays in its file.
+        """
+        found = None if self._far is None else await self._far.get(key)
+        if found is None or self._far is None:
+            return None
+        entry, tier = found
+        if entry.extent is not None and entry.length <= PROMOTED:
+            body = await self._far.body(entry)
+            if body is None:
+                return None
+            entry = replace(entry, body=body, extent=None)
+        if entry.extent is None:
+            known = self._tier.get(key)
+            if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
+                self._tier.put(key, entry)
+        return entry, tier
+
+    async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
+        """One reply for all who share it: from a farther tier, or by a trip."""
+        if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
+            return await self._trip(call, verdict)
+        found = await self.recall(verdict, self._wall(), call.demand)
+        if isinstance(found, Miss):
+            return await self._trip(call, found)
+        body = found.entry.body
+        if found.entry.extent is not None and self._far is not None:
+            read = await self._far.body(found.entry)
+            if read is None:
+                return await self._trip(call, verdict)
+            body = read
+        if isinstance(found, Stale):
+            self._set_off(call, found)
+        return Reply(found.entry.kind, Whole(body), found)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""
@@ -342,8 +437,21 @@ class Relay:
 
     # store
 
-    def _keep(self, verdict: Miss | Stale, kind: str, body: bytes, head: HttpHead | None = None) -> bool:
+    def _keep(
+        self, verdict: Miss | Stale, kind: str, body: bytes | Extent, head: HttpHead | None = None
+    ) -> bool:
         if not self.switches.cache:  # switched off while the trip went on
             return False
-        entry = entry_of(verdict, kind, body, self._wall(), head)
-        return not isinstance(entry, Pass) and self._tier.put(entry.key, entry)
+        if isinstance(body, bytes):
+            entry = entry_of(verdict, kind, body, self._wall(), head)
+        elif body.length > verdict.rule.max_size:
+            return False
+        else:
+            entry = entry_of(verdict, kind, b"", self._wall(), head)
+            entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
+        return not isinstance(entry, Pass) and self._store(entry)
+
+    def _store(self, entry: Entry) -> bool:
+        """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""
+        kept = entry.extent is None and self._tier.put(entry.key, entry)
+        return (self._far is not None and self._far.put(entry)) or kept

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -148,9 +149,9 @@ def until(condition):
         time.sleep(0.01)
 
 
-def call(address, method):
+def call(address, method, params=()):
     """The result and the Cache-Status of one call."""
-    body = json.dumps({"jsonrpc": "2.0", "method": method, "id": 1}).encode()
+    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1}).encode()
     request = urllib.request.Request(f"{address}/rpc", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.loads(response.read())["result"], response.headers["Cache-Status"]
@@ -179,6 +180,26 @@ def test_a_write_through_one_gate_ends_what_the_other_has_in_memory(replicas):
         until(lambda value=value: call(other, "lab.get")[0] == value + 1)
     logs = "".join((folder / f"{name}.log").read_text() for name in ("one", "other"))
     assert PASSWORD not in logs
+
+
+def test_what_one_gate_has_stored_the_other_serves_from_redis_and_nothing_of_before_a_write(replicas):
+    one, other, *_ = replicas
+    known(one)
+    known(other)
+    numbers = count()
+
+    def served_from_redis():
+        """Once the other gate has heard that the service has entries there, it asks for them."""
+        params = [next(numbers)]
+        call(one, "lab.get", params)
+        return "hit" in (said := call(other, "lab.get", params)[1]) and 'detail="redis"' in said
+
+    until(served_from_redis)
+    value = call(other, "lab.put")[0]
+    until(lambda: call(one, "lab.get", [0])[0] == value)
+    until(lambda: call(one, "lab.get", [1])[0] == value)
+    until(served_from_redis)
+    until(lambda: call(other, "lab.get", [0])[0] == value)
 
 
 def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):

@@ -23,7 +23,8 @@ def cache_status(reply: Reply, now: float) -> str:
     """The `Cache-Status` of one reply: hit or forwarded, for how long yet, and why."""
     verdict = reply.verdict
     if isinstance(verdict, Hit):
-        return f"{NAME}; hit; ttl={ttl(verdict.entry, now)}"
+        told = f'; detail="{verdict.tier}"' if verdict.tier else ""
+        return f"{NAME}; hit; ttl={ttl(verdict.entry, now)}{told}"
     if isinstance(verdict, Stale):
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"

@@ -36,6 +36,14 @@ def framed(kind: bytes, part: bytes) -> bytes:
     return b"%b%d:%b" % (kind, len(part), part)
 
 
+def service_of(key: bytes) -> str:
+    """The qualified name of the service whose reply has this key: every key begins with it. Empty for what is no key."""
+    length, colon, rest = key[1:].partition(b":")
+    if not colon or not length.isdigit() or len(length) > 9:
+        return ""
+    return rest[: int(length)].decode("utf-8", "replace")
+
+
 EVERYONE = framed(b"p", b"*")
 
 

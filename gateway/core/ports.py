@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from gateway.core.method import Method
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
-from gateway.core.verdict import Entry
+from gateway.core.verdict import Entry, Extent
 
 
 class Answer(Struct, frozen=True):
@@ -236,6 +237,44 @@ class FarTier(Protocol):
 
     async def drop(self, key: bytes) -> None:
         """Forget the key."""
+
+
+class Spool(Protocol):
+    """A body that is kept while it passes: in memory while it is short, in a file beyond."""
+
+    def write(self, data: bytes) -> bool:
+        """Some of the body; False if it is not kept any more: it is too long, or comes faster than a disk takes it."""
+
+    async def seal(self) -> bytes | Extent | None:
+        """The body is whole: what was kept of it, None if nothing was."""
+
+    def discard(self) -> None:
+        """It is not wanted; nothing of it stays."""
+
+
+class FarTiers(Protocol):
+    """The farther tiers in their order, for whoever carries calls out. Nothing is raised."""
+
+    def may_have(self, service: str) -> bool:
+        """Whether it is worth asking for entries of this service (by its qualified name)."""
+
+    async def get(self, key: bytes) -> tuple[Entry, str] | None:
+        """The entry under the key and the name of the tier that has it; soon, or none."""
+
+    async def body(self, entry: Entry) -> bytes | None:
+        """The entry's whole body in memory; None if it cannot be read."""
+
+    def put(self, entry: Entry) -> bool:
+        """Have it stored in the background; False if too much waits already."""
+
+    async def drop(self, key: bytes) -> None:
+        """Forget the key in every one of them."""
+
+    def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
+        """For a body that may be stored, of at most so many bytes.
+
+        `pace` is told True when whoever sends should wait for the disk, and False when they may go on.
+        """
 
 
 class Generations(Protocol):

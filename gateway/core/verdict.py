@@ -88,13 +88,14 @@ OVERHEAD = 320
 
 
 class Hit(Struct, frozen=True, gc=False):
-    """The entry answers the call."""
+    """The entry answers the call; `tier` is the farther tier that it was found in, empty for memory."""
 
     entry: Entry
+    tier: str = ""
 
 
 class Stale(Struct, frozen=True, gc=False):
-    """The entry is past its freshness, but the rule lets it answer while a refresh runs; `why` it is stale."""
+    """The entry is past its freshness, but the rule lets it answer while a refresh runs; `why` it is stale, `tier` as above."""
 
     entry: Entry
     key: bytes
@@ -102,6 +103,7 @@ class Stale(Struct, frozen=True, gc=False):
     epoch: int
     rule: CacheRule
     why: str
+    tier: str = ""
     lineage: tuple[str, ...] = ()
 
 

@@ -165,10 +165,18 @@ class Datastack(Section):
     services: Mapping[ServiceName, Service] = Field(default_factory=dict)
 
 
+class Disk(Section):
+    """The disk tier: of about `size` bytes, in the folder `path`, by default `cache` in the `state_dir`."""
+
+    size: Size
+    path: FilePath | None = None
+
+
 class Cache(Section):
-    """Where entries are kept; `memory` is in bytes, 0 keeps none; `redis` is shared by replicas."""
+    """Where entries are kept; `memory` is in bytes, 0 keeps none. Without `disk` and `redis` none are kept there."""
 
     memory: Size = 256 << 20
+    disk: Disk | None = None
     redis: Redis | None = None
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from gateway.core.reply import Fields
+from gateway.core.verdict import Extent
 
 
 class Answer(Struct, frozen=True):
@@ -36,3 +37,22 @@ class StreamAnswer(Struct, frozen=True):
     fields: Fields
     chunks: AsyncIterator[bytes]
     length: int | None = None
+
+
+class FileAnswer(Struct, frozen=True):
+    """An answer whose body lies in an open file: `length` bytes (None = the rest) of the extent from `start` on.
+
+    It is sent by the kernel. If the file turns out to be shorter, the connection is reset.
+    """
+
+    status: int
+    reason: bytes | None
+    fields: Fields
+    extent: Extent
+    start: int = 0
+    length: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How long the body is, in bytes."""
+        return self.extent.length - self.start if self.length is None else self.length

@@ -8,8 +8,9 @@ from typing import Final, Protocol
 from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway.core.heads import BODILESS_STATUSES
-from gateway.wire.answer import Answer, StreamAnswer
+from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
 from gateway.wire.connection import Connection
+from gateway.wire.sendfile import send_extent
 from gateway.wire.written import written_head
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Delivery(Protocol):
         """Called last. A ConnectionError ends the connection without a word."""
 
 
-def deliver(connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer) -> Delivery:
+def deliver(connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer | FileAnswer) -> Delivery:
     """Write the head of `answer` for this connection. ValueError if it cannot be said (see `written_head`).
 
     `keep_alive` = the caller wants to send another request.
@@ -42,6 +43,8 @@ def deliver(connection: Connection, keep_alive: bool, answer: Answer | StreamAns
     stay, chunked, bodiless, written = _headed(connection, keep_alive, answer)
     if isinstance(answer, Answer):
         return _Whole(connection, stay, written, b"" if bodiless else answer.body)
+    if isinstance(answer, FileAnswer):
+        return _File(connection, stay, written, None if bodiless else answer)
     return _Stream(connection, stay, written, answer, bodiless, chunked)
 
 
@@ -53,13 +56,13 @@ def deliver_now(connection: Connection, keep_alive: bool, answer: Answer) -> Non
 
 
 def _headed(
-    connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer
+    connection: Connection, keep_alive: bool, answer: Answer | StreamAnswer | FileAnswer
 ) -> tuple[bool, bool, bool, bytes]:
     """Whether the connection stays, whether the body goes in chunks or not at all, and the head."""
     head = connection.head
     stay = keep_alive and connection.may_stay()
     bodiless = head.bodiless or answer.status in BODILESS_STATUSES
-    length = len(answer.body) if isinstance(answer, Answer) else answer.length
+    length = _length(answer)
     chunked = False
     if answer.status in BODILESS_STATUSES:
         framing = b""
@@ -82,6 +85,12 @@ def _headed(
         bodiless=bodiless,
     )
     return stay, chunked, bodiless, written
+
+
+def _length(answer: Answer | StreamAnswer | FileAnswer) -> int | None:
+    if isinstance(answer, Answer):
+        return len(answer.body)
+    return answer.size if isinstance(answer, FileAnswer) else answer.length
 
 
 class _Whole:
@@ -186,6 +195,38 @@ class _Stream:
             out.write(b"0\r\n\r\n")
 
 
+class _File:
+    """An answer that lies in a file."""
+
+    __slots__ = ("_answer", "_connection", "_head", "keep_alive")
+
+    def __init__(self, connection: Connection, stay: bool, head: bytes, answer: FileAnswer | None) -> None:
+        self._connection = connection
+        self.keep_alive = stay
+        self._head = head
+        self._answer = answer
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """Nothing is left to prepare."""
+
+    async def write_eof(self) -> None:
+        """Write the head and let the kernel send the body; reset the connection if it breaks off."""
+        connection, answer = self._connection, self._answer
+        try:
+            connection.out.write(self._head)
+            if answer is not None:
+                await send_extent(connection.out, answer.extent, answer.start, answer.size)
+        except Exception as exc:
+            if not connection.over:
+                _LOG.warning("An answer broke off: %s", type(exc).__name__, exc_info=exc)
+            connection.abort()
+            raise ConnectionResetError("The answer broke off.") from exc
+        except BaseException:
+            connection.abort()
+            raise
+        connection.answered(self.keep_alive)
+
+
 class Foreign:
     """A response of aiohttp's own classes: a WebSocket, an HTTPException."""
 
@@ -212,7 +253,7 @@ class Foreign:
         self._connection.answered(self.keep_alive)
 
 
-async def close_chunks(answer: Answer | StreamAnswer) -> None:
+async def close_chunks(answer: Answer | StreamAnswer | FileAnswer) -> None:
     """Close what an answer streams from."""
     aclose = getattr(answer.chunks, "aclose", None) if isinstance(answer, StreamAnswer) else None
     if aclose is not None:

@@ -7,13 +7,18 @@ side that does not take them pauses the other one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import Final
 
 from gateway.core.faults import BadRequest
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.ports import Lease
+from gateway.core.verdict import Extent
 from gateway.wire.connection import Connection
+from gateway.wire.sendfile import send_extent
+
+_LOG = logging.getLogger(__name__)
 
 EARLY: Final = 64 << 10
 """Bytes of a body that are taken before there is a connection for them."""
@@ -60,6 +65,8 @@ class Passage:
     _moved_at = 0.0
     _until = math.inf
     _timer: asyncio.TimerHandle | None = None
+    _sending: asyncio.Task[None] | None = None  # a file, to the caller
+    _before = 0  # what was written before it
 
     def __init__(self, caller: Connection) -> None:
         self.caller = caller
@@ -166,6 +173,8 @@ class Passage:
 
     def check(self, now: float) -> None:
         """End what has been silent for too long, or may not go on."""
+        if self._sending is not None and not self.over and not self.may_go_on():
+            self.cut()
         if self.lease is None or self.over:
             return
         if now > self._until:
@@ -417,6 +426,43 @@ class Passage:
             self._out.append(body)
         self.finish(stay=self._stay)
 
+    def write_stored_file(
+        self, head: bytes, extent: Extent, status: int, start: int = 0, length: int | None = None
+    ) -> None:
+        """Write an answer whose body lies in a file: `length` bytes (None = the rest) of it from `start` on.
+
+        `head` is without framing, Connection and the empty line. The kernel sends the body; the connection is cut if the
+        file turns out to be shorter.
+        """
+        if self.left or self.over:
+            self.close()
+            return
+        size = extent.length - start if length is None else length
+        bodiless = self.caller.head.bodiless or status in BODILESS_STATUSES
+        if status not in BODILESS_STATUSES:
+            head += b"Content-Length: %d\r\n" % size
+        self.write_head(head, status, framed=True)
+        if bodiless:
+            self.finish(stay=self._stay)
+            return
+        self._flush()
+        self._before = self.caller.out.written
+        self._sending = self.loop.create_task(self._send_file(extent, start, size))
+
+    async def _send_file(self, extent: Extent, start: int, size: int) -> None:
+        try:
+            await send_extent(self.caller.out, extent, start, size)
+        except ConnectionResetError:
+            pass  # the connection says so by itself
+        except Exception as failure:  # noqa: BLE001 - nobody looks at the task
+            _LOG.warning("A stored answer broke off: %s", type(failure).__name__, exc_info=failure)
+        else:
+            if not self.over:
+                self.finish(stay=self._stay)
+            return
+        if not self.over:
+            self.cut()
+
     def finish(self, *, stay: bool) -> None:
         """The answer is written to its end."""
         self._flush()
@@ -434,6 +480,8 @@ class Passage:
         """It is over."""
         if not self.over:
             self.over = True
+            if self._sending is not None:
+                self.sent += self.caller.out.written - self._before
             self._stop_timer()
             self._early = None
             self._out.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import socket
 import struct
 import sys
@@ -13,15 +14,31 @@ from typing import Final
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+class Borrowed:
+    """A duplicate of a connection's socket: who sends by it sends past the transport."""
+
+    def __init__(self, out: Sender, descriptor: int) -> None:
+        self._out = out
+        self._descriptor = descriptor
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        self._out.give_back()
+        os.close(self._descriptor)
+
+
 class Sender:
     """The writing half of one connection: back-pressure for writers, and a measure of progress."""
 
-    __slots__ = ("_loop", "_sent", "_since", "_waiter", "_written", "closed", "paused", "transport")
+    __slots__ = ("_lent", "_loop", "_sent", "_since", "_waiter", "_written", "closed", "paused", "transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.transport = transport
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
+        self._lent = False  # somebody sends past the transport
         self._written = 0
         self._sent = 0
         self._since = loop.time()
@@ -50,6 +67,61 @@ class Sender:
         if self.closed:
             raise ConnectionResetError("The caller has gone.")
 
+    # --- past the transport, for files
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether bytes may be sent past the transport: there is a socket, and no TLS on it."""
+        tell = self.transport.get_extra_info
+        return tell("socket") is not None and tell("sslcontext") is None
+
+    @property
+    def written(self) -> int:
+        """Bytes that were given to the transport and past it."""
+        return self._written
+
+    async def borrow(self) -> Borrowed:
+        """A duplicate of the socket, once the transport has sent all that it was given; nothing else may be written
+        until it is given back. Raises ConnectionResetError if there is no caller.
+        """
+        self.check()
+        transport = self.transport
+        low, high = transport.get_write_buffer_limits()
+        transport.set_write_buffer_limits(high=0)
+        try:
+            while transport.get_write_buffer_size():
+                await self.drain()
+                await asyncio.sleep(0)
+        finally:
+            if not transport.is_closing():
+                transport.set_write_buffer_limits(high=high, low=low)
+        self.check()
+        self._lent = True
+        return Borrowed(self, os.dup(transport.get_extra_info("socket").fileno()))
+
+    def give_back(self) -> None:
+        """The transport may be written to again."""
+        self._lent = False
+
+    def check(self) -> None:
+        """Raises ConnectionResetError if there is no caller."""
+        if self.closed or self.transport.is_closing():
+            raise ConnectionResetError("The caller has gone.")
+
+    def sent(self, size: int) -> None:
+        """So many bytes were sent past the transport."""
+        self._written += size
+
+    async def taking(self, descriptor: int) -> None:
+        """Wait until the borrowed socket takes more. Raises ConnectionResetError if there is no caller any more."""
+        self._waiter = self._loop.create_future()
+        self._loop.add_writer(descriptor, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._loop.remove_writer(descriptor)
+        self.check()
+
     def pause(self) -> None:
         """Enough is kept: writers wait."""
         self.paused = True
@@ -71,7 +143,7 @@ class Sender:
     def stuck(self, now: float, patience: float) -> bool:
         """Whether nothing of what is kept has left for `patience` seconds; to be asked regularly."""
         unsent = self.transport.get_write_buffer_size()
-        if not unsent:
+        if not unsent and not self._lent:
             self._since = now
             return False
         # The kernel keeps megabytes, and asks for more by the megabyte: a slow reader's progress shows there.

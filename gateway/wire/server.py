@@ -15,7 +15,7 @@ from aiohttp.web import BaseRequest, HTTPException, StreamResponse
 from aiohttp.web import Server as AiohttpServer
 
 from gateway.core.faults import Fault, InternalFault
-from gateway.wire.answer import Answer, StreamAnswer
+from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
 from gateway.wire.guest import Host
@@ -27,7 +27,7 @@ from gateway.wire.transport import connection_of
 
 __all__ = ["Handler", "Limits", "Server"]
 
-Handler: TypeAlias = Callable[[BaseRequest], Awaitable[Answer | StreamAnswer | StreamResponse]]
+Handler: TypeAlias = Callable[[BaseRequest], Awaitable[Answer | StreamAnswer | FileAnswer | StreamResponse]]
 """What answers one request. Faults and anything else that it raises are answered too, but doors know better how."""
 
 _LOG = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.call import Call, Params
-from gateway.core.keys import LONG, framed, key
+from gateway.core.keys import LONG, framed, key, service_of
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.principal import Principal
 
@@ -107,3 +107,18 @@ def test_framing_can_be_read_back(parts, data):
         read.append((kind, joined[: int(length)]))
         joined = joined[int(length) :]
     assert read == parts
+
+
+@given(st.text(max_size=20), st.sampled_from([b"s", b"H"]), st.binary(max_size=20))
+def test_every_key_says_whose_reply_it_is_of(service, kind, rest):
+    name = service.encode("utf-8", "replace")
+    assert service_of(framed(kind, name) + rest) == name.decode()
+
+
+def test_a_calls_key_says_its_service():
+    assert service_of(made(b"[1]", service="fly1/cg")) == "fly1/cg"
+
+
+@given(st.binary(max_size=30))
+def test_what_is_no_key_is_of_some_service_or_none_and_no_mistake(data):
+    assert isinstance(service_of(data), str)

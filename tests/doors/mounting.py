@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.commands import token as tokens
+from gateway.tiers.generations import LocalGenerations
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for what must come: reached only by a failure."""
@@ -404,6 +405,12 @@ class Stand:
         parser = argparse.ArgumentParser()
         tokens.add_arguments(parser)
         assert tokens.run(parser.parse_args(["revoke", token_id, "--config", self.config])) == 0
+
+
+def alone(gate: Any) -> Any:
+    """The gate, with an epoch and generations that it shares with no other gate of this test."""
+    gate.generations = gate.relay._generations = LocalGenerations()
+    return gate
 
 
 async def until(found: Callable[[], Any]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from mounting import DATE, Answer, Caller, CutShort, Line, Stand, Upstream, same, told, until
+from mounting import DATE, Answer, Caller, CutShort, Line, Stand, Upstream, alone, same, told, until
 
 from gateway.wire.head import Head
 from gateway.wire.lane import LONGEST, MOST, Lane, Seen
@@ -252,7 +252,7 @@ async def two_gates(stand: Stand, anonymous: str = "false"):
     gates = []
     for lanes in ("on", "off"):
         await stand.gate(CONFIG.format(url=up.url, anonymous=anonymous))
-        gates.append(stand.running)
+        gates.append(alone(stand.running))
         operator = stand.caller("lab", name="operator")
         await stand.switch(operator, lanes=lanes)
     await until(lambda: not any(server.lane.on for server in gates[1].servers))

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from mounting import Caller, CutShort, Stand, Upstream, as_json, past, same, told, until
+from mounting import Caller, CutShort, Stand, Upstream, alone, as_json, past, same, told, until
 
 from gateway.doors.front import FrontDoor
 
@@ -247,7 +247,7 @@ async def three_gates(stand, anonymous="false"):
     for kind in ("on", "off", "behind"):
         up = await upstream_of(stand)
         await stand.gate(CONFIG.format(url=up.url, anonymous=anonymous))
-        gate = stand.running
+        gate = alone(stand.running)
         if kind == "behind":
             gate.servers[0]._host = FrontDoor(None, gate.servers[0]._host._mounts)
         elif kind == "off":
