@@ -87,7 +87,6 @@ def entry_of(
         stored=now,
         fresh_until=now + fresh,
         stale_until=now + fresh + stale,
-        refresh_until=now + fresh + stale,
         epoch=miss.epoch,
         generations=miss.generations,
         lineage=miss.lineage,
