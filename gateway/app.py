@@ -25,8 +25,10 @@ from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
+from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
@@ -38,6 +40,7 @@ from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
+from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.shared_ledger import shared_ledger
@@ -137,6 +140,13 @@ class Gate:
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
         )
+        self.explainer = Explainer(self.relay, self.wall)
+        self.holdings = Holdings(
+            self.tier,
+            self.generations,
+            self.metrics.by_method,
+            {tier.name: tier.status for tier in (self.disk, self.redis) if tier is not None},
+        )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
         await self._stack.enter_async_context(self.discovery)
@@ -212,9 +222,9 @@ class Gate:
 
     def _shelves(self, local: SharedGenerations) -> Shelves:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
-        disk = self.disk = self._disk(local)
+        disk = self._disk(local)
         tiers = [tier for tier in (disk, self.redis) if tier is not None]
-        shelves = Shelves(tiers, None if disk is None else disk.spools)
+        shelves = Shelves(tiers, disk.spools if disk is not None else None)
         self._stack.push_async_callback(shelves.settle)
         return shelves
 
@@ -229,6 +239,7 @@ class Gate:
         except OSError as error:
             log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
             return None
+        self.disk = disk
         self._stack.push_async_callback(disk.close)
         disk.start()
         return disk
@@ -277,7 +288,14 @@ class Gate:
         return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
 
     def _rpc_door(self) -> RpcDoor:
-        return RpcDoor(self.relay, self._rpc_limits, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        return RpcDoor(
+            self.relay,
+            self._rpc_limits,
+            self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
+            explain=self.explainer.own,
+        )
 
     def _public(self) -> dict[str, list[Place]]:
         public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
@@ -294,11 +312,32 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
+            "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
+            **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+        }
+
+    def _cache_places(self) -> dict[str, list[Place]]:
+        """Where operators look into the cache, and have it forget."""
+
+        def catalog() -> Catalog:
+            return self.relay.catalog
+
+        async def status() -> Mapping[str, Any]:
+            return self.status()
+
+        entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
+        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
+        return {
+            "/-/cache": [Place("operator", CacheDoor(status), _READ, operators=True)],
+            "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
 
     async def _listen(
@@ -338,14 +377,13 @@ class Gate:
     def _publish(self) -> None:
         gauge = self.metrics.gauge
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
-        gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
-        gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         if (disk := self.disk) is not None:
             gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
             gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
             text = "What was asked of the disk, and what became of it."
             self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self.holdings.publish(self.metrics)
         self.parts.publish(self.metrics)
 
     def status(self) -> dict[str, Any]:
@@ -362,8 +400,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
-                "disk": None if self.disk is None else self.disk.status(),
-                **({} if self.redis is None else {"redis": self.redis.status()}),
+                **self.holdings.told(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

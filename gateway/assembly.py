@@ -157,6 +157,7 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
         negative=rule.negative,
         by_name=rule.by_name,
         max_size=rule.max_size,
+        pin=rule.pin,
     )
 
 

@@ -160,6 +160,16 @@ class Relay:
             lineage=lineage,
         )
 
+    def under_way(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a trip is under way that the call, with this verdict, would join."""
+        if not isinstance(verdict, Miss | Stale):
+            return False
+        return self._flights.find(self._flight_key(call, verdict)) is not None
+
+    def flies(self, key: bytes) -> bool:
+        """Whether a trip is under way whose reply may be stored under this key."""
+        return any(isinstance(shared, tuple) and shared[0] == key for shared in self._flights.shared())
+
     def at_hand(self, call: Call, now: float) -> Reply | None:
         """The reply, if memory has it: admits and judges, without waiting for anything.
 

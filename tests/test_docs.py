@@ -36,12 +36,13 @@ def demo(tmp_path_factory):
         said = {}
         for line in child.stdout:
             words = line.split()
-            if len(words) > 1 and words[0] in ("address", "token"):
+            if len(words) > 1 and words[0] in ("address", "token", "operator"):
                 said[words[0]] = words[1]
             if "ends it" in line:
                 break
         yield os.environ | {
             "LABGATE_URL": said["address"],
+            "LABGATE_OPERATOR": said["operator"],
             "LABGATE_TOKEN": said["token"],
             "XDG_CACHE_HOME": str(folder / "cache"),
             "XDG_CONFIG_HOME": str(folder / "config"),

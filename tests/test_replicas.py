@@ -262,7 +262,7 @@ def test_operators_see_who_shares_and_that_redis_is_away(replicas):
     operator = token(folder, "create", "--subject", "eve", "--group", "operators")
     told = ("status", "--token", operator)
     until(lambda: "redis shared by 2 gates, 0 hits" in labgated(folder, *told))
-    shown = json.loads(labgated(folder, *told, "--json"))["cache"]["redis"]
+    shown = json.loads(labgated(folder, *told, "--json"))["cache"]["tiers"]["redis"]
     assert (shown["connected"], shown["unsent"], list(shown["replicas"].values())) == (True, 0, [0, 0])
     redis.kill()
     redis.wait()

@@ -92,6 +92,7 @@ def entry_of(
         lineage=miss.lineage,
         head=head,
         aged=0 if head is None else _age_of(head),
+        pin=miss.rule.pin,
     )
 
 

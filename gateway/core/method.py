@@ -22,7 +22,7 @@ class CacheRule(Struct, frozen=True):
     `fresh`, `stale` and `negative` are seconds: served as it is, served (marked) while a refresh runs or the
     upstream is down, and how long an upstream's JSON-RPC error is kept (0 = never). `share` says who may be
     answered from an entry: its own principal (`nobody` else), or everyone who may call the method. `by_name`
-    lets the order of named parameters not matter. `max_size` is in bytes.
+    lets the order of named parameters not matter. `max_size` is in bytes. `pin` has tiers let other entries go first.
     """
 
     fresh: float
@@ -32,6 +32,7 @@ class CacheRule(Struct, frozen=True):
     negative: float = 0.0
     by_name: bool = False
     max_size: int = 64 * 1024 * 1024
+    pin: bool = False
 
 
 class Param(Struct, frozen=True):

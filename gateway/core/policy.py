@@ -111,6 +111,11 @@ class Policies:
         self._known: dict[Principal, Access] = {}
         self._last: tuple[Principal | None, Access] = (None, Access((), ()))
 
+    @property
+    def listed(self) -> tuple[Policy, ...]:
+        """The policies, in order."""
+        return self._policies
+
     def access(self, principal: Principal) -> Access:
         """What the principal may call; principals of whom the same policies speak share one answer."""
         last, access = self._last

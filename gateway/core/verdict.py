@@ -63,6 +63,8 @@ class Entry(Struct, frozen=True, gc=False):
     body, and the replies lie under the key and the values of these fields."""
     lineage: tuple[str, ...] = ()
     """The names whose counters `generations` are, for tiers that other hosts share; () where none is to store it."""
+    pin: bool = False
+    """Whether its rule wants tiers to let others go before it."""
 
     @property
     def length(self) -> int:

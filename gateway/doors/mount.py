@@ -193,6 +193,19 @@ class MountDoor:
             self._tools, caller, line, seen, way, where.query
         )
 
+    def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
+        """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""
+        where = located(target, encoded_slash=True)
+        found = (self._own, 0) if self._own is not None else self._mounts.find(where.steps)
+        if found is None:
+            return None
+        service, depth = found
+        if not service.encoded_slash:
+            located(where.path)
+        rest = rest_of(where.path, depth) if depth else where.path
+        inner = where.steps[depth:] or _ROOT
+        return self._way(verb, service, self._own_steps + where.steps, inner, rest), where.query
+
     def _way(self, verb: str, service: Service, judged: Steps, inner: Steps, rest: bytes) -> Way:
         catalog, name = self._relay.catalog, service.qualified
         listing = catalog.listings[name]

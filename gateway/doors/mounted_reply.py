@@ -200,8 +200,9 @@ class MountedReply(Passage):
         self._count()
         seconds = perf_counter() - self.started
         ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
-        for method in self.methods:
-            observer.called(method, ended, seconds)
+        for at, method in enumerate(self.methods):
+            # Of a batch's answer nobody knows what is whose.
+            observer.called(method, ended, seconds, 0 if at else self.sent)
         if observer.writes:
             observer.visited(self._visit(seconds))
         else:

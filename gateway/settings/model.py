@@ -173,7 +173,7 @@ class Disk(Section):
 
 
 class Cache(Section):
-    """Where entries are kept; `memory` is in bytes, 0 keeps none. Without `disk` and `redis` none are kept there."""
+    """Where entries are kept; `memory` is in bytes, 0 keeps none. `disk` is this host's, `redis` is shared by replicas."""
 
     memory: Size = 256 << 20
     disk: Disk | None = None

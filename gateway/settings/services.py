@@ -144,6 +144,7 @@ class CacheRule(Section):
     `fresh`, `stale` and `negative` are seconds: served without asking, served while one refresh runs or the upstream
     is down, and how long an upstream's JSON-RPC error is kept (0: never). `share` says whose calls may meet: nobody's
     but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant.
+    `pin` keeps them when others have to go, in at most half of a tier.
     """
 
     fresh: Seconds
@@ -153,6 +154,7 @@ class CacheRule(Section):
     negative: Seconds = 0.0
     by_name: Flag = False
     max_size: Size = 64 << 20
+    pin: Flag = False
 
 
 class Parameter(Section):
