@@ -251,7 +251,8 @@ def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):
     kept, lost = (token(folder, "create", "--subject", name) for name in ("ada", "bob"))
     assert [status(address, each) for address in (one, other) for each in (kept, lost)] == [200] * 4
     ids = json.loads(token(folder, "list", "--json"))
-    token(folder, "revoke", next(each["id"] for each in ids if each["subject"] == "bob"))
+    told = token(folder, "revoke", next(each["id"] for each in ids if each["subject"] == "bob"))
+    assert [line.endswith(" has heard") for line in told.splitlines()[1:]] == [True, True], told
     until(lambda: status(one, lost) == 401)
     until(lambda: status(other, lost) == 401)
     assert [status(address, kept) for address in (one, other)] == [200, 200]
@@ -268,3 +269,21 @@ def test_operators_see_who_shares_and_that_redis_is_away(replicas):
     redis.wait()
     until(lambda: "redis away for" in labgated(folder, *told))
     assert PASSWORD not in labgated(folder, *told, "--json")
+
+
+def test_a_revocation_without_redis_says_so_and_holds(replicas):
+    one, other, folder, redis = replicas
+    known(one)
+    known(other)
+    lost = token(folder, "create", "--subject", "bob")
+    redis.kill()
+    redis.wait()
+    (row,) = json.loads(token(folder, "list", "--json"))
+    command = [sys.executable, "-m", "gateway.cli", "token", "revoke", row["id"], "--config"]
+    done = subprocess.run([*command, str(folder / "one.yaml")], env=ENVIRON, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"revoked {row['id']} of bob")
+    assert "no other host was told" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    until(lambda: status(one, lost) == 401)
+    assert status(other, lost) == 200, "it cannot know"
