@@ -237,6 +237,7 @@ class HttpBook:
         if not self._switches.cache or len(body) > wanted.rule.max_size:
             return None
         made = entries(how, self._place(wanted), miss, head, body, received)
+        made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
         stored = [self._put(entry) for entry in made]
         return made[-1] if all(stored) else None
 
