@@ -219,6 +219,7 @@ class Gate:
                 state=folder / "bumps",
                 wall=self.wall,
                 monotonic=self.monotonic,
+                under=assembly.stamps(self.settings, redis.secret()),
                 ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
