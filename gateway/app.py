@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
@@ -18,15 +18,17 @@ from gateway import assembly
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts
-from gateway.core.ports import Dialect, Route
+from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.service import Service
 from gateway.core.switches import Switches
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
+from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
@@ -38,8 +40,10 @@ from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
 from gateway.flights import Flights
+from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
+from gateway.identity.shared_ledger import shared_ledger
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.status import Status
@@ -51,6 +55,9 @@ from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
+
+if TYPE_CHECKING:
+    from gateway.tiers.redis import RedisTier
 
 log = logging.getLogger("labgate")
 
@@ -75,6 +82,7 @@ class Gate:
         self._stack = stack
         self.tier = MemoryTier(settings.cache.memory)
         self.disk: DiskTier | None = None
+        self.redis: RedisTier | None = None
         self.flights = Flights()
         self.switches = Switches()
         style = settings.telemetry.access_log
@@ -101,9 +109,11 @@ class Gate:
                 now=self.wall(),
             )
         )
-        self.generations = SharedGenerations(self.settings.state_dir / "generations")
-        self._stack.callback(self.generations.close)
-        self.shelves = self._shelves()
+        local = SharedGenerations(self.settings.state_dir / "generations")
+        self._stack.callback(local.close)
+        self.generations: Generations = local
+        await self._share()
+        self.shelves = self._shelves(local)
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
         dialects: Mapping[str, Dialect] = {
@@ -129,6 +139,13 @@ class Gate:
             monotonic=self.monotonic,
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
+        )
+        self.explainer = Explainer(self.relay, self.wall)
+        self.holdings = Holdings(
+            self.tier,
+            self.generations,
+            self.metrics.by_method,
+            {tier.name: tier.status for tier in (self.disk, self.redis) if tier is not None},
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
@@ -173,31 +190,58 @@ class Gate:
         )
         return MountDoor(tools, Upstreams(self.upstreams, places), Mounts(self.services), own=own)
 
+    async def _share(self) -> None:
+        """With a Redis, what ends here ends on every replica, and what ends there ends here."""
+        redis = self.settings.cache.redis
+        if redis is None:
+            return
+        # Only a gate that has replicas waits for these to be imported.
+        from gateway.tiers.redis import Options, shared_by_replicas
+        from gateway.tiers.redis_link import Place
+
+        options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
+        folder = self.settings.state_dir
+        shared = await self._stack.enter_async_context(
+            shared_by_replicas(
+                options,
+                self.generations,
+                state=folder / "bumps",
+                wall=self.wall,
+                monotonic=self.monotonic,
+                ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
+            )
+        )
+        self.generations, self.redis = shared.generations, shared.tier
+        self.redis.publish(self.metrics)
+
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)
         self._stack.push_async_callback(upstream.close)
         return upstream
 
-    def _shelves(self) -> Shelves:
-        """The farther tiers: those that the settings name and that can be had."""
+    def _shelves(self, local: SharedGenerations) -> Shelves:
+        """The farther tiers, nearest first: those that the settings name and that can be had."""
+        disk = self._disk(local)
+        tiers = [tier for tier in (disk, self.redis) if tier is not None]
+        shelves = Shelves(tiers, disk.spools if disk is not None else None)
+        self._stack.push_async_callback(shelves.settle)
+        return shelves
+
+    def _disk(self, local: SharedGenerations) -> DiskTier | None:
         wanted = self.settings.cache.disk
         if wanted is None or not wanted.size:
-            return Shelves(())
+            return None
         folder = wanted.path or self.settings.state_dir / "cache"
-        under = assembly.stamps(self.settings, self.generations.id)
+        under = assembly.stamps(self.settings, local.id)
         try:
-            disk = DiskTier(
-                folder, wanted.size, self.generations, under, wall=self.wall, monotonic=self.monotonic
-            )
+            disk = DiskTier(folder, wanted.size, local, under, wall=self.wall, monotonic=self.monotonic)
         except OSError as error:
             log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
-            return Shelves(())
+            return None
         self.disk = disk
         self._stack.push_async_callback(disk.close)
         disk.start()
-        shelves = Shelves((disk,), disk.spools)
-        self._stack.push_async_callback(shelves.settle)
-        return shelves
+        return disk
 
     def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
         """How each service that has described itself is called."""
@@ -243,7 +287,14 @@ class Gate:
         return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
 
     def _rpc_door(self) -> RpcDoor:
-        return RpcDoor(self.relay, self._rpc_limits, self.metrics, wall=self.wall, monotonic=self.monotonic)
+        return RpcDoor(
+            self.relay,
+            self._rpc_limits,
+            self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
+            explain=self.explainer.own,
+        )
 
     def _public(self) -> dict[str, list[Place]]:
         public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
@@ -260,11 +311,32 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
+            "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
+            **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+        }
+
+    def _cache_places(self) -> dict[str, list[Place]]:
+        """Where operators look into the cache, and have it forget."""
+
+        def catalog() -> Catalog:
+            return self.relay.catalog
+
+        async def status() -> Mapping[str, Any]:
+            return self.status()
+
+        entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
+        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
+        return {
+            "/-/cache": [Place("operator", CacheDoor(status), _READ, operators=True)],
+            "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
 
     async def _listen(
@@ -304,14 +376,13 @@ class Gate:
     def _publish(self) -> None:
         gauge = self.metrics.gauge
         gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
-        gauge("cache_bytes", "Bytes that entries take in memory.", (), lambda: [((), float(self.tier.bytes))])
-        gauge("cache_entries", "Entries in memory.", (), lambda: [((), float(len(self.tier)))])
         if (disk := self.disk) is not None:
             gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
             gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
             text = "What was asked of the disk, and what became of it."
             self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        self.holdings.publish(self.metrics)
         self.parts.publish(self.metrics)
 
     def status(self) -> dict[str, Any]:
@@ -328,7 +399,7 @@ class Gate:
                 "entries": len(self.tier),
                 "limit": self.settings.cache.memory,
                 "calls": self.metrics.outcomes(),
-                "disk": None if self.disk is None else self.disk.status(),
+                **self.holdings.told(),
             },
             "flights": len(self.flights),
             "connections": self.parts.connections,

@@ -12,10 +12,13 @@ from msgspec.structs import replace
 from gateway import settings as config
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
-from gateway.core.method import IN_PATH, CacheRule, HttpBinding, Param, Place
+from gateway.core.http_freshness import Heuristic, HttpCache
+from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
 from gateway.settings.addresses import Address
+from gateway.settings.conditions import When as WhenSettings
+from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
@@ -94,7 +97,14 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         encoded_slash=one.encoded_slash,
         underscores=one.underscores,
         keep_host=one.keep_host,
+        http_cache=_http_cache(one.http_cache),
     )
+
+
+def _http_cache(one: HttpCacheSettings) -> HttpCache:
+    heuristic = Heuristic(one.heuristic, one.heuristic_max)
+    names = tuple(sorted({name.lower().encode() for name in one.vary_on}))
+    return HttpCache(one.enabled, heuristic, names, one.accept_encoding)
 
 
 def _cors(one: CorsSettings) -> Cors:
@@ -157,7 +167,18 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
         negative=rule.negative,
         by_name=rule.by_name,
         max_size=rule.max_size,
+        pin=rule.pin,
+        force=rule.force,
+        authorized=rule.authorized or "",
+        when=tuple(_when(one) for one in rule.when),
     )
+
+
+def _when(one: WhenSettings) -> When:
+    params, result = (
+        tuple(Clause(name, globs) for name, globs in tests.items()) for tests in (one.params, one.result)
+    )
+    return When(one.fresh, one.stale, params, result)
 
 
 def _param(one: config.Parameter) -> Param:

@@ -85,6 +85,10 @@ class Flights:
         flight = self._shared.get(key)
         return None if flight is None or flight.ending else flight
 
+    def shared(self) -> tuple[Hashable, ...]:
+        """The keys of the trips that others may join."""
+        return tuple(self._shared)
+
     def start(
         self,
         fly: Callable[[], Coroutine[Any, Any, Reply]],

@@ -7,13 +7,15 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import NO_DEMAND, Call, Demand
 from gateway.core.catalog import Catalog
+from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
 from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
@@ -29,6 +31,7 @@ from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
+from gateway.http_book import HttpBook
 
 log = logging.getLogger("labgate.relay")
 
@@ -92,6 +95,10 @@ class Relay:
         self._flights = flights
         self._wall = wall
         self._monotonic = monotonic
+        self.book = HttpBook(tier.get, self._put, tier.drop, generations, self.switches)
+
+    def _put(self, entry: Entry) -> bool:
+        return self._tier.put(entry.key, entry)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -146,11 +153,29 @@ class Relay:
         if isinstance(rule, Pass):
             return rule
         key = key_of(call, rule)
-        generations = self._generations.read(call.method.lineage)
+        lineage = call.method.lineage
+        generations = self._generations.read(lineage)
         entry = self._tier.get(key)
         return judge(
-            rule, key, entry, call.demand, epoch=self._generations.epoch, generations=generations, now=now
+            rule,
+            key,
+            entry,
+            call.demand,
+            epoch=self._generations.epoch,
+            generations=generations,
+            now=now,
+            lineage=lineage,
         )
+
+    def under_way(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a trip is under way that the call, with this verdict, would join."""
+        if not isinstance(verdict, Miss | Stale):
+            return False
+        return self._flights.find(self._flight_key(call, verdict)) is not None
+
+    def flies(self, key: bytes) -> bool:
+        """Whether a trip is under way whose reply may be stored under this key."""
+        return any(isinstance(shared, tuple) and shared[0] == key for shared in self._flights.shared())
 
     def at_hand(self, call: Call, now: float) -> Reply | None:
         """The reply, if memory has it: admits and judges, without waiting for anything.
@@ -174,7 +199,9 @@ class Relay:
         """
         self.permit(principal, method)
         rule = rule_of(method)
-        if isinstance(rule, Pass) or not (rule.fresh or rule.negative):
+        if isinstance(rule, Pass) or not (may_keep(rule) or rule.negative):
+            return None
+        if rule.share == "authorized":  # whose entry it is depends on the parameters
             return None
         return Quick(method, rule, key_prefix(method, principal, rule))
 
@@ -205,10 +232,20 @@ class Relay:
 
     # what a door carries through by itself, byte by byte
 
-    def ended(self, methods: Iterable[Method]) -> None:
-        """A request through a mount has ended, however it did: what it may have changed holds no longer."""
+    def ended(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> None:
+        """A request through a mount has ended, however it did: what it may have changed holds no longer.
+
+        `uris` are the generations of the addresses that it changed.
+        """
         for method in set(methods):
+            # With what is written to the service, and before the addresses: see `HttpBook.since`.
             self._generations.bump(method.purges)
+        self._generations.bump(tuple(uris))
+
+    def beside(self, key: Hashable, fly: Callable[[], Coroutine[Any, Any, Reply]]) -> None:
+        """Do work that belongs to no caller, unless the same is under way."""
+        if self._flights.find(key) is None:
+            self._flights.start(fly, key=key)
 
     def suspect(self, service: str) -> None:
         """A request through a mount did not reach the service."""
@@ -349,6 +386,7 @@ class Relay:
             epoch=verdict.epoch,
             generations=verdict.generations,
             now=now,
+            lineage=verdict.lineage,
         )
         if isinstance(judged, Hit | Stale):
             return replace(judged, tier=tier)
@@ -410,7 +448,9 @@ class Relay:
         service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
-        stored = isinstance(verdict, Miss | Stale) and self._keep(verdict, reply.kind, reply.body.data)
+        stored = isinstance(verdict, Miss | Stale) and self._keep(
+            _in_force(verdict, call, reply), reply.kind, reply.body.data
+        )
         spent = (self._monotonic() - started) * 1000
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)
 
@@ -446,3 +486,12 @@ class Relay:
         """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""
         kept = entry.extent is None and self._tier.put(entry.key, entry)
         return (self._far is not None and self._far.put(entry)) or kept
+
+
+def _in_force(verdict: Miss | Stale, call: Call, reply: Reply) -> Miss | Stale:
+    """The verdict with the rule as it holds for this call and what it brought."""
+    if not verdict.rule.when:
+        return verdict
+    result = named_in_result(reply.body.data) if reply.kind == "result" else {}
+    rule = in_force(verdict.rule, named_params(call.ask.raw, call.method), result)
+    return replace(verdict, rule=rule)

@@ -90,7 +90,7 @@ async def test_what_a_gate_stored_is_answered_by_the_next_one_without_asking_the
         assert told.startswith("labgate; hit")
         assert 'detail="disk"' in told
         assert 'detail="disk"' not in (await call("jobs.get"))[1]
-        disk = gate.status()["cache"]["disk"]
+        disk = gate.status()["cache"]["tiers"]["disk"]
         assert (disk["entries"], disk["hits"], disk["corrupt"], disk["trouble"]) == (1, 1, 0, None)
     assert jobs.asked == ["get"]
 
@@ -121,7 +121,7 @@ async def test_a_folder_that_cannot_be_had_costs_the_disk_tier_and_nothing_else(
     async with started(f"{{disk: {{size: 1GiB, path: {tmp_path}/taken}}}}") as (gate, call):
         assert (await call("jobs.get"))[0] == "a"
         assert "labgate; hit" in (await call("jobs.get"))[1]
-        assert gate.status()["cache"]["disk"] is None
+        assert "disk" not in gate.status()["cache"]["tiers"]
 
 
 @pytest.mark.parametrize("cache", ["{}", "{disk: {size: 0}}"])

@@ -36,12 +36,13 @@ def demo(tmp_path_factory):
         said = {}
         for line in child.stdout:
             words = line.split()
-            if len(words) > 1 and words[0] in ("address", "token"):
+            if len(words) > 1 and words[0] in ("address", "token", "operator"):
                 said[words[0]] = words[1]
             if "ends it" in line:
                 break
         yield os.environ | {
             "LABGATE_URL": said["address"],
+            "LABGATE_OPERATOR": said["operator"],
             "LABGATE_TOKEN": said["token"],
             "XDG_CACHE_HOME": str(folder / "cache"),
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -81,7 +82,7 @@ def test_the_settings_of_a_page_can_be_served(page, tmp_path):
     for text in blocks(page, "yaml"):
         file = tmp_path / "labgate.yaml"
         file.write_text(text)
-        settings, problems = examine(file, {"LICENSE_ID": "x"})
+        settings, problems = examine(file, {"LICENSE_ID": "x", "LABGATE_REDIS_PASSWORD": "x"})
         assert settings is not None, "\n".join(map(str, problems))
 
 

@@ -140,7 +140,7 @@ def test_an_installation_is_made_once_and_again_when_what_it_depends_on_changed(
     for name, script in (("python", python), ("labgated", 'echo "labgated $*"')):
         (venv / "bin" / name).write_text(f"#!{SHELL}\n{script}\n")
         (venv / "bin" / name).chmod(0o755)
-    for name in ("curl", "nginx", "node"):
+    for name in ("curl", "nginx", "node", "valkey-server"):
         program(clone, name, "")
     log = clone.parent / "python.log"
 
@@ -179,8 +179,25 @@ def test_what_the_tests_need_of_the_system_is_installed_by_the_names_of_its_pack
     program(clone, "id", "echo 0")
     program(clone, "curl", "")
     dev(clone, "test")
-    wanted = ["nodejs"] if Path("/usr/sbin/nginx").exists() else ["nginx-light", "nodejs"]
+    wanted = [] if Path("/usr/sbin/nginx").exists() else ["nginx-light"]
+    wanted += ["nodejs", "redis-server"]
     assert (clone.parent / "apt.log").read_text().split()[-len(wanted) :] == wanted
+
+
+def test_either_of_redis_and_valkey_will_do_for_the_tests(clone: Path) -> None:
+    venv = clone / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    (venv / "bin/python").write_text(f"#!{SHELL}\n")
+    (venv / "bin/python").chmod(0o755)
+    (clone.parent / "bin/id").unlink()
+    program(clone, "id", "echo 1000")
+    program(clone, "apt-get", "")
+    for name in ("curl", "node", "nginx", "valkey-server"):
+        program(clone, name, "")
+    assert dev(clone, "test").returncode == 0
+    (clone.parent / "bin/valkey-server").unlink()
+    assert "missing on this system: redis-server; install it" in dev(clone, "test").stderr
 
 
 def test_ci_runs_what_developers_run() -> None:

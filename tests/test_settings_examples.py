@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway import resources
 from gateway.settings import Settings, examine
+from gateway.settings.redis import Redis
 from gateway.settings.sections import inner, key_paths, keys
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -21,6 +22,7 @@ ENVIRON = {
     "CRYOSPARC_LICENSE_ID": "lic",
     "LABGATE_DEMO_JOBS": "http://127.0.0.1:39002",
     "LABGATE_DEMO_FILES": "http://127.0.0.1:39100",
+    "LABGATE_REDIS_PASSWORD": "hunter2",
     "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
     "LABGATE_STATE_DIR": "/var/lib/labgate",
 }
@@ -70,6 +72,15 @@ def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
     assert shown.limits == default.limits
     assert (shown.listen, shown.operator) == (default.listen, default.operator)
     assert shown.cache.memory == default.cache.memory
+    redis = shown.cache.redis
+    assert redis is not None
+    plain_redis = Redis.model_validate({"url": "redis://valkey"})
+    assert (redis.url, redis.prefix, redis.timeout, redis.max_size) == (
+        plain_redis.url,
+        plain_redis.prefix,
+        plain_redis.timeout,
+        plain_redis.max_size,
+    )
     assert (shown.telemetry, shown.shutdown_seconds) == (default.telemetry, default.shutdown_seconds)
     tools = shown.services["tools"]
     plain = Settings.model_validate({"services": {"a": {"url": "http://h"}}}).services["a"]

@@ -113,8 +113,36 @@ def test_names_that_no_service_may_have_are_refused(tmp_path: Path, name: str) -
         (
             "{safe: true, cache: {fresh: 1s, share: all}}",
             ".cache.share",
-            "'nobody' or 'everyone'",
+            "'nobody', 'authorized' or 'everyone'",
         ),
+        ("{safe: true, cache: {fresh: 1s, share: authorized}}", ".cache.share", "does not say which right"),
+        ("{safe: true, cache: {fresh: 1s, authorized: a}}", ".cache.authorized", "nobody is asked for"),
+        *(
+            (
+                f"{{safe: true, cache: {{fresh: 1s, share: authorized, authorized: '{right}'}}}}",
+                ".cache.authorized",
+                words,
+            )
+            for right, words in (
+                ("view:{dataset}", "placeholder that is none"),
+                ("view:{params.dataset", "placeholder that is none"),
+                ("{params.kind}:x", "begins with what a caller says"),
+                ("group:", "does not say which group"),
+                ("view:a b", "spaces"),
+            )
+        ),
+        ("{safe: true, cache: {fresh: 1s, when: {fresh: 1d}}}", ".cache.when", "it holds always"),
+        (
+            "{safe: true, cache: {fresh: 1s, when: {params: {a: []}, fresh: 1d}}}",
+            ".cache.when[0].params.a",
+            "empty list",
+        ),
+        (
+            "{safe: true, cache: {fresh: 1s, when: {params: {a: {b: c}}, fresh: 1d}}}",
+            ".cache.when[0].params.a",
+            "plain values",
+        ),
+        ("{safe: true, cache: {fresh: 1s, when: {params: {a: b}}}}", ".cache.when[0].fresh", "is missing"),
         ("{safe: false, cache: {fresh: 1s}}", ".cache", "only safe methods are cached"),
         ("{safe: true, invalidates: [x]}", ".invalidates", "a safe method changes nothing"),
         ("{item: true}", ".item", "under a glob"),

@@ -9,6 +9,8 @@ COMMANDS: dict[str, str] = {
     "check": "report every problem of a settings file at once",
     "token": "create, list and revoke tokens",
     "status": "show how a running gate and its services fare",
+    "explain": "say what would happen to a call, and why, without making it",
+    "cache": "look into the cache of a running gate, fill it, or have it forget",
     "switch": "switch the cache or the lanes of a running gate on or off",
     "cordon": "take a service out of service, at a running gate",
     "uncordon": "take a service back into service",

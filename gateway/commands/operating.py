@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.commands.options import add_config, settings_of
+from gateway.settings.addresses import Address
 
 _SECONDS = 10.0
 _LARGEST = 64 << 20
@@ -34,8 +35,8 @@ def add_operator(parser: argparse.ArgumentParser) -> None:
 def asked(args: argparse.Namespace, verb: str, path: str, said: object = None) -> Any:
     """What the gate answers, out of JSON; None after stderr was told why there is no answer."""
     try:
-        token = _token(args)
-        where = _where(args)
+        token = token_of(args)
+        where = operator_address(args)
         if where is None:
             return None
         return _exchange(*where, verb, path, said, token)
@@ -44,7 +45,8 @@ def asked(args: argparse.Namespace, verb: str, path: str, said: object = None) -
         return None
 
 
-def _token(args: argparse.Namespace) -> str:
+def token_of(args: argparse.Namespace) -> str:
+    """The operator's token. Raises `NoAnswerError`."""
     token = (args.token or os.environ.get("LABGATE_TOKEN") or "").strip()
     if not token:
         raise NoAnswerError(f"a token is needed: set LABGATE_TOKEN, or say --token TOKEN; {_MAKE_ONE}")
@@ -53,7 +55,7 @@ def _token(args: argparse.Namespace) -> str:
     return token
 
 
-def _where(args: argparse.Namespace) -> tuple[str, str | None] | None:
+def operator_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
     """The operator's address, and the Host that the gate wants to hear; None when the settings cannot be used."""
     if args.url:
         return args.url, None
@@ -63,8 +65,26 @@ def _where(args: argparse.Namespace) -> tuple[str, str | None] | None:
     listen = settings.operator.listen
     if not listen.port:
         raise NoAnswerError("the settings leave the operator's port open (0): say --url, its log names it")
+    return _found_at(listen), next(iter(settings.hosts), None)
+
+
+def gate_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
+    """The same of the callers' address, which `--gate` names."""
+    if args.gate:
+        return args.gate, None
+    settings = settings_of(args)
+    if settings is None:
+        return None
+    if not settings.listen.port:
+        raise NoAnswerError(
+            "the settings leave the callers' port open (0): say --gate, the gate's log names it"
+        )
+    return _found_at(settings.listen), next(iter(settings.hosts), None)
+
+
+def _found_at(listen: Address) -> str:
     host = _reachable(listen.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}", next(iter(settings.hosts), None)
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
 
 
 def _reachable(host: str) -> str:
@@ -79,13 +99,15 @@ def _reachable(host: str) -> str:
 
 
 def _exchange(url: str, host: str | None, verb: str, path: str, said: object, token: str) -> Any:
-    connection, base = _connection(url)
+    connection, base = connection_to(url, _SECONDS)
     fields = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     if host is not None:
         fields["Host"] = host
     body = None
     if said is not None:
-        body, fields["Content-Type"] = json.dumps(said).encode(), "application/json"
+        # What is JSON already goes as it was written: to the cache 1e2 is not 100.
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        fields["Content-Type"] = "application/json"
     try:
         connection.request(verb, base + path, body, fields)
         answer = connection.getresponse()
@@ -99,8 +121,11 @@ def _exchange(url: str, host: str | None, verb: str, path: str, said: object, to
         connection.close()
 
 
-def _connection(url: str) -> tuple[HTTPConnection, str]:
-    """A connection, and the path that stands before every request's own. It follows no redirect: it carries a token."""
+def connection_to(url: str, seconds: float) -> tuple[HTTPConnection, str]:
+    """A connection, and the path that stands before every request's own. It follows no redirect: it carries a token.
+
+    Raises `NoAnswerError` for what is no address.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -109,11 +134,11 @@ def _connection(url: str) -> tuple[HTTPConnection, str]:
     kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(parts.scheme)
     if kind is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise _no_address()
-    return kind(parts.hostname, port, timeout=_SECONDS), parts.path.rstrip("/")
+    return kind(parts.hostname, port, timeout=seconds), parts.path.rstrip("/")
 
 
 def _no_address() -> NoAnswerError:
-    return NoAnswerError("what --url says is no address: write http://127.0.0.1:8701")
+    return NoAnswerError("what --url or --gate says is no address: write http://127.0.0.1:8701")
 
 
 def _read(status: int, body: bytes, url: str) -> Any:

@@ -2,13 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.commands.operating import add_operator, asked
+from gateway.commands.tables import plain as _plain
+from gateway.commands.tables import size as _size
+from gateway.commands.tables import span as _span
+from gateway.commands.tables import table as _table
 
 _HEAD = ("SERVICE", "STATE", "METHODS", "DIALECT", "VERSION", "ASKED", "CALLS", "WAITING", "FAILED", "AT")
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +35,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"labgate {status['version']}, up {_span(status['uptime_seconds'])}{draining}"
     size = f"{_size(cache['bytes'])} of {_size(cache['limit'])}"
     yield f"cache {switches['cache']}, {cache['entries']} entries, {size}; lanes {switches['lanes']}"
+    if (redis := cache.get("tiers", {}).get("redis")) is not None:
+        yield _plain(_redis(redis))
     yield "calls " + (", ".join(f"{count} {ended}" for ended, count in sorted(calls.items())) or "none yet")
     yield f"trips under way: {status['flights']}, connections: {status['connections']}"
     yield ""
@@ -44,6 +49,15 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from map(_plain, status["catalog"]["warnings"])
 
 
+def _redis(redis: Mapping[str, Any]) -> str:
+    behind = [name for name, messages in redis["replicas"].items() if messages]
+    said = f"{redis['hits']} hits, {redis['misses']} misses, {redis['unsent']} ends not sent"
+    if not redis["connected"]:
+        return f"redis away{_for(redis['since'])}: {redis.get('why', 'it is asked again')}; {said}"
+    late = f" ({', '.join(behind)} behind)" if behind else ""
+    return f"redis shared by {len(redis['replicas'])} gates{late}, {said}"
+
+
 def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     states = ["down" if one["down"] else "up", *(["cordoned"] if one["cordoned"] else [])]
     asked_ = "never" if one["asked"] is None else f"{_span(one['asked'])} ago"
@@ -53,29 +67,5 @@ def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(_plain(str(cell)) or "-" for cell in (*cells, *load, places))
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 def _for(seconds: float | None) -> str:
     return "" if seconds is None else f" for {_span(seconds)}"
-
-
-def _span(seconds: float) -> str:
-    size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
-    return f"{int(seconds // size)} {unit}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
-
-
-def _plain(text: str) -> str:
-    """The text without anything that a terminal obeys: a service names its own version."""
-    return "".join(one if one.isprintable() else "?" for one in text)

@@ -13,7 +13,10 @@ _EVER = 1e12
 _FORWARDED = {
     "expired": "stale",
     "invalidated": "stale",
+    "to be validated": "stale",
     "older than asked for": "request",
+    "the caller said no-store": "request",
+    "no reply for these fields": "vary-miss",
     "unsafe": "method",
 }
 """Our reasons as RFC 9211's `fwd` tokens; a reason that is not here is a plain `miss`, or a `bypass`."""
@@ -37,6 +40,32 @@ def cache_status(reply: Reply, now: float) -> str:
         parts.append("collapsed")
     parts.append(f'detail="{verdict.why}"')
     return "; ".join(parts)
+
+
+def trip_status(
+    verdict: Miss | Pass, *, stored: bool, collapsed: bool, status: int | None, ttl: int | None
+) -> str:
+    """The `Cache-Status` of a reply that was fetched, or confirmed, through a mount.
+
+    `status` is the service's, where it was asked about a stored reply; `ttl` for how many seconds the reply serves yet.
+    """
+    default = "miss" if isinstance(verdict, Miss) else "bypass"
+    parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
+    if status is not None:
+        parts.append(f"fwd-status={status}")
+    if ttl is not None:
+        parts.append(f"ttl={ttl}")
+    if stored:
+        parts.append("stored")
+    if collapsed:
+        parts.append("collapsed")
+    parts.append(f'detail="{verdict.why}"')
+    return "; ".join(parts)
+
+
+def stale_status(entry: Entry, why: str, now: float) -> str:
+    """The `Cache-Status` of a stored reply that serves though it is stale, and why it does."""
+    return f'{NAME}; hit; ttl={ttl(entry, now)}; detail="{why}"'
 
 
 _OUTCOMES = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}

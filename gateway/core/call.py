@@ -20,24 +20,30 @@ class Http(Struct, frozen=True, gc=False):
     """The HTTP request of a call that came through a mount.
 
     `target` is path and query below the service's address, as the caller wrote them. `chooses` are the fields by which an
-    upstream chooses among representations; `body` is the request's, None where there is none.
+    upstream chooses among representations; `body` is the request's, None where there is none. `credential` is what stands
+    for the caller's own credentials for the upstream, empty where there are none.
     """
 
     verb: str
     target: bytes
     chooses: tuple[bytes, ...]
     body: bytes | None = None
+    credential: bytes = b""
 
 
 class Demand(Struct, frozen=True, gc=False):
     """What the caller asks of freshness (RFC 9111 section 5.2.1).
 
     `max_age` is in seconds: entries older than this will not do, None = as the rule says. `only_cached` wants
-    no trip to the upstream at all.
+    no trip to the upstream at all. `max_stale` is for how many seconds past its freshness a reply will do, None = as its
+    own fields say; `min_fresh` for how many it must be fresh yet. `no_store` = no reply to it may be stored.
     """
 
     max_age: float | None = None
     only_cached: bool = False
+    max_stale: float | None = None
+    min_fresh: float = 0.0
+    no_store: bool = False
 
 
 NO_DEMAND = Demand()

@@ -27,15 +27,16 @@ def judge(
     epoch: int,
     generations: tuple[int, ...],
     now: float,
+    lineage: tuple[str, ...] = (),
 ) -> Verdict:
     """What the stored entry, if any, is worth to a call at `now` (seconds since 1970).
 
     An entry of another epoch or generation is as good as none: a policy changed, a token was revoked, or a
-    write ended since its trip began.
+    write ended since its trip began. `lineage` are the names whose counters `generations` are.
     """
 
     def miss(why: str) -> Miss:
-        return Miss(key, generations, epoch, rule, why)
+        return Miss(key, generations, epoch, rule, why, lineage=lineage)
 
     if entry is None:
         return miss("no rule" if rule is COALESCE else "not stored")
@@ -49,7 +50,7 @@ def judge(
     if now < entry.fresh_until:
         return Hit(entry)
     if now < entry.stale_until:
-        return Stale(entry, key, generations, epoch, rule, "expired")
+        return Stale(entry, key, generations, epoch, rule, "expired", lineage=lineage)
     return miss("expired")
 
 
@@ -88,8 +89,10 @@ def entry_of(
         stale_until=now + fresh + stale,
         epoch=miss.epoch,
         generations=miss.generations,
+        lineage=miss.lineage,
         head=head,
         aged=0 if head is None else _age_of(head),
+        pin=miss.rule.pin,
     )
 
 

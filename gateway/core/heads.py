@@ -11,7 +11,8 @@ from msgspec import Struct
 from gateway.core.passing import NOT_FOR_CALLERS, WITH_A_PLACE
 from gateway.core.reply import Fields
 
-_SPECIAL: Final = NOT_FOR_CALLERS | WITH_A_PLACE | {b"content-length", b"date", b"x-request-id"}
+_FRESHNESS: Final = frozenset((b"cache-control", b"cdn-cache-control", b"expires"))
+_SPECIAL: Final = NOT_FOR_CALLERS | WITH_A_PLACE | _FRESHNESS | {b"content-length", b"date", b"x-request-id"}
 _special_names = re.compile(rb"\n(%b):" % b"|".join(map(re.escape, sorted(_SPECIAL)))).findall
 _field = re.compile(rb"([^:\r\n]+):[ \t]*([^\r]*)\r\n").findall
 _connection = re.compile(rb"\nconnection:[ \t]*(keep-alive|close)\r\n").search
@@ -24,7 +25,8 @@ class Traits(Struct, frozen=True):
     """What the names of the fields say of a head.
 
     `is_framed` = there is one Content-Length, and nothing else frames the body, changes the protocol or says a second
-    time whether the connection stays. `passes` = every field but one Connection goes to callers as it is. `is_dated` and `has_id` = it has a Date, and an X-Request-Id.
+    time whether the connection stays. `passes` = every field but one Connection goes to callers as it is. `is_dated` and `has_id` = it has a Date, and an X-Request-Id. `says_freshness` =
+    some field says for how long it holds.
     """
 
     is_framed: bool
@@ -33,6 +35,7 @@ class Traits(Struct, frozen=True):
     has_length: bool
     is_dated: bool
     has_id: bool
+    says_freshness: bool
 
 
 @lru_cache(4096)
@@ -48,6 +51,7 @@ def _traits(special: tuple[bytes, ...]) -> Traits:
         has_length=b"content-length" in names,
         is_dated=b"date" in names,
         has_id=b"x-request-id" in names,
+        says_freshness=not names.isdisjoint(_FRESHNESS),
     )
 
 

@@ -10,10 +10,26 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-Share = Literal["nobody", "everyone"]
+Share = Literal["nobody", "everyone", "authorized"]
 Structure = Literal["either", "by-name", "by-position"]
 Arrays = Literal["lists", "ndarray"]
 Names = Literal["operation_id", "summary"]
+
+
+class Clause(Struct, frozen=True):
+    """A member and the globs of which it must be one; None stands for what is not there."""
+
+    name: str
+    globs: tuple[str | None, ...]
+
+
+class When(Struct, frozen=True):
+    """An exception of a rule: where all its tests pass, a reply is fresh and stale for these seconds instead."""
+
+    fresh: float
+    stale: float = 0.0
+    params: tuple[Clause, ...] = ()
+    result: tuple[Clause, ...] = ()
 
 
 class CacheRule(Struct, frozen=True):
@@ -21,8 +37,9 @@ class CacheRule(Struct, frozen=True):
 
     `fresh`, `stale` and `negative` are seconds: served as it is, served (marked) while a refresh runs or the
     upstream is down, and how long an upstream's JSON-RPC error is kept (0 = never). `share` says who may be
-    answered from an entry: its own principal (`nobody` else), or everyone who may call the method. `by_name`
-    lets the order of named parameters not matter. `max_size` is in bytes.
+    answered from an entry: its own principal (`nobody` else), everyone who may call the method, or those of them
+    who have the right that `authorized` names. `by_name` lets the order of named parameters not matter. `max_size` is in
+    bytes. `pin` has tiers let other entries go first.
     """
 
     fresh: float
@@ -32,6 +49,12 @@ class CacheRule(Struct, frozen=True):
     negative: float = 0.0
     by_name: bool = False
     max_size: int = 64 * 1024 * 1024
+    pin: bool = False
+    force: bool = False
+    """Whether it holds against the upstream's own `no-store` and `private` too."""
+    authorized: str = ""
+    """The right that lets callers share entries, where `share` is `authorized`: a word of a policy's `to`, or a scope."""
+    when: tuple[When, ...] = ()
 
 
 class Param(Struct, frozen=True):

@@ -30,10 +30,11 @@ class Policy(Struct, frozen=True):
 
 def concerns(policy: Policy, principal: Principal) -> bool:
     """Whether the policy speaks of this principal."""
-    return any(_is_meant(word, principal) for word in policy.to)
+    return any(is_meant(word, principal) for word in policy.to)
 
 
-def _is_meant(word: str, principal: Principal) -> bool:
+def is_meant(word: str, principal: Principal) -> bool:
+    """Whether a word of a policy's `to` means this principal."""
     if word == "anonymous":
         return principal.anonymous
     if principal.anonymous:
@@ -110,6 +111,11 @@ class Policies:
         self._access: dict[tuple[int, ...], Access] = {}
         self._known: dict[Principal, Access] = {}
         self._last: tuple[Principal | None, Access] = (None, Access((), ()))
+
+    @property
+    def listed(self) -> tuple[Policy, ...]:
+        """The policies, in order."""
+        return self._policies
 
     def access(self, principal: Principal) -> Access:
         """What the principal may call; principals of whom the same policies speak share one answer."""

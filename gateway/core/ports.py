@@ -331,16 +331,20 @@ class Visit(Struct):
 
 
 class Tally(Struct):
-    """How often something has happened; whoever was given it adds to it."""
+    """How often something has happened, and the bytes of it; whoever was given it adds to it."""
 
     count: int = 0
+    size: int = 0
 
 
 class Observer(Protocol):
     """Who counts and writes down what happens."""
 
-    def called(self, method: Method, outcome: str, seconds: float) -> None:
-        """One call has ended: `outcome` is `hit`, `stale`, `miss`, `pass`, `error` or the fault's name."""
+    def called(self, method: Method, outcome: str, seconds: float, size: int = 0) -> None:
+        """One call has ended: `outcome` is `hit`, `stale`, `miss`, `pass`, `error` or the fault's name.
+
+        `size` is the length of the answer's body in bytes, without what a door writes around it.
+        """
 
     def visited(self, visit: Visit) -> None:
         """One HTTP request has been answered."""

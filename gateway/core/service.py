@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.cors import Cors
+from gateway.core.http_freshness import BY_ITS_REPLIES, HttpCache
 from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
 
 
@@ -40,7 +41,7 @@ class Service:
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
     on a port of its own. `idle` is for how many seconds
     a stream may be silent. `keep_host` sends callers' Host; `underscores` and `encoded_slash` let through what is else
-    left out or refused.
+    left out or refused. `http_cache` says which of its replies are stored that no rule speaks of.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Service:
     encoded_slash: bool = False
     underscores: bool = False
     keep_host: bool = False
+    http_cache: HttpCache = BY_ITS_REPLIES
 
     @property
     def qualified(self) -> str:

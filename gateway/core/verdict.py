@@ -12,11 +12,16 @@ from gateway.core.method import CacheRule
 
 
 class HttpHead(Struct, frozen=True, gc=False):
-    """The head of a stored HTTP reply, as the upstream sent it."""
+    """The head of a stored HTTP reply, as the upstream sent it.
+
+    `ready` is its status line and lines as callers get them, where nothing of it has to be changed for them; made when
+    it is stored, empty where it has to be made for each caller.
+    """
 
     status: int
     reason: bytes
     fields: tuple[tuple[bytes, bytes], ...]
+    ready: bytes = b""
 
 
 class Extent(Struct, frozen=True, eq=False):
@@ -44,9 +49,22 @@ class Entry(Struct, frozen=True, gc=False):
     generations: tuple[int, ...]
     head: HttpHead | None = None
     aged: int = 0
-    """How old the reply was when it came, by its own Age field, in seconds."""
+    """How old the reply was when it came, in whole seconds (the corrected initial age of RFC 9111 section 4.2.3)."""
     extent: Extent | None = None
     """Where the body is, if it is in no memory: `body` is empty then."""
+    refresh_until: float = 0.0
+    """Until when it answers at once although it is stale, while one refresh runs; `stale_until` is for a service that fails."""
+    validate: bool = False
+    """Whether the service has to be asked each time whether it still holds (`no-cache`)."""
+    strict: bool = False
+    """Whether it never answers when it is stale, whatever a caller puts up with (`must-revalidate` and its like)."""
+    vary: tuple[bytes, ...] = ()
+    """The names that tell replies under this key apart, in lower case. Such an entry is a signpost: it has no head and no
+    body, and the replies lie under the key and the values of these fields."""
+    lineage: tuple[str, ...] = ()
+    """The names whose counters `generations` are, for tiers that other hosts share; () where none is to store it."""
+    pin: bool = False
+    """Whether its rule wants tiers to let others go before it."""
 
     @property
     def length(self) -> int:
@@ -56,10 +74,12 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """What the entry takes in memory, in bytes, about."""
-        fields = () if self.head is None else self.head.fields
+        head = self.head
+        fields = () if head is None else head.fields
         return (
             len(self.key)
             + len(self.body)
+            + (0 if head is None else len(head.ready))
             + OVERHEAD
             + sum(len(name) + len(value) + 150 for name, value in fields)
         )
@@ -86,6 +106,7 @@ class Stale(Struct, frozen=True, gc=False):
     rule: CacheRule
     why: str
     tier: str = ""
+    lineage: tuple[str, ...] = ()
 
 
 class Miss(Struct, frozen=True, gc=False):
@@ -96,6 +117,7 @@ class Miss(Struct, frozen=True, gc=False):
     epoch: int
     rule: CacheRule
     why: str
+    lineage: tuple[str, ...] = ()
 
 
 class Pass(Struct, frozen=True, gc=False):

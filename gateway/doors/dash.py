@@ -29,7 +29,9 @@ class Dash:
         "_id",
         "_lease",
         "_line",
+        "_mark",
         "_query",
+        "_requested",
         "_seen",
         "_settled",
         "_started",
@@ -64,6 +66,9 @@ class Dash:
     def start(self, *, whole: bool) -> None:
         """Send the request."""
         settled, lease, caller = self._settled, self._lease, self._caller
+        # What the service says of its answer may let it be stored; nothing must have ended meanwhile.
+        self._mark = None if settled.root is None else self._tools.relay.book.mark(settled.watched)
+        self._requested = self._tools.wall() if settled.root is not None else 0.0
         given = settled.request_id
         if given is None:
             self._id = number = new_id().encode()
@@ -81,7 +86,7 @@ class Dash:
     def whole(self, head: AnswerHead, body: bytes) -> None:
         """The answer came in one piece: write it, where it passes as it is."""
         ready, caller, settled = head.ready(), self._caller, self._settled
-        if not ready or not caller.goes_on:
+        if not ready or not caller.goes_on or (settled.root is not None and head.traits.says_freshness):
             self._hand_over().whole(head, body)
             return
         self._lease.release()
@@ -111,6 +116,8 @@ class Dash:
         made.take_over(
             self._settled, self._id.decode(), self._started, self._until, self._lease if with_lease else None
         )
+        if with_lease and self._mark is not None:
+            made.was_not_looked_up(self._settled, self._mark, self._requested)
         self._caller.change_guest(made)
         self._lease.connection.change_receiver(made)
         return made

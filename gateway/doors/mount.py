@@ -9,7 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.core.cache_status import in_a_word
+from gateway.core.call import NO_DEMAND
 from gateway.core.faults import BadRequest
+from gateway.core.keys import person
 from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
 from gateway.core.paths import Steps, located, plain_steps, rest_of
@@ -18,15 +20,19 @@ from gateway.core.policy import Access
 from gateway.core.ports import Carrier
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.core.storing import why_not_shared
-from gateway.core.verdict import pass_for
+from gateway.core.storing import why_passed
+from gateway.core.vary import PRINCIPAL, variant
+from gateway.core.verdict import Entry, pass_for
 from gateway.doors.dash import Dash
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.notes import Notes
 from gateway.doors.passed import status_lines
+from gateway.doors.quick import Quick
+from gateway.doors.wanting import chooses_of
 from gateway.doors.way import Settled, Way
+from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Guest
 from gateway.wire.lane import Seen
@@ -34,6 +40,7 @@ from gateway.wire.passage import SOON
 
 RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
+_BY_PRINCIPAL: Final = (PRINCIPAL,)
 _ROOT: Final = (b"",)
 _query = re.compile(rb"[!-~\x80-\xff]+").fullmatch
 _OWN = re.compile(rb"/+(?:%b)(?:[/?]|$)" % b"|".join(map(re.escape, sorted(RESERVED)))).match
@@ -98,7 +105,7 @@ class MountDoor:
 
     def _dash(
         self, caller: Connection, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled | None
-    ) -> Dash | None:
+    ) -> Dash | Quick | None:
         """The fast way, where everything is settled or can be now; who calls is looked at several times a second."""
         notes: Notes = seen.notes
         cordons = self._relay.switches.cordons
@@ -110,10 +117,45 @@ class MountDoor:
             settled = self._settled(caller, notes, way, principal)
             if settled is None:
                 return None
+        if settled.root is not None:
+            if not self._relay.switches.cache:
+                return None
+            entry = self._relay.book.get(settled.root + way.rest + query)
+            if entry is not None:
+                return self._quick(caller, line, seen, way, query, settled, entry)
+            if settled.ruled or settled.heuristic:
+                return None
         lease = way.carrier.at_hand()
         return (
             Dash(self._tools, caller, line, seen, way, query, lease, settled) if lease is not None else None
         )
+
+    def _quick(
+        self,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        settled: Settled,
+        entry: Entry,
+    ) -> Quick | None:
+        """Whoever gives the stored reply as it is; None where there is more to it."""
+        notes: Notes = seen.notes
+        if notes.special or way.verb != "GET":
+            return None
+        book = self._relay.book
+        if entry.vary:
+            if entry.vary != _BY_PRINCIPAL:
+                return None
+            found = book.get(variant(entry.key, entry.vary, (), settled.person))
+            if found is None:
+                return None
+            entry = found
+        lineage = way.lineage_of(settled.method, query)
+        if not book.is_fresh(entry, lineage, self._tools.wall()):
+            return None
+        return Quick(self._tools, caller, line, seen, way, query, settled, entry)
 
     def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
         """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""
@@ -129,7 +171,7 @@ class MountDoor:
         of_method = (way.verb, method.qualified, caller.peer)
         settled = notes.settled.get(of_method)
         if settled is None or settled.epoch != self._relay.epoch or settled.catalog is not way.catalog:
-            settled = self._settled_for(caller, notes, way, method, access)
+            settled = self._settled_for(caller, notes, way, method, access, principal)
             if settled is None:
                 return None
             notes.settle(of_method, settled)
@@ -137,17 +179,33 @@ class MountDoor:
         return settled
 
     def _settled_for(
-        self, caller: Connection, notes: Notes, way: Way, method: Method, access: Access
+        self,
+        caller: Connection,
+        notes: Notes,
+        way: Way,
+        method: Method,
+        access: Access,
+        principal: Principal,
     ) -> Settled | None:
         service = way.service
         lines = notes.lines(service.qualified, caller.peer)
         seconds = min(notes.patience, service.timeout)
         if lines is None or not method.safe or service.cors or seconds < SOON or way.verb == "TRACE":
             return None
-        why = why_not_shared(way.verb, notes.first, method)
+        why = why_passed(way.verb, notes.first, method, on=service.http_cache.on)
+        root = None
         if why is None:
+            # What its caller asks of freshness is for whoever can weigh it.
+            if notes.demand != NO_DEMAND or (method.cache is not None and way.verb != "GET"):
+                return None
+            chosen = chooses_of(notes, service)
+            root = root_prefix(method, principal, way.verb, chosen, credential=notes.own_credential)
+            if root is None:
+                return None
+        elif notes.demand.only_cached:
             return None
-        verdict = pass_for(why)
+        verdict = pass_for(why or "no rule")
+        version = notes.version_line(way.catalog, access)
         return Settled(
             way.verb.encode(),
             method,
@@ -158,8 +216,14 @@ class MountDoor:
             b"%bLabgate-Timeout: %.3f\r\n" % (lines, seconds),
             notes.first.get(b"host") if service.keep_host else None,
             notes.request_id.encode() if notes.request_id else None,
-            notes.version_line(way.catalog, access) + status_lines(verdict, self._tools.wall, None),
+            version + status_lines(verdict, self._tools.wall, None),
             seconds,
+            root,
+            method.cache is not None,
+            person(principal.issuer, principal.subject),
+            version,
+            service.http_cache.heuristic.on,
+            watched_for(method),
         )
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
@@ -192,6 +256,19 @@ class MountDoor:
         return dash or (MountedRpc if way.is_rpc else Mounted)(
             self._tools, caller, line, seen, way, where.query
         )
+
+    def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
+        """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""
+        where = located(target, encoded_slash=True)
+        found = (self._own, 0) if self._own is not None else self._mounts.find(where.steps)
+        if found is None:
+            return None
+        service, depth = found
+        if not service.encoded_slash:
+            located(where.path)
+        rest = rest_of(where.path, depth) if depth else where.path
+        inner = where.steps[depth:] or _ROOT
+        return self._way(verb, service, self._own_steps + where.steps, inner, rest), where.query
 
     def _way(self, verb: str, service: Service, judged: Steps, inner: Steps, rest: bytes) -> Way:
         catalog, name = self._relay.catalog, service.qualified

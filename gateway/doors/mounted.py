@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from gateway.core.call import Call, Http, Params
 from gateway.core.cors import preflight
 from gateway.core.faults import (
     BadRequest,
@@ -18,6 +17,7 @@ from gateway.core.faults import (
     MethodNotAllowed,
     Unauthenticated,
     Unavailable,
+    UpstreamBroken,
     UpstreamUnreachable,
 )
 from gateway.core.forwarded import forwarded_lines, via_line
@@ -26,9 +26,10 @@ from gateway.core.passing import of_request
 from gateway.core.ports import Lease
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.storing import why_not_shared
-from gateway.core.verdict import Hit, Miss, Stale, pass_for
-from gateway.doors.mounted_reply import INVITES_A_RETRY, MountedReply
+from gateway.core.storing import why_passed
+from gateway.core.verdict import pass_for
+from gateway.doors.mounted_cached import MountedCached
+from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
 from gateway.doors.way import Settled
@@ -39,7 +40,10 @@ from gateway.wire.upstream_request import field_lines
 log = logging.getLogger("labgate.doors")
 
 
-class Mounted(MountedReply):
+_NO_ANSWER: Final = (UpstreamUnreachable, DeadlineExceeded, UpstreamBroken, Unavailable)
+
+
+class Mounted(MountedCached):
     """One request below a mount."""
 
     _seconds = 0.0
@@ -94,7 +98,7 @@ class Mounted(MountedReply):
             epoch = tools.relay.epoch
             principal = tools.entrance.known(notes.credential)
             if principal is None:
-                self._later(self._identify())
+                self.later(self._identify())
                 return
             notes.identified(principal, epoch, now)
         self._admit(principal)
@@ -128,40 +132,19 @@ class Mounted(MountedReply):
             self.depart()
             return
         self.safe = method.safe
-        why = why_not_shared(way.verb, self.notes.first, method)
+        why = why_passed(way.verb, self.notes.first, method, on=way.service.http_cache.on)
         if why is None and not self.complete:
             why = "a body under way"
         if why is None:
-            self.look_up(method, self.early)
+            self.consult(method, self.early)
             return
         self.verdict = pass_for(why)
-        self.depart()
+        self.go_or_say_no()
 
     def judge_as(self, method: Method) -> None:
         """This is what the request is."""
         self.method = method
         self.methods = (method,)
-
-    # --- judge
-
-    def look_up(self, method: Method, body: bytes) -> None:
-        """Answer from memory where it has the reply; a stale one only if the service cannot be reached."""
-        way = self._way
-        choosing = self.notes.choosing
-        if way.service.keep_host:
-            choosing = (*choosing, self.notes.first.get(b"host", b""))
-        asked = Http(way.verb, way.rest + self.query, choosing, body or None)
-        deadline = self.loop.time() + self._seconds
-        call = Call(self.id, self._principal, method, Params(None), deadline, self.notes.demand, http=asked)
-        self.verdict = self.tools.relay.judge(call, self.tools.wall())
-        if isinstance(self.verdict, Hit) and self.from_memory(self.verdict):
-            return
-        if isinstance(self.verdict, Stale):
-            self._stale = stale = self.verdict
-            self.verdict = Miss(stale.key, stale.generations, stale.epoch, stale.rule, stale.why)
-        if isinstance(self.verdict, Miss) and method.cache is not None:
-            self.parts = []
-        self.depart()
 
     # --- pass on
 
@@ -178,7 +161,7 @@ class Mounted(MountedReply):
                 else:
                     return
         self._replay = None
-        self._later(self._depart_anew())
+        self.later(self._depart_anew())
 
     async def _depart_anew(self) -> None:
         carrier = self._way.carrier
@@ -195,7 +178,8 @@ class Mounted(MountedReply):
     def _send(self, lease: Lease, seconds: float) -> None:
         """Send the request over this connection; its answer must begin within so many seconds."""
         way, notes = self._way, self.notes
-        lines = self._lines()
+        lines = self.lines_of(self.passed_fields)
+        self.leaves()
         host = notes.first.get(b"host") if way.service.keep_host else None
         lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
         if notes.request_id is None:
@@ -205,14 +189,14 @@ class Mounted(MountedReply):
         self._unsure = not self.safe
         self.send(lease, head, seconds)
 
-    def _lines(self) -> bytes:
+    def lines_of(self, passed: Fields) -> bytes:
         """The lines for the upstream but Host, the service's own, and those that differ with each request."""
         fields, notes, way = self.seen.fields, self.notes, self._way
         credential_in = None
         if notes.credential is not None and b"labgate-token" not in notes.first:
             credential_in = b"authorization"
         kept = of_request(
-            self.passed_fields,
+            passed,
             credential_in=credential_in,
             underscores=way.service.underscores,
             replaced=way.carrier.own_fields,
@@ -231,14 +215,13 @@ class Mounted(MountedReply):
         )
 
         # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
-        if b"cookie" not in notes.first and not way.is_rpc and not self.upgrades:
+        if b"cookie" not in notes.first and not way.is_rpc and not self.upgrades and passed is fields:
             notes.keep_lines(way.service.qualified, self.caller.peer, lines)
         return lines
 
-    @property
-    def passed_fields(self) -> Fields:
-        """The fields of the request, before any of them is left out."""
-        return self.seen.fields
+    def seconds_left(self) -> float:
+        """How long the caller still waits for the answer to begin."""
+        return max(0.0, self._seconds - (perf_counter() - self.started))
 
     def framing(self) -> bytes:
         """The line that frames the request's body, where it is not Content-Length as it was sent."""
@@ -259,7 +242,7 @@ class Mounted(MountedReply):
             # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
             self.put_early(self._replay)
             self._replay = None
-            self._later(self._depart_anew())
+            self.later(self._depart_anew())
             return
         self.refuse(self._fault_of(failure))
 
@@ -280,10 +263,8 @@ class Mounted(MountedReply):
             return
         if isinstance(fault, UpstreamUnreachable):
             self.tools.relay.suspect(self._way.service.qualified)
-            if self._stale is not None:
-                self.verdict = self._stale
-                if self.from_memory(self._stale):
-                    return
+        if isinstance(fault, _NO_ANSWER) and self.stands_in():
+            return
         self.fault = fault.name
         fields: Fields = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
@@ -304,7 +285,7 @@ class Mounted(MountedReply):
         else:
             self.refuse(InternalFault("The gate made a mistake; its log tells more, under this request id."))
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what has to wait for something."""
         self._task = self.loop.create_task(self._done(work))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final
 
-from msgspec.structs import replace
-
 from gateway.core.cache_status import in_a_word
 from gateway.core.cors import reply_fields
 from gateway.core.faults import (
@@ -15,13 +13,13 @@ from gateway.core.faults import (
 )
 from gateway.core.forwarded import Way as Origin
 from gateway.core.heads import AnswerHead
+from gateway.core.invalidation import led_to, uri_name
 from gateway.core.method import Method
 from gateway.core.places import set_name
 from gateway.core.ports import Visit
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.storing import why_not_kept
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import Notes
@@ -50,15 +48,12 @@ class MountedReply(Passage):
     method: Method | None = None
     methods: tuple[Method, ...] = ()
     verdict: Verdict = _UPGRADED
-    _stale: Stale | None = None
-    parts: list[bytes] | None = None
-    """The answer's body, where it is to be stored."""
-    upstream_head: HttpHead | None = None
     status = 0
     fault: str | None = None
     departed = 0.0
     _counted = (0, 0)
     _unsure = False  # the request may have reached the service
+    _led_to: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -92,31 +87,28 @@ class MountedReply(Passage):
 
     # --- the way back
 
-    def answer_head(self, head: AnswerHead) -> bytes | None:
-        """The head for the caller."""
-        if self.parts is not None and self.method is not None:
-            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
-            why = why_not_kept(head.status, head.fields, self.method)
-            if why is not None:
-                self.parts = None
-                if isinstance(self.verdict, Miss):
-                    self.verdict = replace(self.verdict, why=why)
-        return self._passed(head)
-
     @property
     def is_write(self) -> bool:
         """Whether it may have changed something."""
         return any(not method.safe for method in self.methods)
 
-    def _passed(self, head: AnswerHead) -> bytes:
+    def passed_head(self, head: AnswerHead) -> bytes:
         """A reply's head as the caller gets it."""
         self.status = status = head.status
+        if 200 <= status < 400 and self._unsure and self.is_write:
+            way = self._way
+            asked = way.rest + self.query
+            self._led_to = led_to(way.service.qualified, way.places, asked, head.fields)
         if status in INVITES_A_RETRY and self.is_write:
             # It may have happened, and would be sent again.
             self.status = 500
             head = AnswerHead(500, b"Internal Server Error", head.fields, head.lines)
         added = self._added(has_id=head.traits.has_id)
         return reply_head(head, self._led_back, added, self.caller.shared.date)
+
+    def told_of_cache(self, spent: float | None) -> bytes | None:
+        """The lines about the cache and the time that the service took; None where the verdict says it all."""
+        return None
 
     def _led_back(self, name: bytes, value: bytes) -> bytes | None:
         places = self._way.places
@@ -135,7 +127,8 @@ class MountedReply(Passage):
             added += self.notes.version_line(self.tools.relay.catalog, access)
         if self.method is not None:
             spent = perf_counter() - self.departed if self.departed else None
-            added += status_lines(self.verdict, self.tools.wall, spent)
+            told = self.told_of_cache(spent)
+            added += status_lines(self.verdict, self.tools.wall, spent) if told is None else told
         return added + self._cors_lines() if cors else added
 
     def _cors_lines(self) -> bytes:
@@ -143,39 +136,13 @@ class MountedReply(Passage):
             return b""
         return field_lines(reply_fields(self.way.service.cors, self.seen.fields))
 
-    def tee(self, data: bytes) -> None:
-        """Keep what is to be stored."""
-        if self.parts is not None:
-            self.parts.append(data)
-            rule = self.method.cache if self.method is not None else None
-            if rule is None or self.sent > rule.max_size:
-                self.parts = None
-
-    def answered(self) -> None:
-        """The answer is whole: store it where it is to be."""
-        if self.parts is not None:
-            self.keep(b"".join(self.parts))
-
-    def keep(self, body: bytes) -> None:
-        """Store a reply with this body."""
-        if self.upstream_head is not None and isinstance(self.verdict, Miss):
-            self.tools.relay.keep(self.verdict, self.upstream_head, body)
-
     # --- answers from memory, and of the gate's own
-
-    def from_memory(self, verdict: Hit | Stale) -> bool:
-        """Write the stored reply; whether it could be."""
-        head = verdict.entry.head
-        if head is None:
-            return False
-        self.write_stored(head, verdict.entry.body)
-        return True
 
     def write_stored(self, head: HttpHead, body: bytes) -> None:
         """Write a reply that is whole, with what is said of it now."""
         left_out = (b"content-length", b"age", b"x-request-id")
         fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
-        written = self._passed(AnswerHead(head.status, head.reason, fields, None))
+        written = self.passed_head(AnswerHead(head.status, head.reason, fields, None))
         self.write_whole(written, body, self.status)
 
     def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
@@ -196,16 +163,24 @@ class MountedReply(Passage):
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.tools.observer
         if self._unsure:
-            self.tools.relay.ended(self.methods)
+            self.tools.relay.ended(self.methods, self._changed())
         self._count()
         seconds = perf_counter() - self.started
         ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
-        for method in self.methods:
-            observer.called(method, ended, seconds)
+        for at, method in enumerate(self.methods):
+            # Of a batch's answer nobody knows what is whose.
+            observer.called(method, ended, seconds, 0 if at else self.sent)
         if observer.writes:
             observer.visited(self._visit(seconds))
         else:
             observer.counted("mount", self.status or 499)
+
+    def _changed(self) -> tuple[str, ...]:
+        """The generations of the addresses that an unsafe request changed: its own, and those that its answer names."""
+        way = self.way
+        if way is None or not self.is_write:
+            return ()
+        return (uri_name(way.service.qualified, way.inner, self.query), *self._led_to)
 
     def _visit(self, seconds: float) -> Visit:
         """What the access log says."""

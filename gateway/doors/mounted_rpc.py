@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from gateway.core import rpc_mount
+from gateway.core.call import Call, Http, Params
+from gateway.core.conditions import in_force, named_in_result, named_params
 from gateway.core.faults import (
     BadRequest,
     Fault,
@@ -20,8 +24,8 @@ from gateway.core.method import Method
 from gateway.core.naming import is_introspection, shown
 from gateway.core.reply import Fields
 from gateway.core.rpc_mount import RpcBody, RpcCall
-from gateway.core.storing import why_not_shared
-from gateway.core.verdict import Hit, HttpHead, Pass, Stale
+from gateway.core.storing import why_not_kept, why_not_shared
+from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale
 from gateway.doors.mounted import Mounted
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage import EARLY
@@ -39,6 +43,9 @@ class MountedRpc(Mounted):
     _said = b""
     _single: RpcCall | None = None
     _lists = False
+    _stale: Stale | None = None
+    _parts: list[bytes] | None = None
+    _head: HttpHead | None = None
 
     # --- the body comes before anything is judged
 
@@ -80,7 +87,7 @@ class MountedRpc(Mounted):
         self._said = self.early
         self.put_early(self._said)
         if len(self._said) > LARGE:
-            self._later(self._read_aside())
+            self.later(self._read_aside())
             return
         try:
             self._read(self._calls())
@@ -159,6 +166,26 @@ class MountedRpc(Mounted):
         method = listing.by_rpc_name.get(name) or listing.undescribed(self._way.verb, safe=False)
         return self.tools.relay.policies.access(self._principal).allows(method.qualified)
 
+    def look_up(self, method: Method, body: bytes) -> None:
+        """Answer from memory where it has the reply; a stale one only if the service cannot be reached."""
+        way = self._way
+        choosing = self.notes.choosing
+        if way.service.keep_host:
+            choosing = (*choosing, self.notes.first.get(b"host", b""))
+        asked = Http(way.verb, way.rest + self.query, choosing, body or None)
+        deadline = self.loop.time() + self._seconds
+        params = Params(None if self._single is None else self._single.params)
+        call = Call(self.id, self._principal, method, params, deadline, self.notes.demand, http=asked)
+        self.verdict = self.tools.relay.judge(call, self.tools.wall())
+        if isinstance(self.verdict, Hit) and self._from_memory(self.verdict):
+            return
+        if isinstance(self.verdict, Stale):
+            self._stale = stale = self.verdict
+            self.verdict = Miss(stale.key, stale.generations, stale.epoch, stale.rule, stale.why)
+        if isinstance(self.verdict, Miss) and method.cache is not None:
+            self._parts = []
+        self.depart()
+
     # --- sent as it came
 
     @property
@@ -179,9 +206,16 @@ class MountedRpc(Mounted):
     def answer_head(self, head: AnswerHead) -> bytes | None:
         """The head for the caller; a list of methods is kept back until it is whole."""
         if self._lists:
-            self.upstream_head = HttpHead(head.status, head.reason, head.fields)
+            self._head = HttpHead(head.status, head.reason, head.fields)
             return None
-        return super().answer_head(head)
+        if self._parts is not None and self.method is not None:
+            self._head = HttpHead(head.status, head.reason, head.fields)
+            why = why_not_kept(head.status, head.fields, self.method)
+            if why is not None:
+                self._parts = None
+                if isinstance(self.verdict, Miss):
+                    self.verdict = replace(self.verdict, why=why)
+        return self.passed_head(head)
 
     def tee(self, data: bytes) -> None:
         """Some of the answer: one that is kept back is no larger than a description may be."""
@@ -190,24 +224,34 @@ class MountedRpc(Mounted):
             self._give_up()
             self.refuse(TooLarge(f"The list of methods is larger than {limit} bytes.", limit=limit))
             return
-        super().tee(data)
+        if self._parts is not None:
+            self._parts.append(data)
+            rule = self.method.cache if self.method is not None else None
+            if rule is None or self.sent > rule.max_size:
+                self._parts = None
 
     def answered(self) -> None:
         """The answer is whole: store what may serve again, let the caller see what they may."""
-        if self._lists and self.held is not None and self.upstream_head is not None:
-            self._show(self.upstream_head, b"".join(self.held))
+        if self._lists and self.held is not None and self._head is not None:
+            self._show(self._head, b"".join(self.held))
             return
-        if (
-            self.parts is None
-            or self._single is None
-            or self._single.id is None
-            or self.upstream_head is None
-        ):
+        if self._parts is None or self._single is None or self._single.id is None or self._head is None:
             return
-        split = rpc_mount.split_answer(b"".join(self.parts), self._single.id)
-        if split is not None:
+        split = rpc_mount.split_answer(b"".join(self._parts), self._single.id)
+        if split is not None and isinstance(self.verdict, Miss):
             before, after = split
-            self.keep(b"%d:%b%b" % (len(before), before, after))
+            verdict = self._in_force(self.verdict, before + b"null" + after)
+            self.tools.relay.keep(verdict, self._head, b"%d:%b%b" % (len(before), before, after))
+
+    def _in_force(self, verdict: Miss, answer: bytes) -> Miss:
+        """The verdict with the rule as it holds for this call and its result."""
+        if not verdict.rule.when or self._single is None or self.method is None:
+            return verdict
+        result = named_in_result(answer).get("result")
+        named = named_params(self._single.params, self.method)
+        return replace(
+            verdict, rule=in_force(verdict.rule, named, result if isinstance(result, dict) else {})
+        )
 
     def _show(self, head: HttpHead, body: bytes) -> None:
         """Write an answer that lists methods, without those that the caller may not call."""
@@ -224,7 +268,14 @@ class MountedRpc(Mounted):
                 return
         self.write_stored(head, shown_part)
 
-    def from_memory(self, verdict: Hit | Stale) -> bool:
+    def stands_in(self) -> bool:
+        """Answer with the stale reply, where the service cannot be reached; whether it did."""
+        if self._stale is None:
+            return False
+        self.verdict = self._stale
+        return self._from_memory(self._stale)
+
+    def _from_memory(self, verdict: Hit | Stale) -> bool:
         """Write the stored answer around the caller's own id."""
         head, single = verdict.entry.head, self._single
         if head is None or single is None or single.id is None:

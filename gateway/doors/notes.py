@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from gateway.core.call import Demand, demand_of
+from gateway.core.cache_control import demand_from
+from gateway.core.call import Demand
 from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault
 from gateway.core.forwarded import check_loop
 from gateway.core.policy import Access
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.storing import choosing
+from gateway.core.serving import SPECIAL
+from gateway.core.storing import choosing, own_credential
 from gateway.doors.asked import given_id, patience_of
 from gateway.doors.entrance import Entrance
 from gateway.doors.way import Settled, Way
@@ -38,15 +40,18 @@ class Notes:
         "_lines",
         "_principal",
         "_version",
+        "asked",
         "choosing",
         "credential",
         "demand",
         "fault",
         "first",
         "host",
+        "own_credential",
         "patience",
         "request_id",
         "settled",
+        "special",
         "stems",
         "until",
         "vetted",
@@ -57,12 +62,17 @@ class Notes:
         self.first = {name.lower(): value for name, value in reversed(fields)}
         self.host = self.first.get(b"host", b"").decode("latin-1")
         self.request_id = given_id(self.text(b"x-request-id"))
+        self.asked = fields
         self.choosing = choosing(fields)
+        self.own_credential = own_credential(fields, self.first)
+        """What stands for the caller's credentials for the service, see `core.storing`."""
+        self.special = not SPECIAL.isdisjoint(self.first)
+        """Whether a part is asked for, or a condition made."""
         self.credential: str | None = None
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
-        self.demand: Demand = demand_of(self.text(b"cache-control"))
+        self.demand: Demand = demand_from(fields)
         self.patience = math.inf
         try:
             self.patience = patience_of(self.text(b"labgate-timeout"))

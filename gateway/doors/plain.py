@@ -91,7 +91,7 @@ class PlainDoor:
         else:
             ended = outcome(reply) if reply.kind == "result" else "error"
         if method is not None:
-            self._observer.called(method, ended, self._monotonic() - started)
+            self._observer.called(method, ended, self._monotonic() - started, len(answer.body))
         return answer
 
     async def _call(self, method: Method, asked: Asked) -> Call:

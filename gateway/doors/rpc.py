@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.cache_status import outcome, worst
@@ -13,6 +13,7 @@ from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Singl
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
 from gateway.core.method import Method
 from gateway.core.ports import Observer
+from gateway.core.question import EXPLAIN, Question, question_of
 from gateway.core.reply import Fields, Reply
 from gateway.core.transcode import NotSayable
 from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
@@ -42,7 +43,7 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "raw", "reply")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
@@ -51,6 +52,7 @@ class Part:
         self.reply: Reply | None = None
         self.fault: Fault | None = None
         self.raw: bytes | None = None
+        self.question: Question | None = None
 
 
 class RpcDoor:
@@ -64,13 +66,15 @@ class RpcDoor:
         *,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
+        explain: Callable[[Question, Occasion, Demand], Awaitable[bytes]],
     ) -> None:
-        """`wall` tells seconds since 1970, `monotonic` those of the event loop."""
+        """`wall` tells seconds since 1970, `monotonic` those of the event loop; `explain` answers `rpc.explain`."""
         self._relay = relay
         self._limits = limits
         self._observer = observer
         self._wall = wall
         self._monotonic = monotonic
+        self._explain = explain
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to one request."""
@@ -91,6 +95,9 @@ class RpcDoor:
                 parts = [self._prepare(entry, asked, deadline, terms.demand)]
             case Batch(entries):
                 parts = [self._prepare(entry, asked, deadline, terms.demand) for entry in entries]
+        for part in parts:
+            if part.question is not None:
+                await self._answer(part, part.question, asked, terms.demand)
         await self._carry_out(parts)
         return await self._written(parts, isinstance(message, Batch), asked, terms)
 
@@ -125,6 +132,9 @@ class RpcDoor:
             builtin = BUILTIN.get(entry.method)
             if builtin is not None and asked.view is not None:
                 part.raw = builtin(asked.view, entry.params)
+                return part
+            if entry.method == EXPLAIN:
+                part.question = question_of(entry.params)
                 return part
             method = self._relay.find(entry.method, asked.datastack, asked.principal)
             part.method = method
@@ -161,6 +171,12 @@ class RpcDoor:
                 for part, call in absent:
                     group.create_task(obtain(part, call))
 
+    async def _answer(self, part: Part, question: Question, asked: Occasion, wanted: Demand) -> None:
+        try:
+            part.raw = await self._explain(question, asked, wanted)
+        except Fault as fault:
+            part.fault = fault
+
     async def _obtain(self, part: Part, call: Call) -> None:
         started = self._monotonic()
         try:
@@ -176,7 +192,7 @@ class RpcDoor:
             self._observer.called(part.method, part.fault.name, seconds)
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
-            self._observer.called(part.method, ended, seconds)
+            self._observer.called(part.method, ended, seconds, len(part.reply.body.data))
 
     # write
 

@@ -199,7 +199,9 @@ class RpcLane:
         self, caller: Connection, standing: Standing, quick: Quick, entry: Entry, number: bytes, token: int
     ) -> None:
         """Count a call that was answered, or write it down where there is an access log; `token` is its id's length."""
-        (quick.results if entry.kind == "result" else quick.errors).count += 1
+        tally = quick.results if entry.kind == "result" else quick.errors
+        tally.count += 1
+        tally.size += entry.length
         observer = self._observer
         if not observer.writes:
             self._requests.count += 1
@@ -251,7 +253,9 @@ class RpcLane:
             )
         )
         for quick, entry, _ in found:
-            (quick.results if entry.kind == "result" else quick.errors).count += 1
+            tally = quick.results if entry.kind == "result" else quick.errors
+            tally.count += 1
+            tally.size += entry.length
         visit = self._visit(caller, standing, number, len(found), len(answers) + 2)
         if len(found) == 1:
             visit.method = found[0][0].method.qualified

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.core.catalog import Catalog
+from gateway.core.invalidation import uri_name
 from gateway.core.listing import Listing
 from gateway.core.method import SAFE_VERBS, Method
 from gateway.core.paths import Steps
@@ -29,6 +30,10 @@ class Settled(Struct, frozen=True, gc=False):
     the upstream gets beside Host, its own and X-Request-Id, which is `request_id` where the caller gave one; `host` is
     the caller's where it is passed on. `told` is what every answer says of catalog and cache; `seconds` is the time that
     an answer may take to begin.
+
+    `root` is what stands before the target in the key under which replies may be stored, None where none are; `ruled` = an
+    operator's rule says how. `person` is the principal's part of a key, `version` the line about the catalog;
+    `watched` are the generations that must not end while a request is under way. `heuristic` = a reply may be stored though it says nothing of its freshness.
     """
 
     verb: bytes
@@ -42,6 +47,12 @@ class Settled(Struct, frozen=True, gc=False):
     request_id: bytes | None
     told: bytes
     seconds: float
+    root: bytes | None = None
+    ruled: bool = False
+    person: bytes = b""
+    version: bytes = b""
+    heuristic: bool = False
+    watched: tuple[str, ...] = ()
 
 
 class Way:
@@ -59,6 +70,7 @@ class Way:
         "inner",
         "is_rpc",
         "judged",
+        "lineage",
         "listing",
         "places",
         "rest",
@@ -91,6 +103,7 @@ class Way:
         self.is_rpc = False
         self.below_rpc = False
         self.settled: dict[str, Settled] = {}
+        self.lineage: tuple[str, ...] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -103,6 +116,14 @@ class Way:
             return self.listing.undescribed(self.verb, safe=False)
         found = self.listing.bindings.find(self.verb, self.inner)
         return found or self.listing.undescribed(self.verb, safe=self.verb in SAFE)
+
+    def lineage_of(self, method: Method, query: bytes) -> tuple[str, ...]:
+        """The names of the generations that a stored reply to a request for this path must agree with."""
+        if query:
+            return (*method.lineage, uri_name(self.service.qualified, self.inner, query))
+        if self.lineage is None:
+            self.lineage = (*method.lineage, uri_name(self.service.qualified, self.inner, b""))
+        return self.lineage
 
     def settle(self, peer: str, settled: Settled) -> None:
         """Remember what was decided for a caller at this address."""

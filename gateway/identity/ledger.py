@@ -83,6 +83,11 @@ def all_revoked(folder: Path) -> dict[str, float]:
     return {record.id: record.revoked for record in _read(_records(folder / state.REVOKED), Revoked)}
 
 
+def is_id(text: str) -> bool:
+    """Whether this can be the id of one of the gate's own tokens."""
+    return _whole_id.fullmatch(text) is not None
+
+
 def resolve(given: str, issued: Iterable[Issued]) -> str:
     """The id of the token that an operator means by an id, or by the beginning of one.
 

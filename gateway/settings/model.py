@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from gateway.settings.addresses import Address, HostName, KeySource, Listen, Network, Origin, is_loopback
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
+from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.services import Service, ServiceName
 from gateway.settings.values import (
@@ -172,10 +173,11 @@ class Disk(Section):
 
 
 class Cache(Section):
-    """Where entries are kept; `memory` is in bytes, 0 keeps none. Without `disk` none are kept on the disk."""
+    """Where entries are kept; `memory` is in bytes, 0 keeps none. `disk` is this host's, `redis` is shared by replicas."""
 
     memory: Size = 256 << 20
     disk: Disk | None = None
+    redis: Redis | None = None
 
 
 class Limits(Section):

@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from gateway.settings.addresses import Listen, UpstreamUrl, origin
+from gateway.settings.conditions import Right, Whens
+from gateway.settings.http_cache import HttpCache
 from gateway.settings.mounts import MountPath
 from gateway.settings.problems import Where
 from gateway.settings.sections import Section
@@ -143,16 +145,32 @@ class CacheRule(Section):
 
     `fresh`, `stale` and `negative` are seconds: served without asking, served while one refresh runs or the upstream
     is down, and how long an upstream's JSON-RPC error is kept (0: never). `share` says whose calls may meet: nobody's
-    but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant.
+    but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant. `force` stores what the
+    upstream calls `no-store` or `private` too. With `share: authorized` those callers share who have the right that
+    `authorized` names; it is looked at with every call. `when` are exceptions, of which the first that holds counts.
+    `pin` keeps them when others have to go, in at most half of a tier.
     """
 
     fresh: Seconds
     stale: Seconds = 0.0
-    share: Annotated[Literal["nobody", "everyone"], Word] = "nobody"
+    share: Annotated[Literal["nobody", "authorized", "everyone"], Word] = "nobody"
     tags: Texts = ()
     negative: Seconds = 0.0
     by_name: Flag = False
     max_size: Size = 64 << 20
+    pin: Flag = False
+    force: Flag = False
+    authorized: Right | None = None
+    when: Whens = ()
+
+    @model_validator(mode="after")
+    def _a_right_is_named_where_one_is_asked_for(self) -> "CacheRule":
+        if self.share == "authorized" and self.authorized is None:
+            fix = "add `authorized: view:{params.dataset}`, or write `share: everyone`: who may call the method may share"
+            raise refusal("does not say which right lets callers share", fix, ("share",))
+        if self.authorized is not None and self.share != "authorized":
+            raise refusal("a right that nobody is asked for", "write `share: authorized`", ("authorized",))
+        return self
 
 
 class Parameter(Section):
@@ -230,6 +248,7 @@ class Service(Section):
     `mount` is the path below which callers reach the service as it is; `listen` a port of its own that carries nothing
     else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
     paths, `underscores` request fields with `_` in their name; `keep_host` sends the caller's Host instead of the upstream's.
+    `http_cache` says what is stored of replies that no `cache` rule speaks of.
     """
 
     dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed"], Word] = "auto"
@@ -251,6 +270,7 @@ class Service(Section):
     encoded_slash: Flag = False
     underscores: Flag = False
     keep_host: Flag = False
+    http_cache: HttpCache = HttpCache()
     methods: Mapping[MethodGlob, MethodRule] = Field(default_factory=dict)
 
     @field_validator("url")

@@ -42,6 +42,7 @@ class Metrics(Collector):
         self._log = log
         self._wall = wall
         self._calls: Counter[tuple[str, str, str]] = Counter()
+        self._sizes: Counter[tuple[str, str, str]] = Counter()
         self._durations: dict[str, list[int]] = {}
         self._seconds: Counter[str] = Counter()
         self._requests: Counter[tuple[str, int]] = Counter()
@@ -53,10 +54,13 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def called(self, method: Method, outcome: str, seconds: float) -> None:
-        """Count one call."""
+    def called(self, method: Method, outcome: str, seconds: float, size: int = 0) -> None:
+        """Count one call, and the bytes of its answer."""
         service = method.service
-        self._calls[service, method.qualified, outcome] += 1
+        which = (service, method.qualified, outcome)
+        self._calls[which] += 1
+        if size:
+            self._sizes[which] += size
         buckets = self._durations.get(service)
         if buckets is None:
             buckets = self._durations[service] = [0] * (len(BOUNDS) + 1)
@@ -76,7 +80,7 @@ class Metrics(Collector):
 
     def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
         """Count one call, the HTTP request that it was, and the bytes of its answer."""
-        self.called(method, outcome, seconds)
+        self.called(method, outcome, seconds, sent)
         self.counted("mount", status)
         self._moved[method.service, "sent"] += sent
 
@@ -96,8 +100,10 @@ class Metrics(Collector):
         """Add up what was counted elsewhere."""
         for (service, method, outcome), tally in self._tallies.items():
             count, tally.count = tally.count, 0
+            size, tally.size = tally.size, 0
             if count:
                 self._calls[service, method, outcome] += count
+                self._sizes[service, method, outcome] += size
                 self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
         for (door, status), tally in self._request_tallies.items():
             count, tally.count = tally.count, 0
@@ -125,6 +131,15 @@ class Metrics(Collector):
             total[outcome] += count
         return total
 
+    def by_method(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """How many calls of each method (by its qualified name) ended how, and the bytes of their answers."""
+        self._gather()
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for which, count in self._calls.items():
+            _, method, outcome = which
+            found.setdefault(method, {})[outcome] = (count, self._sizes[which])
+        return found
+
     def collect(self) -> Iterator[Metric]:
         """All metrics, in Prometheus's own shapes."""
         self._gather()
@@ -134,6 +149,14 @@ class Metrics(Collector):
         for labels, count in sorted(self._calls.items()):
             calls.add_metric(labels, count)
         yield calls
+        sizes = CounterMetricFamily(
+            "labgate_call_bytes",
+            "Bytes of answers to calls, by how these ended.",
+            labels=("service", "method", "outcome"),
+        )
+        for labels, count in sorted(self._sizes.items()):
+            sizes.add_metric(labels, count)
+        yield sizes
         requests = CounterMetricFamily(
             "labgate_requests", "HTTP requests answered.", labels=("door", "status")
         )

@@ -392,8 +392,8 @@ class Passage:
         except Exception as mistake:  # noqa: BLE001 - as above
             self.mistaken(mistake)
             return
-        if not self.begun and not self.left:
-            return  # it was kept back, and the subclass writes it
+        if self.over or (not self.begun and not self.left):
+            return  # it was kept back, and the subclass writes it, or has
         if self._chunked:
             self._out.append(b"0\r\n\r\n")
         self.finish(stay=self._stay)

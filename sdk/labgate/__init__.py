@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from labgate._batch import Batch, Handle, batch
     from labgate._client import Client, Namespace
     from labgate._connect import connect
+    from labgate._explain import Explanation, explain
     from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
     from labgate._link import Changes
     from labgate._request import request
@@ -24,6 +25,7 @@ __all__ = [
     "Changes",
     "Client",
     "Error",
+    "Explanation",
     "Handle",
     "Headers",
     "Last",
@@ -38,6 +40,7 @@ __all__ = [
     "batch",
     "connect",
     "download",
+    "explain",
     "last",
     "methods",
     "refresh",
@@ -50,6 +53,7 @@ _HOMES = {
     "Changes": "_link",
     "Client": "_client",
     "Error": "errors",
+    "Explanation": "_explain",
     "Handle": "_batch",
     "Headers": "_response",
     "Last": "_inform",
@@ -64,6 +68,7 @@ _HOMES = {
     "connect": "_connect",
     "download": "_transfer",
     "errors": "",
+    "explain": "_explain",
     "last": "_inform",
     "methods": "_inform",
     "refresh": "_inform",

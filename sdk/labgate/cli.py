@@ -1,4 +1,4 @@
-"""How are a lab's services called from the command line? `labgate methods`, `labgate call`, `labgate request`.
+"""How are a lab's services called from the command line? `labgate methods`, `labgate call`, `labgate explain`, `labgate request`.
 
 Exit codes: 0 done, 1 the call failed, 2 it was written wrongly, 3 the gate cannot be reached, 4 the gate does not let
 this caller, 130 interrupted.
@@ -82,10 +82,14 @@ def _run(given: argparse.Namespace) -> int:
         except GateUnreachable as error:
             _complain(f"{error.message}: this is the list of last time")
         _print_methods(lab, given.pattern, for_people=for_people)
+    elif given.command == "explain":
+        found = labgate.explain(lab, given.method, **_keywords(lab, given.method, given.arguments))
+        print(found if for_people else to_json_text(found))
     elif given.command == "request":
         _request(lab, given, for_people=for_people)
     else:
-        _print_result(_call(lab, given.method, given.arguments), sys.stdout, for_people=for_people)
+        arguments = _keywords(lab, given.method, given.arguments)
+        _print_result(lab[given.method](**arguments), sys.stdout, for_people=for_people)
     sys.stdout.flush()
     return 0
 
@@ -108,13 +112,16 @@ def _parser() -> argparse.ArgumentParser:
         "pattern", nargs="?", help="a glob for the name, or a text in the name or the summary"
     )
     call = commands.add_parser("call", help="call a method")
-    call.add_argument("method", help="its whole name, like jobs.get_job")
-    call.add_argument(
-        "arguments",
-        nargs="*",
-        metavar="NAME=VALUE",
-        help="an argument; NAME:=JSON for one that is no text",
-    )
+    text = "say what would happen to a call and why, without making it"
+    explain = commands.add_parser("explain", help=text)
+    for command in (call, explain):
+        command.add_argument("method", help="its whole name, like jobs.get_job")
+        command.add_argument(
+            "arguments",
+            nargs="*",
+            metavar="NAME=VALUE",
+            help="an argument; NAME:=JSON for one that is no text",
+        )
     request = commands.add_parser("request", help="send a plain HTTP request to a service")
     request.add_argument("service", help="its name; `-` for a path of the gate itself")
     request.add_argument("path", help="the path below the service's mount, a query with it or not")
@@ -124,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     request.add_argument(
         "-o", dest="output", metavar="FILE", help="write the body there (default: the output)"
     )
-    for command in (methods, call, request):
+    for command in (methods, call, explain, request):
         command.add_argument("--url", metavar="URL", help="the gate's address (default: LABGATE_URL)")
         command.add_argument("--datastack", metavar="D", help="adds the services of this datastack")
         command.add_argument(
@@ -134,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _call(lab: Client, name: str, arguments: list[str]) -> Any:
+def _keywords(lab: Client, name: str, arguments: list[str]) -> dict[str, Any]:
+    """The arguments as they were typed, as those of the method's function."""
     from labgate._method import Method
 
     function = lab[name]
@@ -145,9 +153,7 @@ def _call(lab: Client, name: str, arguments: list[str]) -> Any:
     link = lab._session.link  # noqa: SLF001
     method = Method(name, link.catalog.text(name))
     given = dict(_argument(text, method) for text in arguments)
-    if method.open:
-        return function(**given)
-    return function(**method.named_for(given))
+    return given if method.open else method.named_for(given)
 
 
 def _request(lab: Client, given: argparse.Namespace, *, for_people: bool) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.call import Call, Params
-from gateway.core.keys import LONG, framed, key, service_of
+from gateway.core.keys import LONG, constant, framed, key, service_of
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.principal import Principal
 
@@ -122,3 +122,21 @@ def test_a_calls_key_says_its_service():
 @given(st.binary(max_size=30))
 def test_what_is_no_key_is_of_some_service_or_none_and_no_mistake(data):
     assert isinstance(service_of(data), str)
+
+
+requests = st.tuples(
+    st.sampled_from(["GET", "QUERY", "G"]),
+    st.lists(st.binary(max_size=3), min_size=2, max_size=2).map(tuple),
+    st.none() | st.binary(max_size=4),
+    st.sampled_from([b"", b"c", b"cc"]),
+    st.binary(max_size=6),
+)
+
+
+@given(requests, requests)
+def test_two_requests_share_a_key_only_if_the_service_could_not_tell_them_apart(one, other):
+    def of(parts):
+        verb, chooses, body, credential, target = parts
+        return constant(verb, chooses, body, credential) + target
+
+    assert (of(one) == of(other)) == (one == other)

@@ -27,6 +27,7 @@ def _helper(name: str) -> None:
 
 
 _helper("mounting")
+_helper("rfc9111")
 _helper("mounted_labs")
 
 CONFIG = """\

@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from email.utils import formatdate
 
 import pytest
-from mounting import DATE, Answer, Caller, CutShort, Line, Stand, Upstream, alone, same, told, until
+from mounting import DATE, Answer, Caller, CutShort, Line, Stand, Upstream, alone, past, same, told, until
 
 from gateway.wire.head import Head
 from gateway.wire.lane import LONGEST, MOST, Lane, Seen
@@ -46,7 +47,35 @@ async def echo(asked):
         return told(said, "Set-Cookie: own=1; Path=/", f"Location: {asked.target}")
     if "undated" in asked.target:
         return told(said).replace(f"{DATE}\r\n".encode(), b"")
-    return told(said)
+    return cacheable(asked) or told(said)
+
+
+KEPT = {
+    "fresh": "Cache-Control: max-age=3600",
+    "shared": "Cache-Control: public, max-age=3600",
+    "asked": 'Cache-Control: no-cache\r\nETag: "v1"',
+    "old": 'Cache-Control: max-age=5\r\nAge: 60\r\nETag: "v1"',
+    "changed": "Cache-Control: public, max-age=3600\r\nLast-Modified: Thu, 01 Jan 2015 00:00:00 GMT",
+    "varies": "Cache-Control: max-age=3600\r\nVary: X-Odd, Accept",
+    "never": "Cache-Control: no-store",
+    "mine": "Cache-Control: private, max-age=60",
+    "expires": "Expires: Thu, 01 Jan 2099 00:00:00 GMT",
+    "moved": "Cache-Control: public, max-age=3600\r\nLocation: /p/x",
+    "brief": "Cache-Control: public, max-age=2",
+}
+"""What a service says of its answers, by the last step of their path."""
+
+
+def cacheable(asked) -> bytes | None:
+    """An answer that may be stored, and is the same for both gates; None for other paths."""
+    lines = KEPT.get(asked.path.rpartition("/")[2])
+    if lines is None:
+        return None
+    now = f"Date: {formatdate(usegmt=True)}"
+    if any(b'"v1"' in value for value in asked.values("If-None-Match")):
+        return f"HTTP/1.1 304 Not Modified\r\n{now}\r\n{lines}\r\n\r\n".encode()
+    body = b"" if asked.verb == "HEAD" else b"0123456789"
+    return f"HTTP/1.1 200 OK\r\n{now}\r\n{lines}\r\nContent-Length: 10\r\n\r\n".encode() + body
 
 
 FRESH = (
@@ -62,6 +91,9 @@ FRESH = (
     *("/two/a", "/two/b", "/two/deep", "/two/deep/a", "/two/deep/b", "/two/deeper", "/two/./a", "//two/c"),
 )
 """Paths that nobody decided about before, below steps that are known: whose they are is known by that."""
+
+CACHEABLE = tuple(f"/{at}/{name}" for at in ("plain", "two", "up") for name in KEPT if name != "brief")
+"""Paths whose answers are stored, validated or not, as they say themselves."""
 
 TARGETS = (
     *("/up/thing/1", "/up/thing/2", "/up/thing/1?a=1", "/up/thing/1?", "/up/open/x", "/up/a", "/up", "/up/"),
@@ -151,6 +183,18 @@ LINES = (
     ),
     *(
         "Range: bytes=0-1",
+        "Range: bytes=2-5,7-8",
+        "Range: bytes=99-",
+        'If-None-Match: "v1"',
+        'If-None-Match: "v2"',
+        "If-Modified-Since: Thu, 01 Jan 2015 00:00:00 GMT",
+        'If-Match: "v1"',
+        'Range: bytes=0-1\r\nIf-Range: "v1"',
+        "Cache-Control: max-age=0",
+        "Cache-Control: only-if-cached",
+        "Cache-Control: max-stale=1000",
+        "Cache-Control: no-store",
+        "Pragma: no-cache",
         "Origin: https://viewer.example",
         "Access-Control-Request-Method: PUT",
         "TE: trailers",
@@ -205,7 +249,7 @@ class Traffic:
         """A verb and a whole request."""
         pick = self.random
         lines = pick.choice(self.usual) if pick.random() < 0.75 else self.lines(self.choices)
-        verb, target = pick.choice(VERBS), pick.choice(TARGETS[:5] * 20 + FRESH * 4 + TARGETS)
+        verb, target = pick.choice(VERBS), pick.choice(TARGETS[:5] * 20 + FRESH * 4 + CACHEABLE * 6 + TARGETS)
         body = pick.choice(BODIES) if verb != "GET" or pick.random() < 0.1 else None
         version = pick.choice(["HTTP/1.1"] * 60 + ["HTTP/1.0", "HTTP/1.2", "HTTP/1.1 HTTP/1.1"])
         framed = []
@@ -274,6 +318,24 @@ async def test_the_same_traffic_gives_the_same_bytes_with_lanes_on_and_off(stand
     # Else nothing was compared.
     assert gates[0].servers[0].lane
     assert len(gates[1].servers[0].lane) == 0
+
+
+async def test_entries_that_expire_in_between_serve_neither_by_the_lanes_nor_by_the_usual_way(stand):
+    up, gates = await two_gates(stand)
+    token = str(stand.caller("lab").token)
+    on, off = (Side(Caller(gate.address[1], token, stand.ends), up) for gate in gates)
+    request = on.caller.request("GET", "/plain/brief", host="gate.test")
+
+    async def both() -> list[bytes]:
+        (one, asked), (other, asked_too) = [await side.take("GET", request) for side in (on, off)]
+        assert (one, asked) == (other, asked_too)
+        return asked
+
+    for _ in range(2):
+        assert len(await both()) == 1
+        assert not await both()
+        assert not await both()
+        await past(2.01)
 
 
 async def test_the_same_pipelined_traffic_gives_the_same_bytes(stand):

@@ -329,7 +329,7 @@ async def test_what_memory_must_not_answer_any_more_is_not_answered_by_a_lane(st
     assert [await hit() for _ in range(2)] == [False, False]
     await stand.switch(ada, cache="on")
     assert [await hit() for _ in range(2)] == [True, True]
-    entry = next(iter(side.gate.tier._entries.values()))
+    entry = side.gate.tier.recent()[0]
     side.gate.tier.drop(entry.key)
     assert [await hit() for _ in range(2)] == [False, True]
     await stand.switch(ada, cordon={"up": True})

@@ -1,0 +1,139 @@
+"""Does a rule's exception hold for this call and its result, and does the caller have the right that a rule names?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Method, When
+from gateway.core.paths import Steps
+from gateway.core.policy import is_meant, pattern
+from gateway.core.principal import Principal
+
+LARGEST: Final = 1 << 20
+"""Bytes of a result beyond which no condition on it holds: it would have to be read whole."""
+
+_decoder = msgspec.json.Decoder()
+_placeholder = re.compile(r"\{params\.([^{}]+)\}")
+_plain = re.compile(r"[A-Za-z0-9._/@-]+").fullmatch
+_KINDS: Final = ("scope:", "group:", "subject:")
+
+Named = Mapping[str, Any]
+"""Parameters by name, or the members of a result."""
+
+
+def named_params(raw: bytes | None, method: Method) -> Named:
+    """The parameters of a JSON-RPC call by their names; those by position have the names that the method gives them."""
+    said = _decoded(raw or b"")
+    if isinstance(said, dict):
+        return said
+    if isinstance(said, list) and method.params is not None:
+        return dict(zip((param.name for param in method.params), said, strict=False))
+    return {}
+
+
+def named_in_request(method: Method, inner: Steps, query: bytes) -> Named:
+    """The parameters of a request through a mount by their names: those of its path and of its query."""
+    binding = method.binding
+    found: dict[str, Any] = dict(parse_qsl(query[1:].decode("utf-8", "replace"), keep_blank_values=True))
+    if not isinstance(binding, HttpBinding):
+        return found
+    for place in binding.places:
+        if place.where == "query" and place.name in found:
+            found[place.param] = found[place.name]
+    steps = binding.path.split("/")[1:]
+    if len(steps) != len(inner):
+        return found
+    for written, step in zip(steps, inner, strict=True):
+        names = IN_PATH.findall(written)
+        literal = re.escape(written).replace(r"\{", "{").replace(r"\}", "}")
+        match = re.fullmatch(IN_PATH.sub("(.+)", literal), step.decode("utf-8", "replace")) if names else None
+        if match:
+            found.update(zip(names, match.groups(), strict=False))
+    return found
+
+
+def named_in_result(body: bytes) -> Named:
+    """The members of a result that is a JSON object; none where it is no such, or too large to be read."""
+    said = _decoded(body) if len(body) <= LARGEST else None
+    return said if isinstance(said, dict) else {}
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return _decoder.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+
+
+def in_force(rule: CacheRule, params: Named, result: Named) -> CacheRule:
+    """The rule as it holds for a call with these parameters and this result: the first exception that applies counts."""
+    for one in rule.when:
+        if _holds(one, params, result):
+            return replace(rule, fresh=one.fresh, stale=one.stale)
+    return rule
+
+
+def may_keep(rule: CacheRule) -> bool:
+    """Whether the rule stores anything, whatever the call says."""
+    return rule.fresh > 0 or any(one.fresh > 0 for one in rule.when)
+
+
+def _holds(one: When, params: Named, result: Named) -> bool:
+    return all(_passes(test, params) for test in one.params) and all(
+        _passes(test, result) for test in one.result
+    )
+
+
+def _passes(test: Clause, said: Named) -> bool:
+    """Whether a member, which a dotted name finds, is one of the globs; None is what is not there."""
+    value: Any = said.get(test.name)
+    if value is None:
+        value = said
+        for step in test.name.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+    if value is None:
+        return None in test.globs
+    text = _text(value)
+    return text is not None and any(one is not None and _glob(one, text) for one in test.globs)
+
+
+def _text(value: Any) -> str | None:
+    """A plain value as it is compared: texts as they are, others as JSON writes them."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, bool | int | float) else None
+
+
+def _glob(glob: str, text: str) -> bool:
+    if glob == "*":
+        return True
+    return re.fullmatch(pattern(glob).replace("[^/]*", "(?s:.*)"), text) is not None
+
+
+def right_of(rule: CacheRule, params: Named) -> str | None:
+    """The right that a call's rule asks for, its parameters put in; None where one of them is not a plain word."""
+    missing = False
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal missing
+        text = _text(params.get(found[1]))
+        # Whoever could write a colon could make one right look like another.
+        missing = missing or text is None or not _plain(text)
+        return text or ""
+
+    right = _placeholder.sub(put, rule.authorized)
+    if missing or not right:
+        return None
+    return right if right.startswith(_KINDS) else f"scope:{right}"
+
+
+def shared_by(rule: CacheRule, principal: Principal, params: Named) -> str | None:
+    """The right by which this principal shares the rule's entries with others, None where they have an own."""
+    right = right_of(rule, params)
+    return right if right is not None and is_meant(right, principal) else None

@@ -1,0 +1,83 @@
+"""How is an answer written that is made of what is stored?"""
+
+from __future__ import annotations
+
+from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
+from gateway.core.http_storing import BY_THE_REPLY, head_of
+from gateway.core.serving import Served, served
+from gateway.core.verdict import Entry, HttpHead, Miss, Pass, Stale
+from gateway.doors.keeping import Keeping
+from gateway.doors.mounted_reply import MountedReply
+
+
+class MountedServed(MountedReply):
+    """A request below a mount that a stored reply may answer: whole, in part, or by word that it is unchanged."""
+
+    _keeping: Keeping | None = None
+    _collapsed = False
+    _asked_status: int | None = None
+    _told: bytes | None = None
+
+    def serve(self, entry: Entry) -> None:
+        """Answer with what is stored, as this request wants it."""
+        now = self.tools.wall()
+        verdict = self.verdict
+        seconds = ttl(entry, now)
+        if isinstance(verdict, Miss | Pass):
+            fetched = trip_status(
+                verdict,
+                stored=self._asked_status == 304,
+                collapsed=self._collapsed,
+                status=self._asked_status,
+                ttl=seconds,
+            )
+            self._say(fetched, entry, now)
+        else:
+            self._say(f"labgate; hit; ttl={seconds}", entry, now)
+        self._write(entry)
+
+    def serve_stale(self, entry: Entry, why: str) -> None:
+        """Answer with what is stored, though it is stale."""
+        now = self.tools.wall()
+        if not isinstance(self.verdict, Stale):
+            miss = self.verdict
+            rule = miss.rule if isinstance(miss, Miss) else BY_THE_REPLY
+            self.verdict = Stale(entry, entry.key, entry.generations, entry.epoch, rule, "expired")
+        self._say(stale_status(entry, why, now), entry, now)
+        self._write(entry)
+
+    def _say(self, status: str, entry: Entry, now: float) -> None:
+        self._told = b"Cache-Status: %b\r\nAge: %d\r\n" % (status.encode(), age_of(entry, now))
+
+    def _write(self, entry: Entry) -> None:
+        head = entry.head
+        if head is None:
+            head = HttpHead(500, b"", ())
+        if (
+            self._way.verb == "GET"
+            and not self.notes.special
+            and head.ready
+            and self._way.service.cors is None
+        ):
+            self.status = head.status
+            self.write_whole(head.ready + self._added(), entry.body, head.status)
+            return
+        made = served(head, entry.length, self._way.verb, self.seen.fields, entry.stored)
+        self._write_served(made, entry)
+
+    def _write_served(self, made: Served, entry: Entry) -> None:
+        whole = made.stop - made.start == entry.length
+        body = entry.body if whole else entry.body[made.start : made.stop]
+        head = head_of(made.status, made.reason, made.fields)
+        self.write_stored(head, body)
+
+    def told_of_cache(self, spent: float | None) -> bytes | None:
+        """What a reply says that is made of a stored one; None where it says what every reply does."""
+        if self._told is not None:
+            timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
+            return self._told + timing
+        if self._keeping is None or not isinstance(self.verdict, Miss):
+            return None
+        line = trip_status(self.verdict, stored=True, collapsed=False, status=self._asked_status, ttl=None)
+        timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
+        return b"Cache-Status: %b\r\n" % line.encode() + timing

@@ -1,0 +1,103 @@
+"""How do equal requests below a mount share one trip?"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from gateway.core.conditions import may_keep
+from gateway.core.http_storing import BY_THE_REPLY
+from gateway.core.verdict import Entry, Hit, Miss
+from gateway.doors.mounted_served import MountedServed
+from gateway.http_book import Trip, Wanted
+
+WAIT_SECONDS: Final = 5.0
+"""For how long a request waits for another one's trip before it makes its own."""
+
+_TURNS: Final = 3
+"""How often a request waits for others."""
+
+
+class MountedShared(MountedServed):
+    """A request below a mount that may wait for the trip of another one for the same."""
+
+    wanted: Wanted | None = None
+    """The request as the cache sees it; None where it has no part in it."""
+    candidate: Entry | None = None
+    """The stored reply about which the service is asked."""
+    _trip: Trip | None = None
+    _turns = 0
+
+    def _shares(self, verdict: Miss) -> bool:
+        """Whether it is known to be worth it: a rule stores the reply, or there is one about which is asked."""
+        wanted = self._wanted
+        plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
+        usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
+        worth = (wanted.rule is not BY_THE_REPLY and may_keep(wanted.rule)) or self.candidate is not None
+        return plain and usual and worth and bool(verdict.key)
+
+    def _follow(self, verdict: Miss) -> bool:
+        """Wait for the trip of another request for the same, or begin one; whether it waits."""
+        book, method = self.tools.relay.book, self.method
+        if method is None:
+            return False
+        trip = book.trip(verdict, method)
+        if trip is None:
+            self._trip = book.lead(verdict, method)
+            return False
+        if self._turns >= _TURNS:
+            return False
+        self._turns += 1
+        self.later(self._wait_for(trip, verdict))
+        return True
+
+    async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
+        shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))
+        if self.over or self.left:
+            return
+        found = self.tools.relay.book.find(self._wanted, self.tools.wall())
+        if shared and isinstance(found.verdict, Hit):
+            # Its reply is ours: it came by a trip that began before we asked no later than we did.
+            self.verdict, self._collapsed = verdict, True
+            self.serve(found.verdict.entry)
+        elif shared is None or shared:
+            self.go_or_say_no()
+        elif self._turns < _TURNS and trip.deserted:
+            self.look()
+        else:
+            self.go_or_say_no()
+
+    def seconds_left(self) -> float:
+        """How long the caller still waits."""
+        raise NotImplementedError
+
+    def land(self, *, shared: bool, deserted: bool = False) -> None:
+        """Whoever waits for this request's trip waits no more."""
+        trip, self._trip = self._trip, None
+        if trip is not None:
+            trip.deserted = deserted
+            trip.land(shared=shared)
+
+    # --- what a subclass does
+
+    def look(self) -> None:
+        """Judge what memory has now."""
+        raise NotImplementedError
+
+    def go_or_say_no(self) -> None:
+        """Send the request on, unless its caller wants what is stored or nothing (RFC 9111 section 5.2.1.7)."""
+        raise NotImplementedError
+
+    def depart(self) -> None:
+        """Send the request on."""
+        raise NotImplementedError
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what has to wait for something."""
+        raise NotImplementedError
+
+    @property
+    def _wanted(self) -> Wanted:
+        if self.wanted is None:
+            raise ValueError("the cache has no part in this request")
+        return self.wanted

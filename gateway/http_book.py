@@ -1,0 +1,292 @@
+"""Which stored HTTP reply answers a request through a mount, and what is stored of the replies that come?
+
+RFC 9111's rule book, joined to the tiers: what it decides is in `core.http_judging` and `core.http_storing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.core.call import Demand
+from gateway.core.conditions import Named, in_force, named_in_result
+from gateway.core.http_freshness import HttpCache
+from gateway.core.http_judging import Found, judge_http
+from gateway.core.http_storing import (
+    BY_THE_REPLY,
+    Exchange,
+    Place,
+    Storing,
+    dated,
+    entries,
+    head_of,
+    storing,
+)
+from gateway.core.keys import constant, person, scope
+from gateway.core.keys import target as target_part
+from gateway.core.method import CacheRule, Method
+from gateway.core.ports import Generations
+from gateway.core.principal import Principal
+from gateway.core.reply import Fields
+from gateway.core.switches import SWITCHED_OFF, Switches
+from gateway.core.validators import freshened
+from gateway.core.vary import variant
+from gateway.core.verdict import Entry, HttpHead, Miss
+
+NO_VARIANT: Final = "no reply for these fields"
+
+
+class Wanted(Struct, frozen=True):
+    """A request through a mount, as the cache sees it.
+
+    `root` is its key without what replies vary by, `chosen` are the fields that are in it. `lineage` are the names of the
+    generations that a reply must agree with. `credential` = it carries the caller's own for the service; `special` = it
+    asks for a part or makes a condition.
+    """
+
+    rule: CacheRule
+    root: bytes
+    person: bytes
+    asked: Fields
+    demand: Demand
+    lineage: tuple[str, ...]
+    chosen: frozenset[bytes]
+    settings: HttpCache
+    credential: bool = False
+    special: bool = False
+    named: Named = {}
+    """The request's parameters by name, where the rule asks for them."""
+
+    @property
+    def lasting(self) -> Wanted:
+        """The same with the longest time that its rule gives: what a reply may turn out to have."""
+        rule = self.rule
+        longest = max(rule.when, key=lambda one: one.fresh, default=None)
+        if longest is None or longest.fresh <= rule.fresh:
+            return self
+        return replace(self, rule=replace(rule, fresh=longest.fresh, stale=longest.stale))
+
+    def for_result(self, body: bytes) -> Wanted:
+        """The same with its rule as it holds for the request and this result."""
+        if not self.rule.when:
+            return self
+        needed = any(one.result for one in self.rule.when)
+        return replace(self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}))
+
+
+def rule_for(method: Method) -> CacheRule:
+    """The operator's rule for the method, or the one that lets each reply speak for itself."""
+    return method.cache or BY_THE_REPLY
+
+
+def root_prefix(
+    method: Method, principal: Principal, verb: str, chooses: tuple[bytes, ...], *, credential: bytes
+) -> bytes | None:
+    """A root without its target, for requests without a body; None where a right decides, which targets may name."""
+    if rule_for(method).share == "authorized":
+        return None
+    return root_of(method, principal, verb, chooses, None, b"", {}, credential=credential)
+
+
+def root_of(
+    method: Method,
+    principal: Principal,
+    verb: str,
+    chooses: tuple[bytes, ...],
+    body: bytes | None,
+    target: bytes,
+    named: Named,
+    *,
+    credential: bytes,
+) -> bytes:
+    """The key under which replies to a request lie, or the signpost to them.
+
+    HEAD has GET's: the same is stored for both. What came for somebody's own credential is for them alone. `named` are
+    the request's parameters, where the rule asks for a right.
+    """
+    alone = person(principal.issuer, principal.subject)
+    who = alone if credential else scope(rule_for(method), principal, named)
+    return (
+        target_part(method.service, "http")
+        + who
+        + constant("GET" if verb == "HEAD" else verb, chooses, body, credential)
+        + target
+    )
+
+
+def watched_for(method: Method) -> tuple[str, ...]:
+    """The generations of which at least one ends when anything does that may concern replies of this method."""
+    return (*method.writes, *method.lineage)
+
+
+class Trip:
+    """A trip to a service whose reply others wait for, if it turns out to be theirs too."""
+
+    def __init__(self, forget: Callable[[], None]) -> None:
+        self._landed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._forget = forget
+        self.deserted = False
+        """Whether it ended because its caller went away, so that somebody else may begin it anew."""
+
+    def land(self, *, shared: bool) -> None:
+        """It is over; `shared` = its reply is stored, so that whoever waited looks again."""
+        if not self._landed.done():
+            self._forget()
+            self._landed.set_result(shared)
+
+    async def landed(self, seconds: float) -> bool | None:
+        """Whether its reply was stored; None if that took too long."""
+        done, _ = await asyncio.wait((self._landed,), timeout=seconds)
+        return self._landed.result() if done else None
+
+
+class HttpBook:
+    """Finds and stores HTTP replies; whoever carries requests through a mount asks it."""
+
+    def __init__(
+        self,
+        get: Callable[[bytes], Entry | None],
+        put: Callable[[Entry], bool],
+        drop: Callable[[bytes], None],
+        generations: Generations,
+        switches: Switches,
+    ) -> None:
+        """`get`, `put` and `drop` reach the tiers that are at hand."""
+        self.get = get
+        self._put = put
+        self._drop = drop
+        self._generations = generations
+        self._switches = switches
+        self._trips: dict[Hashable, Trip] = {}
+
+    # --- find
+
+    def find(self, wanted: Wanted, now: float) -> Found:
+        """What memory has for the request at `now` (seconds since 1970)."""
+        if not self._switches.cache:
+            return Found(SWITCHED_OFF)
+        key, entry = self._under(wanted)
+        found = judge_http(
+            wanted.rule,
+            key,
+            entry,
+            wanted.demand,
+            epoch=self._generations.epoch,
+            generations=self._generations.read(wanted.lineage),
+            now=now,
+        )
+        if entry is None and key != wanted.root and isinstance(found.verdict, Miss):
+            return replace(found, verdict=replace(found.verdict, why=NO_VARIANT))
+        return found
+
+    def is_fresh(self, entry: Entry, lineage: tuple[str, ...], now: float) -> bool:
+        """Whether the entry answers at once, as it is, whoever may have it: what `find` says of it in one step."""
+        return (
+            entry.stored - 1 <= now < entry.fresh_until
+            and not entry.validate
+            and entry.epoch == self._generations.epoch
+            and entry.generations == self._generations.read(lineage)
+        )
+
+    def _under(self, wanted: Wanted) -> tuple[bytes, Entry | None]:
+        """The key that the request has after what is known of its kind, and what lies there."""
+        entry = self.get(wanted.root)
+        if entry is None or not entry.vary:
+            return wanted.root, entry
+        key = variant(wanted.root, entry.vary, wanted.asked, wanted.person)
+        return key, self.get(key)
+
+    # --- what was decided before it was known that there is anything to store
+
+    def mark(self, watched: tuple[str, ...]) -> tuple[int, ...]:
+        """What must not have changed when a reply comes, for a request that nobody looked up (see `since`)."""
+        return self._generations.read(watched)
+
+    def since(
+        self, wanted: Wanted, watched: tuple[str, ...], mark: tuple[int, ...], epoch: int
+    ) -> Miss | None:
+        """The verdict that a look-up would have given when `mark` was read; None if something has ended since.
+
+        The generations of the request's own address are read first: whatever ends one of them ends the service's
+        before, so that an equal mark after it proves them as old as the mark.
+        """
+        generations = self._generations.read(wanted.lineage)
+        if self.mark(watched) != mark or self._generations.epoch != epoch or not self._switches.cache:
+            return None
+        return Miss(self._under(wanted)[0], generations, epoch, wanted.rule, "not stored")
+
+    # --- store
+
+    def how(
+        self, wanted: Wanted, status: int, fields: Fields, requested: float, received: float
+    ) -> Storing | str:
+        """How the reply to a request is stored, or why it is not."""
+        if not self._switches.cache:  # switched off while the trip went on
+            return "switched off"
+        exchange = Exchange(wanted.demand, wanted.credential, wanted.special, requested, received)
+        return storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
+
+    def store(
+        self, wanted: Wanted, miss: Miss, how: Storing, head: HttpHead, body: bytes, received: float
+    ) -> Entry | None:
+        """Store a whole reply; the entry, or None if the tier does not take it."""
+        if not self._switches.cache or len(body) > wanted.rule.max_size:
+            return None
+        made = entries(how, self._place(wanted), miss, head, body, received)
+        stored = [self._put(entry) for entry in made]
+        return made[-1] if all(stored) else None
+
+    def _place(self, wanted: Wanted) -> Place:
+        return Place(wanted.root, wanted.person, wanted.asked, self.get(wanted.root), wanted.chosen)
+
+    def freshen(
+        self, wanted: Wanted, miss: Miss, old: Entry, told: Fields, requested: float, received: float
+    ) -> Entry | None:
+        """Renew a stored reply by the fields of a newer one that has the same body (RFC 9111 section 4.3.4).
+
+        The entry as it serves now; it is stored where its fields still let it be, and forgotten where they do not.
+        """
+        head = old.head
+        if head is None:
+            return None
+        told = dated(told, received)
+        fields = freshened(head.fields, told)
+        # The age counts from this reply on: the Date is its own, and an Age that it does not say is none.
+        aged = (*fields, *(field for field in told if field[0].lower() == b"age"))
+        whole = replace(wanted, special=False).for_result(old.body)
+        how = self.how(whole, head.status, aged, requested, received)
+        if isinstance(how, str):
+            if not wanted.demand.no_store:
+                self._drop(old.key)
+            return replace(old, head=head_of(head.status, head.reason, fields), stored=received, aged=0)
+        renewed = head_of(head.status, head.reason, how.fields)
+        entry = self.store(whole, miss, how, renewed, old.body, received)
+        if entry is not None and entry.key != old.key:
+            self._drop(old.key)
+        return entry or replace(old, head=renewed, stored=received, aged=how.aged)
+
+    def drop(self, entry: Entry) -> None:
+        """Forget a reply that holds no longer."""
+        self._drop(entry.key)
+
+    # --- trips that others wait for
+
+    def trip(self, miss: Miss, method: Method) -> Trip | None:
+        """A trip under way for the same, in the same generations; nothing was written to the service since it left."""
+        return self._trips.get(self._trip_key(miss, method))
+
+    def lead(self, miss: Miss, method: Method) -> Trip:
+        """Begin a trip for which others may wait; it must land."""
+        key = self._trip_key(miss, method)
+        self._trips[key] = made = Trip(lambda: self._forget(key))
+        return made
+
+    def _trip_key(self, miss: Miss, method: Method) -> Hashable:
+        return miss.key, miss.epoch, miss.generations, self._generations.read(method.writes)
+
+    def _forget(self, key: Hashable) -> None:
+        self._trips.pop(key, None)

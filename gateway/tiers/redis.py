@@ -1,0 +1,303 @@
+"""Which entries do the replicas of a gate share?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Final, Protocol, TypeAlias
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+from redis.exceptions import ResponseError
+
+from gateway.core.ports import Generations
+from gateway.core.verdict import Entry
+from gateway.tiers.bumps import Bumps
+from gateway.tiers.redis_exchange import Exchange, Ledger
+from gateway.tiers.redis_link import FAILURES, Command, Link, Place, why
+from gateway.tiers.redis_scripts import COUNTERS
+from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, packed, unpacked
+from gateway.tiers.redis_words import Names
+from gateway.tiers.replication import Replicated, rows_of
+
+log = logging.getLogger("labgate.redis")
+
+LARGE: Final = 256 << 10
+"""Bytes from which on a value is made and checked beside the event loop."""
+FIRST_SESSION: Final = 1.0
+"""Seconds that a start waits for Redis; it goes on without."""
+_LONGEST_LIFE: Final = 30 * 86400.0
+_STORING: Final = 4
+"""Storing may take so many times as long as reading: nobody waits for it."""
+
+Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
+
+
+class Numbers(Protocol):
+    """Who publishes numbers, and reads them when somebody asks."""
+
+    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that go up and down."""
+
+    def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
+        """Publish numbers that only grow."""
+
+
+class Options(Struct, frozen=True):
+    """How Redis is used; `patience` is in seconds for a read, `largest` the bytes of the largest value."""
+
+    place: Place
+    prefix: str = "labgate"
+    patience: float = 0.25
+    largest: int = 16 << 20
+
+
+class Counts(Struct):
+    """What happened to values: found and used, not found or void, stored, not stored, cut or altered."""
+
+    hits: int = 0
+    misses: int = 0
+    stored: int = 0
+    refused: int = 0
+    corrupt: int = 0
+
+
+class RedisTier:
+    """Entries in Redis, as values that live as long as the entries serve. Nothing is raised, and nothing takes long."""
+
+    name = "redis"
+
+    def __init__(
+        self, options: Options, generations: Replicated, exchange: Exchange, wall: Callable[[], float]
+    ) -> None:
+        """`wall` tells seconds since 1970."""
+        self._options = options
+        self._generations = generations
+        self._exchange = exchange
+        self._wall = wall
+        self._warned = False
+        self.counts = Counts()
+
+    def may_have(self, service: str) -> bool:
+        """Whether any replica stored something of this service, as far as is known; False while Redis is away."""
+        return self._exchange.link is not None and service.encode() in self._exchange.services
+
+    async def get(self, key: bytes) -> Entry | None:
+        """The entry under the key, with this host's own generations of now, if it still holds on every replica."""
+        link = self._exchange.link
+        entry = None if link is None else await self._read(link, key)
+        if entry is None:
+            self.counts.misses += 1
+        else:
+            self.counts.hits += 1
+        return entry
+
+    async def put(self, entry: Entry) -> bool:
+        """Store the entry, unless something ended since its trip began; whether it was stored."""
+        link = self._exchange.link
+        stored = link is not None and await self._store(link, entry)
+        if stored:
+            self.counts.stored += 1
+        else:
+            self.counts.refused += 1
+        return stored
+
+    async def drop(self, key: bytes) -> None:
+        """Forget the key, if Redis is there."""
+        if (link := self._exchange.link) is not None:
+            await self._ask(link, self._options.patience, ("DEL", self._key(key)))
+
+    # --- reading
+
+    async def _read(self, link: Link, key: bytes) -> Entry | None:
+        name, table = self._key(key), self._exchange.names.key("generations")
+        since = self._generations.moment
+        commands = (("MULTI",), ("EVAL", COUNTERS, 2, name, table), ("GET", name), ("EXEC",))
+        replies = await self._ask(link, self._options.patience, *commands)
+        if replies is None or replies[-1] is None:
+            return None
+        told, value = replies[-1]
+        if value is None or isinstance(told, ResponseError) or isinstance(value, ResponseError):
+            return None
+        try:
+            stored = unpacked(value) if len(value) < LARGE else await asyncio.to_thread(unpacked, value)
+        except UnreadableError as unreadable:
+            await self._corrupt(link, name, unreadable)
+            return None
+        return self._valid(stored, told, key, since)
+
+    def _valid(self, stored: Stored, told: list[bytes | None], key: bytes, since: int) -> Entry | None:
+        entry = stored.entry
+        try:
+            counters = tuple([int(count or 0) for count in told[1:]])
+        except ValueError:  # no number of ours
+            return None
+        agrees = (told[0], counters, entry.key) == (stored.incarnation, stored.counters, key)
+        if not agrees or stored.rows != rows_of(entry.lineage):
+            return None
+        now = self._generations.now(entry.lineage, stored.incarnation, since)
+        return None if now is None else replace(entry, epoch=now[0], generations=now[1])
+
+    async def _corrupt(self, link: Link, name: str, unreadable: UnreadableError) -> None:
+        self.counts.corrupt += 1
+        if not self._warned:
+            self._warned = True
+            log.warning("a value in redis is not used (%s); more of them are only counted", unreadable)
+        await self._ask(link, self._options.patience, ("DEL", name))
+
+    # --- storing
+
+    async def _store(self, link: Link, entry: Entry) -> bool:
+        life = min(entry.stale_until - self._wall(), _LONGEST_LIFE)
+        service = service_of(entry)
+        if life <= 0 or entry.length > self._options.largest or service is None:
+            return False
+        # Before anything is waited for: what ended until now has ended here too.
+        mark = self._generations.before(entry)
+        if mark is None:
+            return False
+        body = await _body(entry)
+        if body is None:
+            return False
+        stored = Stored(replace(entry, body=body, extent=None), mark[0], rows_of(entry.lineage), mark[1])
+        value = packed(stored) if len(body) < LARGE else await asyncio.to_thread(packed, stored)
+        commands: list[Command] = [("SET", self._key(entry.key), value, "PX", max(1, int(1000 * life)))]
+        if service not in self._exchange.services:
+            commands.append(("SADD", self._exchange.names.key("services"), service))
+        if await self._ask(link, _STORING * self._options.patience, *commands) is None:
+            return False
+        self._exchange.services.add(service)
+        return True
+
+    # --- both
+
+    def _key(self, key: bytes) -> str:
+        return self._exchange.names.key(f"{VERSION}:{blake2b(key, digest_size=20).hexdigest()}")
+
+    async def _ask(self, link: Link, patience: float, *commands: Command) -> list[Any] | None:
+        try:
+            async with asyncio.timeout(patience):
+                return await link.ask(*commands)
+        except FAILURES as failure:
+            log.debug("redis was asked in vain: %s", why(failure))
+            self._exchange.doubt()
+            return None
+
+    # --- numbers
+
+    def status(self) -> dict[str, Any]:
+        """What operators see; `since` is for how many seconds Redis is there, or away."""
+        exchange = self._exchange
+        return {
+            "connected": exchange.link is not None,
+            "since": exchange.seconds,
+            **({"why": exchange.why} if exchange.why else {}),
+            "unsent": len(self._generations.unsent()),
+            **to_builtins(self.counts),
+            "name": exchange.name,
+            "replicas": exchange.behind,
+        }
+
+    def publish(self, numbers: Numbers) -> None:
+        """Have every number read whenever metrics are asked for."""
+        exchange, unsent = self._exchange, self._generations.unsent
+        numbers.gauge(
+            "redis_connected",
+            "Whether Redis is there and in agreement.",
+            (),
+            lambda: [((), float(exchange.link is not None))],
+        )
+        numbers.gauge(
+            "redis_unsent",
+            "Ended generations that Redis knows not of.",
+            (),
+            lambda: [((), float(len(unsent())))],
+        )
+        numbers.gauge(
+            "redis_replicas", "Replicas that live.", (), lambda: [((), float(len(exchange.replicas)))]
+        )
+        numbers.counter(
+            "redis_values",
+            "Values in Redis that were used, not there, stored, not stored, or cut or altered.",
+            ("outcome",),
+            lambda: [((name,), float(count)) for name, count in to_builtins(self.counts).items()],
+        )
+
+
+class Shared(Struct, frozen=True):
+    """What a gate uses that shares its cache: the tier, and its generations of which the replicas hear."""
+
+    tier: RedisTier
+    generations: Replicated
+
+
+@asynccontextmanager
+async def shared_by_replicas(
+    options: Options,
+    local: Generations,
+    *,
+    state: Path | None,
+    wall: Callable[[], float],
+    monotonic: Callable[[], float],
+    ledger: Ledger | None = None,
+) -> AsyncIterator[Shared]:
+    """Share the cache with the replicas as long as this is open; `local` are then asked and ended by `generations`.
+
+    `state` is a file for what is not sent yet, the same for all workers of a host; None = only this process knows.
+    `ledger` has the revoked tokens, which all replicas shall know.
+    """
+    bumps = _bumps(state)
+    generations = Replicated(local, bumps)
+    name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
+    names = Names(options.prefix, options.place.database)
+    exchange = Exchange(options.place, names, generations, name, monotonic, ledger)
+    work = asyncio.create_task(exchange.run(), name="exchange with redis")
+    try:
+        try:
+            async with asyncio.timeout(FIRST_SESSION):
+                await exchange.tried.wait()
+        except TimeoutError:
+            pass
+        yield Shared(RedisTier(options, generations, exchange, wall), generations)
+    finally:
+        await exchange.farewell()
+        work.cancel()
+        await asyncio.wait((work,))
+        bumps.close()
+
+
+def _bumps(state: Path | None) -> Bumps:
+    try:
+        if state is not None:
+            state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Bumps(state)
+    except OSError as failure:
+        log.warning("what is not sent to redis is not kept over a restart: %s", failure.strerror)
+        return Bumps(None)
+
+
+def service_of(entry: Entry) -> bytes | None:
+    """The service whose entry it is; None if its lineage does not tell, or is not the one of its generations."""
+    lineage = entry.lineage
+    if len(lineage) != len(entry.generations) or len(lineage) >= MOST_ROWS:
+        return None
+    return next((name[8:].encode() for name in lineage if name.startswith("service:")), None)
+
+
+async def _body(entry: Entry) -> bytes | None:
+    """The whole body in memory; None if the file does not have it any more."""
+    extent = entry.extent
+    if extent is None:
+        return entry.body
+    try:
+        data = await asyncio.to_thread(os.pread, extent.file.fileno(), extent.length, extent.offset)
+    except (OSError, ValueError):
+        return None
+    return data if len(data) == extent.length else None

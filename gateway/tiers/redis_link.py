@@ -1,0 +1,161 @@
+"""How are a few connections to one Redis kept, each of which surely leads to the same server?
+
+A connection that is made anew may lead to a server that was restarted or restored meanwhile, or to another one: so every
+one is asked first which run of a server it leads to, and a link knows one run only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from redis.asyncio import Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+
+Command = Sequence[bytes | str | int]
+
+FAILURES: Final = (RedisError, OSError, TimeoutError, EOFError)
+"""What asking may raise."""
+CONNECTIONS: Final = 8
+"""Connections of one link for questions; who finds none free waits."""
+
+
+class Place(Struct, frozen=True):
+    """Where a Redis is and how it is asked; `ca` is a file of certificates to trust instead of the system's."""
+
+    host: str
+    port: int
+    database: int = 0
+    tls: bool = False
+    user: str | None = None
+    password: str | None = None
+    ca: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+class AnotherRunError(RedisError):
+    """The server is not the one that was asked before."""
+
+
+class Link:
+    """Connections to one run of a server. After `close` nothing can be asked any more."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._closed = False
+        self.run = b""
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send the commands at once; their replies, errors among them raised. Raises `FAILURES`."""
+        async with self._turns:
+            connection = self._idle.pop() if self._idle else await self.connect()
+            self._busy.add(connection)
+            try:
+                replies = await _exchange(connection, commands)
+            except BaseException:
+                await drop(connection)
+                raise
+            finally:
+                self._busy.discard(connection)
+            if self._closed:
+                await drop(connection)
+            else:
+                self._idle.append(connection)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    async def connect(self) -> Connection:
+        """A connection of one's own, to be ended by `drop`. Raises `FAILURES`; `AnotherRunError` is one of them."""
+        if self._closed:
+            raise ConnectionError("the link was closed")
+        connection = _connection(self._place)
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            self._check(*await _exchange(connection, [("INFO", "server")]))
+        except BaseException:
+            await drop(connection)
+            raise
+        return connection
+
+    def _check(self, told: bytes | ResponseError) -> None:
+        """What INFO told must be what it told the connections before."""
+        if isinstance(told, ResponseError):
+            raise told
+        run = next((line[7:] for line in told.split() if line.startswith(b"run_id:")), b"?")
+        if self.run not in (b"", run):
+            raise AnotherRunError("the server was restarted or replaced")
+        self.run = run
+
+    async def close(self) -> None:
+        """End every connection; whoever waits for a reply gets an error at once."""
+        self._closed = True
+        for connection in (*self._idle, *self._busy):
+            await drop(connection)
+        self._idle.clear()
+
+
+async def drop(connection: Connection) -> None:
+    """End a connection, without waiting for the other side."""
+    await connection.disconnect(nowait=True)
+
+
+async def send(connection: Connection, *commands: Command) -> None:
+    """Send commands whose replies somebody reads by `reply`."""
+    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+
+
+async def reply(connection: Connection) -> Any:
+    """The next reply, or an error that the server replied with; whoever wants it soon sets a limit."""
+    try:
+        return await connection.read_response(disable_decoding=True, timeout=math.inf)
+    except ResponseError as refused:
+        return refused
+
+
+def why(failure: BaseException) -> str:
+    """What is wrong, in words for an engineer; no secret is any part of them."""
+    if isinstance(failure, TimeoutError):
+        return "it does not answer in time"
+    if isinstance(failure, AuthenticationError) or str(failure).startswith(("NOAUTH", "WRONGPASS")):
+        return "it refuses the user name or password; look at cache.redis.user and cache.redis.password"
+    if isinstance(failure, NoPermissionError) or str(failure).startswith("NOPERM"):
+        return "its user may not do what is needed: INFO, EVAL, GET, SET, SADD, hashes, DEL, and the channel"
+    return str(failure) or type(failure).__name__
+
+
+async def _exchange(connection: Connection, commands: Sequence[Command]) -> list[Any]:
+    await send(connection, *commands)
+    return [await reply(connection) for _ in commands]
+
+
+def _connection(place: Place) -> Connection:
+    options: dict[str, Any] = {
+        "host": place.host,
+        "port": place.port,
+        "db": place.database,
+        "username": place.user,
+        "password": place.password,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "socket_connect_timeout": None,
+        "socket_keepalive": True,
+        "socket_read_size": 1 << 18,
+        "driver_info": None,
+    }
+    if not place.tls:
+        return Connection(**options)
+    return SSLConnection(ssl_ca_certs=None if place.ca is None else str(place.ca), **options)
