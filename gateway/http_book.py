@@ -6,7 +6,7 @@ RFC 9111's rule book, joined to the tiers: what it decides is in `core.http_judg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from msgspec import Struct
@@ -35,7 +35,7 @@ from gateway.core.reply import Fields
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
-from gateway.core.verdict import Entry, HttpHead, Miss
+from gateway.core.verdict import Entry, HttpHead, Miss, Stale
 
 NO_VARIANT: Final = "no reply for these fields"
 
@@ -169,7 +169,32 @@ class HttpBook:
         """What memory has for the request at `now` (seconds since 1970)."""
         if not self._switches.cache:
             return Found(SWITCHED_OFF)
-        key, entry = self._under(wanted)
+        return self._judged(wanted, *self._under(wanted), now)
+
+    async def find_afar(
+        self, wanted: Wanted, fetch: Callable[[bytes], Awaitable[tuple[Entry, str] | None]], now: float
+    ) -> tuple[Found, str]:
+        """What `fetch` gets from farther tiers for the request at `now`, and which of them had it.
+
+        An entry whose body is in a file is nothing to ask the service about: it is stored as it is, or goes.
+        """
+        tier, signpost = "", self.get(wanted.root)
+        if signpost is None and (got := await fetch(wanted.root)):
+            signpost, tier = got
+        key, entry = wanted.root, signpost
+        if signpost is not None and signpost.vary:
+            key = variant(wanted.root, signpost.vary, wanted.asked, wanted.person)
+            entry, tier = self.get(key), ""
+            if entry is None and (got := await fetch(key)):
+                entry, tier = got
+        if not self._switches.cache:
+            return Found(SWITCHED_OFF), ""
+        found = self._judged(wanted, key, entry, now)
+        if isinstance(found.verdict, Miss | Stale) and entry is not None and entry.extent is not None:
+            found = self._judged(wanted, key, None, now)
+        return found, tier
+
+    def _judged(self, wanted: Wanted, key: bytes, entry: Entry | None, now: float) -> Found:
         found = judge_http(
             wanted.rule,
             key,

@@ -95,10 +95,7 @@ class Relay:
         self._flights = flights
         self._wall = wall
         self._monotonic = monotonic
-        self.book = HttpBook(tier.get, self._put, tier.drop, generations, self.switches)
-
-    def _put(self, entry: Entry) -> bool:
-        return self._tier.put(entry.key, entry)
+        self.book = HttpBook(tier.get, self._store, self._drop, generations, self.switches)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -367,6 +364,10 @@ class Relay:
             and self._far.may_have(service_of(verdict.key))
         )
 
+    def may_be_afar(self, service: str) -> bool:
+        """Whether farther tiers may have replies of this service (by its qualified name)."""
+        return self._far is not None and self.switches.cache and self._far.may_have(service)
+
     async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
         """What the farther tiers have, judged as memory's entries are at `now`; a long body stays in its file.
 
@@ -481,6 +482,12 @@ class Relay:
             entry = entry_of(verdict, kind, b"", self._wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self._store(entry)
+
+    def _drop(self, key: bytes) -> None:
+        """Forget what is stored under the key, in every tier."""
+        self._tier.drop(key)
+        if self._far is not None:
+            self._far.forget(key)
 
     def _store(self, entry: Entry) -> bool:
         """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""

@@ -43,6 +43,7 @@ class MountedCached(MountedShared):
     _requested = 0.0
     _then: Entry | None = None  # the stored reply that is the answer when the service's has come to its end
     _again = False
+    _asked_afar = False
     _body = b""
 
     # --- look up
@@ -63,7 +64,10 @@ class MountedCached(MountedShared):
     def look(self) -> None:
         """Judge what memory has now."""
         wanted, tools = self._wanted, self.tools
-        found = tools.relay.book.find(wanted, tools.wall())
+        self._follow_up(tools.relay.book.find(wanted, tools.wall()))
+
+    def _follow_up(self, found: Found) -> None:
+        """Do what was found to be right."""
         self.verdict = verdict = found.verdict
         match verdict:
             case Hit(entry):
@@ -80,11 +84,27 @@ class MountedCached(MountedShared):
                 self._missed(verdict, found)
 
     def _missed(self, verdict: Miss, found: Found) -> None:
+        if not self._asked_afar and self._may_be_afar():
+            self._asked_afar = True
+            self.later(self._look_afar())
+            return
         self._entry, self._spare = found.entry, found.spare
         self.candidate = self._askable(found.entry)
         if self._shares(verdict) and self._follow(verdict):
             return
         self.go_or_say_no()
+
+    def _may_be_afar(self) -> bool:
+        """Whether it is worth asking the tiers beyond memory."""
+        age = self._wanted.demand.max_age
+        return (age is None or age >= 0) and self.tools.relay.may_be_afar(self._way.service.qualified)
+
+    async def _look_afar(self) -> None:
+        """Judge what the tiers beyond memory have."""
+        tools = self.tools
+        found, self.tier = await tools.relay.book.find_afar(self._wanted, tools.relay.from_afar, tools.wall())
+        if not self.over and not self.left:
+            self._follow_up(found)
 
     def _askable(self, entry: Entry | None) -> Entry | None:
         """The stored reply, if the service can be asked whether it still holds."""

@@ -17,6 +17,8 @@ class MountedServed(MountedReply):
     _collapsed = False
     _asked_status: int | None = None
     _told: bytes | None = None
+    tier = ""
+    """The tier beyond memory that had the reply, if one had."""
 
     def serve(self, entry: Entry) -> None:
         """Answer with what is stored, as this request wants it."""
@@ -33,7 +35,8 @@ class MountedServed(MountedReply):
             )
             self._say(fetched, entry, now)
         else:
-            self._say(f"labgate; hit; ttl={seconds}", entry, now)
+            where = f'; detail="{self.tier}"' if self.tier else ""
+            self._say(f"labgate; hit; ttl={seconds}{where}", entry, now)
         self._write(entry)
 
     def serve_stale(self, entry: Entry, why: str) -> None:
@@ -60,15 +63,22 @@ class MountedServed(MountedReply):
             and self._way.service.cors is None
         ):
             self.status = head.status
-            self.write_whole(head.ready + self._added(), entry.body, head.status)
+            written = head.ready + self._added()
+            if entry.extent is None:
+                self.write_whole(written, entry.body, head.status)
+            else:
+                self.write_stored_file(written, entry.extent, head.status)
             return
         made = served(head, entry.length, self._way.verb, self.seen.fields, entry.stored)
         self._write_served(made, entry)
 
     def _write_served(self, made: Served, entry: Entry) -> None:
+        head = head_of(made.status, made.reason, made.fields)
+        if entry.extent is not None and made.stop > made.start:
+            self.write_stored_part(head, entry.extent, made.start, made.stop)
+            return
         whole = made.stop - made.start == entry.length
         body = entry.body if whole else entry.body[made.start : made.stop]
-        head = head_of(made.status, made.reason, made.fields)
         self.write_stored(head, body)
 
     def told_of_cache(self, spent: float | None) -> bytes | None:
