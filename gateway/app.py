@@ -151,7 +151,7 @@ class Gate:
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
         )
-        self.explainer = Explainer(self.relay, self.wall)
+        self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
         self.holdings = Holdings(
             self.tier,
             self.generations,
@@ -219,6 +219,7 @@ class Gate:
                 state=folder / "bumps",
                 wall=self.wall,
                 monotonic=self.monotonic,
+                under=assembly.stamps(self.settings, redis.secret()),
                 ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
@@ -327,7 +328,7 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.member.switch, self.wall)
-        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door(), self.wall)
         explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
             "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
@@ -345,13 +346,24 @@ class Gate:
             return self.relay.catalog
 
         entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
-        alone = isinstance(self.member, Alone)
-        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies, alone=alone)
+        alone = isinstance(self.member, Alone) and self.redis is None
+        purge = PurgeDoor(
+            self.tier,
+            self.generations,
+            catalog,
+            self._may_come,
+            far=self.shelves.tiers,
+            alone=alone,
+        )
         return {
             "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
             "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
+
+    def _may_come(self, key: bytes) -> bool:
+        """Whether an entry may still come under this key that was made before now."""
+        return self.shelves.storing > 0 or self.relay.flies(key)
 
     async def _listen(
         self,
