@@ -312,7 +312,7 @@ class Gate:
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
-        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door(), self.wall)
         explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
             "/-/explain": [Place("operator", explain, ("POST",), operators=True)],

@@ -31,7 +31,7 @@ from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
-from gateway.http_book import HttpBook
+from gateway.http_book import HttpBook, Shelf
 
 log = logging.getLogger("labgate.relay")
 
@@ -95,10 +95,11 @@ class Relay:
         self._flights = flights
         self._wall = wall
         self._monotonic = monotonic
-        self.book = HttpBook(tier.get, self._put, tier.drop, generations, self.switches)
-
-    def _put(self, entry: Entry) -> bool:
-        return self._tier.put(entry.key, entry)
+        self.book = HttpBook(
+            Shelf(tier.get, self._store, self._forget, self.reaches, self.from_afar),
+            generations,
+            self.switches,
+        )
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -466,6 +467,10 @@ class Relay:
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
 
+    def reaches(self, service: str) -> bool:
+        """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
+        return self._far is not None and self.switches.cache and self._far.may_have(service)
+
     # store
 
     def _keep(
@@ -481,6 +486,18 @@ class Relay:
             entry = entry_of(verdict, kind, b"", self._wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self._store(entry)
+
+    def _forget(self, key: bytes) -> None:
+        """Neither memory nor the farther tiers have this key any more; nobody waits for them."""
+        self._tier.drop(key)
+        far = self._far
+        if far is not None:
+
+            async def drop() -> Reply:
+                await far.drop(key)
+                return Reply("http", Whole(b""), Pass("forgotten"))
+
+            self.beside(("forget", key), drop)
 
     def _store(self, entry: Entry) -> bool:
         """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""

@@ -42,11 +42,12 @@ class ToldKey(Struct, frozen=True):
 def told(key: bytes) -> ToldKey | None:
     """The parts of a key; None for bytes that are none."""
     try:
-        if key.startswith(b"vk"):
-            (_, root), *chosen = frames(key[1:])
-            whole = told(root) if not root.startswith(b"v") else None
-            return None if whole is None else structs.replace(whole, what=(*whole.what, *chosen))
-        (first, service), (second, method), (third, person), *what = frames(key)
+        (first, service), (second, method), *rest = frames(key)
+        if (first, second) == (b"s", b"v"):
+            # One of several replies under a root, which is told first; no root lies under another.
+            whole = told(method) if b"v" not in [kind for kind, _ in frames(method)[:2]] else None
+            return None if whole is None else structs.replace(whole, what=(*whole.what, *rest))
+        (third, person), *what = rest
         if (first, second) != (b"s", b"m") or third not in _WHOM or not what:
             return None
         target: str | None = method.decode("utf-8", "surrogatepass")

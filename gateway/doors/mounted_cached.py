@@ -23,7 +23,7 @@ from gateway.core.validators import (
     weakly_equal,
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
-from gateway.doors.keeping import Keeping
+from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
 from gateway.doors.renewal import Errand, Renewal
 from gateway.doors.wanting import wanted_of
@@ -43,6 +43,7 @@ class MountedCached(MountedShared):
     _requested = 0.0
     _then: Entry | None = None  # the stored reply that is the answer when the service's has come to its end
     _again = False
+    _sealed = False
     _body = b""
 
     # --- look up
@@ -63,7 +64,21 @@ class MountedCached(MountedShared):
     def look(self) -> None:
         """Judge what memory has now."""
         wanted, tools = self._wanted, self.tools
-        found = tools.relay.book.find(wanted, tools.wall())
+        book = tools.relay.book
+        found = book.find(wanted, tools.wall())
+        if book.may_recall(wanted, found, self._way.service.qualified):
+            self.later(self._recall())
+        else:
+            self._judge_as(found)
+
+    async def _recall(self) -> None:
+        """Ask the farther tiers."""
+        found = await self.tools.relay.book.recall(self._wanted, self.tools.wall)
+        if not (self.over or self.left):
+            self._judge_as(found)
+
+    def _judge_as(self, found: Found) -> None:
+        """Do what was found right."""
         self.verdict = verdict = found.verdict
         match verdict:
             case Hit(entry):
@@ -131,7 +146,7 @@ class MountedCached(MountedShared):
             way.service.timeout,
         )
         key = ("renewal", verdict.key, verdict.epoch, verdict.generations)
-        tools.relay.beside(key, lambda: Renewal(tools.relay.book, errand, tools.wall).fly())
+        tools.relay.beside(key, lambda: Renewal(tools.relay, errand, tools.wall).fly())
 
     def lines_of(self, passed: Fields) -> bytes:
         """The lines for the service that are made of these fields."""
@@ -210,7 +225,17 @@ class MountedCached(MountedShared):
                 book.drop(self._entry)
             self.land(shared=False)
             return
-        self._keeping = Keeping(book, wanted, verdict, how, head, self._requested, now)
+        kept = Kept(wanted, verdict, how, head, self._requested, now)
+        self._keeping = Keeping(self.tools.relay, kept, self._pace)
+
+    def _pace(self, wait: bool) -> None:
+        """Have the service wait for the disk, or go on."""
+        if self.lease is None:
+            return
+        if wait:
+            self.lease.connection.pause_reading()
+        elif not self.caller.out.paused:
+            self.lease.connection.resume_reading()
 
     def _learn(self, head: AnswerHead, verdict: Miss, now: float) -> None:
         """Let the reply to a HEAD say what it says of the reply that is stored for GET (RFC 9111 section 4.3.5)."""
@@ -240,8 +265,9 @@ class MountedCached(MountedShared):
         elif self._again:
             self._ask_anew()
         elif self._keeping is not None:
-            entry = self._keeping.seal()
-            self.land(shared=entry is not None)
+            trip, self._trip = self._trip, None
+            self._keeping.seal(lambda entry: trip.land(shared=entry is not None) if trip else None)
+            self._sealed = True
 
     def _give(self, entry: Entry) -> None:
         if entry is self._spare and self._asked_status != 304:
@@ -269,6 +295,8 @@ class MountedCached(MountedShared):
     # --- the end
 
     def closed(self) -> None:
-        """It is over: nobody waits for it."""
+        """It is over: nobody waits for it, and what did not come to its end is not stored."""
+        if self._keeping is not None and not self._sealed:
+            self._keeping.abandon()
         self.land(shared=False, deserted=self.left)
         super().closed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
+from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.http_storing import BY_THE_REPLY, head_of
 from gateway.core.serving import Served, served
 from gateway.core.verdict import Entry, HttpHead, Miss, Pass, Stale
@@ -60,12 +61,20 @@ class MountedServed(MountedReply):
             and self._way.service.cors is None
         ):
             self.status = head.status
-            self.write_whole(head.ready + self._added(), entry.body, head.status)
+            written = head.ready + self._added()
+            if entry.extent is not None:
+                self.write_stored_file(written, entry.extent, head.status)
+            else:
+                self.write_whole(written, entry.body, head.status)
             return
         made = served(head, entry.length, self._way.verb, self.seen.fields, entry.stored)
         self._write_served(made, entry)
 
     def _write_served(self, made: Served, entry: Entry) -> None:
+        if entry.extent is not None and made.status not in BODILESS_STATUSES:
+            written = self.passed_head(AnswerHead(made.status, made.reason, made.fields, None))
+            self.write_stored_file(written, entry.extent, made.status, made.start, made.stop - made.start)
+            return
         whole = made.stop - made.start == entry.length
         body = entry.body if whole else entry.body[made.start : made.stop]
         head = head_of(made.status, made.reason, made.fields)

@@ -1,0 +1,107 @@
+"""Replies through a mount lie in the farther tiers too: after a restart, in files, in parts, and never after a write."""
+
+import asyncio
+
+import pytest
+from mounting import PATIENCE, told, until
+
+CONFIG = """\
+policies:
+  - {{to: ["group:lab"], allow: ["*", "/**"], operate: true}}
+cache: {{disk: {{size: 256MiB}}}}
+services:
+  up:
+    dialect: listed
+    url: "{url}"
+    mount: /up
+    methods: {{get: {{http: "GET /ruled/{{id}}", cache: {{fresh: 1h, share: everyone}}}}}}
+"""
+LARGE = bytes(range(256)) * 20_000
+SHARED = "Cache-Control: public, max-age=3600"
+NO_DATE = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+
+
+def fresh(body: bytes, *lines: str) -> bytes:
+    """An answer that came just now."""
+    return told(body, *lines).replace(NO_DATE, b"")
+
+
+@pytest.fixture
+async def up(stand):
+    upstream = await stand.upstream()
+    await stand.gate(CONFIG.format(url=upstream.url))
+    return upstream
+
+
+async def again(stand, up):
+    """Another gate with the same state folder, as after a restart: its memory is empty."""
+    await stand.running.shelves.settle()
+    await stand.gate(CONFIG.format(url=up.url))
+    return stand.caller("lab")
+
+
+async def stored(stand, count: int) -> None:
+    """Wait until so many entries lie on the disk."""
+    async with asyncio.timeout(PATIENCE):
+        while stand.running.disk.status()["entries"] < count:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("target", ["/up/shared", "/up/ruled/1", "/up/mine", "/up/varies"])
+@pytest.mark.parametrize("size", [0, 5, 100_000, 600_000, len(LARGE)])
+async def test_what_was_stored_answers_after_a_restart_whole_and_in_parts(stand, up, target, size):
+    lines = {"/up/mine": ("Cache-Control: max-age=3600",), "/up/varies": (SHARED, "Vary: X-A")}.get(
+        target, (SHARED,)
+    )
+    up.on("*", fresh(LARGE[:size], 'ETag: "a"', *lines))
+    ada = stand.caller("lab")
+    assert (await ada.get(target, "X-A: 1")).body == LARGE[:size]
+    await stored(stand, 2 if target in ("/up/mine", "/up/varies") else 1)
+    caller = await again(stand, up)
+    caller.token = ada.token
+    for _ in range(2):
+        answer = await caller.get(target, "X-A: 1")
+        assert (answer.hit, answer.body == LARGE[:size], answer["ETag"]) == (True, True, '"a"')
+    if size:
+        part = await caller.get(target, "X-A: 1", "Range: bytes=2-4")
+        assert (part.status, part.body, part.hit) == (206, LARGE[2:5], True)
+    assert (await caller.get(target, "X-A: 1", 'If-None-Match: "a"')).status == 304
+    head = await caller.ask("HEAD", target, "X-A: 1")
+    assert (head.hit, head["Content-Length"]) == (True, str(size))
+    assert len(up.asked) == 1
+
+
+async def test_a_write_ends_what_lies_on_the_disk(stand, up):
+    up.on("*", fresh(LARGE, SHARED))
+    ada = stand.caller("lab")
+    await ada.get("/up/x")
+    await stored(stand, 1)
+    await ada.ask("PUT", "/up/x", body=b"y")
+    up.on("*", fresh(b"new", SHARED))
+    assert (await ada.get("/up/x")).body == b"new"
+    assert (await (await again(stand, up)).get("/up/x")).body == b"new"
+
+
+async def test_a_large_body_that_breaks_off_leaves_nothing(stand, up, tmp_path):
+    async def broken(asked):
+        asked.writer.write(
+            f"HTTP/1.1 200 OK\r\n{SHARED}\r\nContent-Length: {len(LARGE) + 1}\r\n\r\n".encode() + LARGE
+        )
+        await asked.writer.drain()
+
+    up.on("/x", broken)
+    ada = stand.caller("lab")
+    line = await ada.line()
+    line.writer.write(ada.request("GET", "/up/x"))
+    await line.ended()
+    up.on("/x", fresh(b"whole", SHARED))
+    assert (await ada.get("/up/x")).body == b"whole"
+    await until(
+        lambda: (
+            not [
+                one
+                for one in (tmp_path / "state").rglob("*")
+                if one.is_file() and one.stat().st_size > len(LARGE) // 2
+            ]
+        )
+    )
