@@ -44,8 +44,10 @@ Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 class Numbers(Protocol):
     """Who publishes numbers, and reads them when somebody asks."""
 
-    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
-        """Publish numbers that go up and down."""
+    def gauge(
+        self, name: str, text: str, labels: tuple[str, ...], read: Read, *, alike: bool = False
+    ) -> None:
+        """Publish numbers that go up and down; `alike` = every worker says the same."""
 
     def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Publish numbers that only grow."""
@@ -211,6 +213,7 @@ class RedisTier:
             **to_builtins(self.counts),
             "name": exchange.name,
             "replicas": exchange.behind,
+            "shared": ["unsent", "replicas"],
         }
 
     def publish(self, numbers: Numbers) -> None:
@@ -221,15 +224,21 @@ class RedisTier:
             "Whether Redis is there and in agreement.",
             (),
             lambda: [((), float(exchange.link is not None))],
+            alike=True,
         )
         numbers.gauge(
             "redis_unsent",
             "Ended generations that Redis knows not of.",
             (),
             lambda: [((), float(len(unsent())))],
+            alike=True,
         )
         numbers.gauge(
-            "redis_replicas", "Replicas that live.", (), lambda: [((), float(len(exchange.replicas)))]
+            "redis_replicas",
+            "Replicas that live.",
+            (),
+            lambda: [((), float(len(exchange.replicas)))],
+            alike=True,
         )
         numbers.counter(
             "redis_values",

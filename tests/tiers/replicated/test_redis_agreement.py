@@ -162,7 +162,7 @@ async def test_replicas_know_each_other_and_which_message_each_has_heard(server)
 
 async def test_numbers_are_published_and_hold_no_secret(server):
     class Published(dict):
-        def gauge(self, name, text, labels, read):
+        def gauge(self, name, text, labels, read, *, alike=False):
             self[name] = read
 
         counter = gauge
