@@ -280,6 +280,7 @@ class HttpBook:
         else:
             *others, reply = entries(how, self._place(wanted), miss, head, b"", received)
             made = (*others, replace(reply, extent=body))
+        made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
         stored = [self._put(entry) for entry in made]
         return made[-1] if all(stored) else None
 

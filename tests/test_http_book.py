@@ -88,6 +88,8 @@ class Book(RuleBasedStateMachine):
         self.trips: list[Trip] = []
 
     def put(self, entry):
+        # Tiers that other hosts share need the names whose counters these are.
+        assert len(entry.lineage) == len(entry.generations)
         self.entries[entry.key] = entry
         return True
 

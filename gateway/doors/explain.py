@@ -85,11 +85,9 @@ class Explainer:
         """What is decided about a call that is allowed."""
         now = self._wall()
         verdict = self._relay.judge(call, now)
-        tier = "memory" if isinstance(verdict, Hit | Stale) else None
         flying = self._relay.under_way(call, verdict)
         if isinstance(verdict, Miss) and self._recall is not None:
             verdict = await self._recall(verdict, now, call.demand)
-            tier = "beyond memory" if isinstance(verdict, Hit | Stale) else None
         return Case(
             principal=call.principal,
             permits=permits,
@@ -97,7 +95,7 @@ class Explainer:
             service=self.service(call.method),
             verdict=verdict,
             flying=flying,
-            tier=tier,
+            tier=(verdict.tier or "memory") if isinstance(verdict, Hit | Stale) else None,
             speaking=self.speaking(call.principal),
         )
 
@@ -198,6 +196,7 @@ class MountExplainer:
             flying=flying,
             tier=tier,
             speaking=self._explainer.speaking(principal),
+            lineage=wanted.lineage,
         )
 
     async def _looked_up(self, wanted: Wanted, way: Way, method: Method) -> tuple[Verdict, str | None, bool]:
@@ -210,7 +209,8 @@ class MountExplainer:
             found = await book.recall(wanted, self._wall)
             tier = "beyond memory"
         verdict = found.verdict
-        if isinstance(verdict, Miss) and wanted.rule is BY_THE_REPLY and found.entry is None:
+        nothing = isinstance(verdict, Miss) and verdict.why == "not stored"
+        if nothing and wanted.rule is BY_THE_REPLY and found.entry is None:
             # Whether its reply is stored is for the reply to say: nobody has asked for it yet.
             verdict = Pass("no rule")
         return verdict, tier if isinstance(verdict, Hit | Stale) else None, flying

@@ -16,7 +16,7 @@ from gateway.tiers.disk_files import ENTRIES, UNFINISHED, DiskFiles, Lives
 from gateway.tiers.memory import SHARE
 from gateway.tiers.pool import Pool
 from gateway.tiers.spool import SpoolFolder
-from gateway.tiers.stored_form import BrokenFormError
+from gateway.tiers.stored_form import SMALL, BrokenFormError
 from gateway.tiers.sweeper import sweep
 from gateway.tiers.usage import Usage
 
@@ -27,6 +27,8 @@ READING: Final = 256
 WRITING: Final = 256
 WAITING: Final = 64 << 20
 """Entries, and bytes of them, that may wait to be stored; beyond, they are not."""
+WORTH: Final = 5.0
+"""Seconds for which a small entry must serve to be worth a file: making one takes as long as a small call."""
 OVERSHOOT: Final = 16
 """The tier takes more than its size by at most this part of it, and what is being written at that moment."""
 LOOK: Final = 1.0
@@ -69,7 +71,7 @@ class DiskTier:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.size = size
         self.counts: Counter[str] = Counter()
-        """`hits`, `misses`, `stored`, `refused`, `corrupt`, `removed`."""
+        """`hits`, `misses`, `stored`, `short-lived`, `refused`, `corrupt`, `unreadable`, `removed`."""
         self.trouble: str | None = None
         """Why nothing is stored at present."""
         self._root = root
@@ -127,6 +129,9 @@ class DiskTier:
     async def put(self, entry: Entry) -> bool:
         """Store under the entry's key; whether it was."""
         waiting = len(entry.body)
+        if entry.length <= SMALL and entry.stale_until - entry.stored < WORTH:
+            self.counts["short-lived"] += 1
+            return False
         if (
             entry.length > self.size // SHARE
             or self._writers.waiting >= WRITING
@@ -160,6 +165,7 @@ class DiskTier:
             "bytes": self._usage.bytes,
             "entries": self._usage.entries,
             "limit": self.size,
+            "shared": ["bytes", "entries", "limit"],
             **told,
             "trouble": self.trouble,
         }

@@ -57,16 +57,22 @@ class DiskFiles:
         self._lives = lives
         self._usage = usage
         self._wall = wall
+        self._unfinished = root / UNFINISHED
+        self._folders: dict[str, Path] = {}
         self._checked: set[tuple[int, int, int, bytes]] = set()
 
     def folder(self, service: str) -> Path:
         """Where the entries of a service lie."""
-        return self.root / ENTRIES / (quote(service, safe="") or "%")
+        known = self._folders.get(service)
+        if known is None:
+            known = self._folders[service] = self.root / ENTRIES / (quote(service, safe="") or "%")
+        return known
 
     def path(self, key: bytes) -> Path:
         """Where the entry of a key lies."""
         name = blake2b(key, digest_size=20).hexdigest()
-        return self.folder(service_of(key)) / name[:2] / name
+        # In one step: joining paths takes a third of the time of a store.
+        return Path(f"{self.folder(service_of(key))}/{name[:2]}/{name}")
 
     # --- reading
 
@@ -169,10 +175,10 @@ class DiskFiles:
     def _begin(self) -> SpoolFile:
         """A new file for what is not whole yet."""
         try:
-            return SpoolFile(self.root / UNFINISHED)
+            return SpoolFile(self._unfinished)
         except FileNotFoundError:
-            (self.root / UNFINISHED).mkdir(parents=True, exist_ok=True, mode=0o700)
-            return SpoolFile(self.root / UNFINISHED)
+            self._unfinished.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return SpoolFile(self._unfinished)
 
     def _publish(self, file: SpoolFile, path: Path, size: int) -> None:
         """Give the whole file its name: others see it from here on, or what was there before."""

@@ -37,6 +37,11 @@ class Shelves:
         self.refused = 0
         """Entries that were not stored because too many were on their way."""
 
+    @property
+    def storing(self) -> int:
+        """How many entries are on their way into the tiers."""
+        return len(self._under_way)
+
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name)."""
         return any(tier.may_have(service) for tier in self.tiers)

@@ -203,6 +203,12 @@ async def test_an_entry_larger_than_a_quarter_of_the_tier_is_not_stored(tmp_path
     await disk.close()
 
 
+async def test_a_small_entry_that_serves_for_moments_is_not_worth_a_file_and_a_large_one_is(disk):
+    for body, stored in ((b"1", False), (LARGE, True)):
+        entry = replace(entry_of("a", body), fresh_until=1001.0, stale_until=1002.0)
+        assert await disk.tier.put(entry) == stored
+
+
 async def test_a_spools_file_is_taken_over_and_not_copied(disk):
     (disk.root / "tmp").mkdir()
     file = SpoolFile(disk.root / "tmp")

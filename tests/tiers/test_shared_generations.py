@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.verdict import Entry
@@ -178,6 +178,7 @@ def test_a_write_that_ends_after_the_close_still_counts_and_takes_the_clean_end_
     after.close()
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_file_that_is_altered_in_its_head_or_cut_anywhere_is_made_anew(
     tmp_path_factory, data: st.DataObject
