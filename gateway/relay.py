@@ -21,7 +21,7 @@ from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters, service_of
 from gateway.core.keys import prefix as key_prefix
-from gateway.core.method import CacheRule, Method
+from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
@@ -442,6 +442,8 @@ class Relay:
         finally:
             # A write may have happened even if nobody heard of it, so its tags end in every case.
             self._generations.bump(call.method.purges)
+            if not call.method.safe and isinstance(call.method.binding, HttpBinding):
+                self._generations.bump(call.method.calls)
         return self._brought(call, verdict, reply, started)
 
     def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:

@@ -97,6 +97,13 @@ def reply_control(fields: Fields) -> ReplyControl:
     return _reply_control(b", ".join(lines[b"cdn-cache-control"]), b", ".join(lines[b"cache-control"]))
 
 
+def why_forbidden(control: ReplyControl) -> str:
+    """The word by which a reply forbids a shared cache to store it, whatever its status; empty if it does not."""
+    if control.must_understand:
+        return ""
+    return "no-store" if control.no_store else "private" if control.private else ""
+
+
 @lru_cache(1024)
 def _reply_control(targeted: bytes, plain: bytes) -> ReplyControl:
     members = _dictionary(targeted) if targeted else {}

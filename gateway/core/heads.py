@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.core.cache_control import reply_control, why_forbidden
 from gateway.core.passing import NOT_FOR_CALLERS, WITH_A_PLACE
 from gateway.core.reply import Fields
 
@@ -61,7 +62,17 @@ class AnswerHead:
     Either the fields or their lines are given: the fields are made of the lines when they are asked for.
     """
 
-    __slots__ = ("_connection", "_fields", "_ready", "lines", "lower", "reason", "status", "traits")
+    __slots__ = (
+        "_connection",
+        "_fields",
+        "_forbids",
+        "_ready",
+        "lines",
+        "lower",
+        "reason",
+        "status",
+        "traits",
+    )
 
     def __init__(
         self, status: int, reason: bytes, fields: Fields | None = None, lines: bytes | None = None
@@ -71,6 +82,7 @@ class AnswerHead:
         self.lines = lines
         self._fields = fields
         self._ready: bytes | None = None
+        self._forbids: str | None = None
         self._connection: re.Match[bytes] | None = None
         if lines is None:
             self.lower = b""
@@ -114,6 +126,16 @@ class AnswerHead:
                 b"HTTP/1.1 %d %b\r\n%b" % (self.status, self.reason, lines) if lines and plain else b""
             )
         return self._ready
+
+    def forbids(self) -> str:
+        """Why nobody may store such an answer to a plain request, if that is all that its fields say of it; else "".
+
+        That is the commonest thing to be said of an answer, and of a head that comes again it is found out once.
+        """
+        if self._forbids is None:
+            plain = self.traits.says_freshness and self.status == 200 and bool(self.ready())
+            self._forbids = why_forbidden(reply_control(self.fields)) if plain else ""
+        return self._forbids
 
     def stays(self) -> bool:
         """Whether the connection carries another answer in HTTP/1.1; False in any doubt."""

@@ -166,6 +166,14 @@ class Method:
         return (f"writes:{self.service}",)
 
     @cached_property
+    def calls(self) -> tuple[str, ...]:
+        """The name of the generation that unsafe calls end which are HTTP requests: whose address they change is theirs to say.
+
+        What a mounted service's replies let be stored agrees with it; what a rule stores has its tags.
+        """
+        return (f"calls:{self.service}",)
+
+    @cached_property
     def purges(self) -> tuple[str, ...]:
         """The names of the generations that a call of this method ends."""
         tags = tuple(f"tag:{tag}" for tag in self.invalidates)

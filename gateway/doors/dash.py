@@ -8,10 +8,13 @@ write. Whatever turns out differently is left to a `Mounted`, which takes over w
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Final
 
 from gateway.core.faults import BadRequest
 from gateway.core.heads import AnswerHead
+from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.ports import Lease
+from gateway.core.verdict import Miss
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
@@ -19,6 +22,11 @@ from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 from gateway.wire.upstream import NotConnectedError
+
+UNSTORED: Final = {
+    why: b'Cache-Status: labgate; fwd=miss; detail="%b"\r\n' % why.encode() for why in ("no-store", "private")
+}
+"""What is said of the cache where an answer forbids to store it."""
 
 
 class Dash:
@@ -86,25 +94,36 @@ class Dash:
     def whole(self, head: AnswerHead, body: bytes) -> None:
         """The answer came in one piece: write it, where it passes as it is."""
         ready, caller, settled = head.ready(), self._caller, self._settled
-        if not ready or not caller.goes_on or (settled.root is not None and head.traits.says_freshness):
+        # An answer that says something of its freshness may be stored, unless it forbids just that.
+        says = settled.root is not None and head.traits.says_freshness
+        why = head.forbids() if says and settled.verb != b"HEAD" else ""
+        if not ready or not caller.goes_on or (says and not why):
             self._hand_over().whole(head, body)
             return
         self._lease.release()
         spent = perf_counter() - self._started
         caller.answer(
             b"%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b"
-            % (ready, self._id, settled.told, spent * 1000, body)
+            % (
+                ready,
+                self._id,
+                settled.version + UNSTORED[why] if why else settled.told,
+                spent * 1000,
+                body,
+            )
         )
         observer = self._tools.observer
         if observer.writes:
-            self._write_down(head.status, len(body))
+            self._write_down(head.status, len(body), why)
         else:
-            outcome = settled.outcome if head.status < 400 else "error"
+            outcome = "error" if head.status >= 400 else "miss" if why else settled.outcome
             observer.passed(settled.method, outcome, spent, head.status, len(body))
 
-    def _write_down(self, status: int, size: int) -> None:
+    def _write_down(self, status: int, size: int, why: str) -> None:
         """Have the access log say what a `Mounted` would."""
         made = self._hand_over(with_lease=False)
+        if why:
+            made.verdict = Miss(b"", (), 0, BY_THE_REPLY, why)
         made.status, made.sent = status, size
         made.close()
 

@@ -120,10 +120,14 @@ class Way:
     def lineage_of(self, method: Method, query: bytes) -> tuple[str, ...]:
         """The names of the generations that a stored reply to a request for this path must agree with."""
         if query:
-            return (*method.lineage, uri_name(self.service.qualified, self.inner, query))
+            return self._lineage(method, query)
         if self.lineage is None:
-            self.lineage = (*method.lineage, uri_name(self.service.qualified, self.inner, b""))
+            self.lineage = self._lineage(method, b"")
         return self.lineage
+
+    def _lineage(self, method: Method, query: bytes) -> tuple[str, ...]:
+        others = method.calls if method.cache is None else ()
+        return (*method.lineage, *others, uri_name(self.service.qualified, self.inner, query))
 
     def settle(self, peer: str, settled: Settled) -> None:
         """Remember what was decided for a caller at this address."""

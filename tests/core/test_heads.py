@@ -143,3 +143,21 @@ def test_a_head_is_framed_by_one_length_and_nothing_that_leaves_a_doubt(lines, f
 )
 def test_a_connection_stays_unless_there_is_any_doubt(lines, stays):
     assert AnswerHead(200, b"OK", None, lines).stays() is stays
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (b"Date: x\r\nCache-Control: max-age=60, no-store\r\n", "no-store"),
+        (b"Date: x\r\nCache-Control: private\r\n", "private"),
+        (b"Date: x\r\nCache-Control: no-store, must-understand\r\n", ""),
+        (b"Date: x\r\nCache-Control: max-age=60\r\n", ""),
+        (b"Date: x\r\nCache-Control: no-store\r\nCDN-Cache-Control: max-age=60\r\n", ""),
+        (b"Date: x\r\nExpires: 0\r\n", ""),
+        (b"Date: x\r\n", ""),
+        (b"Date: x\r\nCache-Control: no-store\r\nSet-Cookie: a=1\r\n", ""),
+    ],
+)
+def test_what_an_answer_forbids_is_told_where_that_is_all_there_is_to_it(lines, why):
+    assert AnswerHead(200, b"OK", None, lines).forbids() == why
+    assert AnswerHead(206, b"OK", None, lines).forbids() == ""

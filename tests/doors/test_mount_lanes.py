@@ -59,6 +59,8 @@ KEPT = {
     "varies": "Cache-Control: max-age=3600\r\nVary: X-Odd, Accept",
     "never": "Cache-Control: no-store",
     "mine": "Cache-Control: private, max-age=60",
+    "odd": "Cache-Control: no-store, must-understand, max-age=60",
+    "both": "Cache-Control: private, no-store\r\nVary: *",
     "expires": "Expires: Thu, 01 Jan 2099 00:00:00 GMT",
     "moved": "Cache-Control: public, max-age=3600\r\nLocation: /p/x",
     "brief": "Cache-Control: public, max-age=2",

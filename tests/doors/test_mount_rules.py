@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from mounted_labs import REST, document
-from mounting import PATIENCE, Caller, Held, Upstream, as_json, past, told, until
+from mounting import DATE, PATIENCE, Caller, Held, Upstream, as_json, past, told, until
 
 
 async def until_body(caller: Caller, target: str, body: bytes) -> None:
@@ -317,6 +317,19 @@ async def test_with_the_cache_off_nothing_is_answered_from_memory_or_stored(stan
     await stand.switch(ada, cache="on")
     assert (await ada.get("/lab/thing/7")).body == first.body
     assert not (await ada.get("/lab/thing/8")).hit
+
+
+async def test_a_write_by_a_call_ends_what_replies_let_be_stored_and_leaves_what_rules_store(up, ada):
+    shared = told(b"it", "Cache-Control: public, max-age=3600").replace(f"{DATE}\r\n".encode(), b"")
+    up.on("/other/7", shared)
+    for target in ("/lab/other/7", "/lab/small/7"):
+        await ada.get(target)
+        assert (await ada.get(target)).hit
+    await ada.call("lab.get_mine", {"id": "7"})
+    assert (await ada.get("/lab/other/7")).hit
+    await ada.call("lab.put_thing", {"id": "9"})
+    assert not (await ada.get("/lab/other/7")).hit
+    assert (await ada.get("/lab/small/7")).hit
 
 
 async def test_a_cordoned_service_is_503_with_retry_after_and_memory_does_not_answer_for_it(stand, up, ada):
