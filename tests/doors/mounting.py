@@ -409,7 +409,8 @@ class Stand:
 
 def alone(gate: Any) -> Any:
     """The gate, with an epoch and generations that it shares with no other gate of this test."""
-    gate.generations = gate.relay._generations = LocalGenerations()
+    own = LocalGenerations()
+    gate.generations = gate.relay._generations = gate.relay.book._generations = own
     return gate
 
 
