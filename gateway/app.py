@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib import metadata
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
 from gateway import assembly
+from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.mounts import Mounts
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.service import Service
-from gateway.core.switches import Switches
+from gateway.core.shares import share
+from gateway.core.sums import Family
+from gateway.core.switches import Wish
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -45,16 +49,20 @@ from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.relay import Relay
-from gateway.settings import Settings
-from gateway.status import Status
+from gateway.settings import Address, Settings
+from gateway.shared_discovery import SharedDiscovery
+from gateway.status import Status, publish_worker
 from gateway.telemetry.logs import access_log
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.memory import resident
+from gateway.telemetry.metrics import Metrics, rendered
 from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
+from gateway.workers.alone import Alone
+from gateway.workers.member import Member
 
 if TYPE_CHECKING:
     from gateway.tiers.redis import RedisTier
@@ -73,8 +81,10 @@ FORGET = 60.0
 class Gate:
     """A running gate: its parts, and the two things that can be asked of it from outside, `status` and `drain`."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | Alone) -> None:
+        """`member` is this process's word to the other workers."""
         self.settings = settings
+        self.member = member
         self.wall = time.time
         self.monotonic = asyncio.get_running_loop().time
         self.started = self.wall()
@@ -84,18 +94,16 @@ class Gate:
         self.disk: DiskTier | None = None
         self.redis: RedisTier | None = None
         self.flights = Flights()
-        self.switches = Switches()
+        self.switches = member.switches
         style = settings.telemetry.access_log
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
         self.service_addresses: dict[str, tuple[str, int]] = {}
-        # Unlike any other gate's in front of or behind this one (RFC 9110 section 7.6.3).
-        self.pseudonym = b"labgate-%b" % token_hex(6).encode()
-        self.cookies = CookieOwners()
+        self.cookies = CookieOwners(member.own)
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        services = assembly.services(self.settings)
+        services = assembly.shared(assembly.services(self.settings), *self.member.place)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         self.services = services
         self.upstreams = {service.qualified: self._upstream(service) for service in services}
@@ -121,7 +129,10 @@ class Gate:
             "openapi": openapi,
             "listed": ListedDialect(jsonrpc, openapi),
         }
-        self.discovery = Discovery(
+        discovery: Callable[..., Discovery] = Discovery
+        if isinstance(self.member, Member):
+            discovery = partial(SharedDiscovery, colleagues=self.member)
+        self.discovery = discovery(
             services,
             dialects,
             self.upstreams,
@@ -129,7 +140,7 @@ class Gate:
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
         )
-        self.relay = Relay(
+        self.relay: Relay = Relay(
             self.discovery,
             assembly.policies(self.settings),
             self.tier,
@@ -140,7 +151,7 @@ class Gate:
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
         )
-        self.explainer = Explainer(self.relay, self.wall)
+        self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
         self.holdings = Holdings(
             self.tier,
             self.generations,
@@ -149,6 +160,7 @@ class Gate:
         )
         self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
         self._publish()
+        self.member.serve(self)
         await self._stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self._stack.callback(watch.cancel)
@@ -164,13 +176,12 @@ class Gate:
             wall=self.wall,
             challenge=www_authenticate,
         )
-        listen = self.settings.listen
-        self.address = await self._listen(self._public(), listen.host, listen.port, self._mount_door())
-        operator = self.settings.operator.listen
-        self.operator_address = await self._listen(self._operator(), operator.host, operator.port)
-        for name, address in assembly.listeners(self.settings).items():
+        addresses = assembly.addresses(self.settings)
+        self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
+        self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
+        for name in assembly.listeners(self.settings):
             door = self._mount_door(next(one for one in self.services if one.qualified == name))
-            self.service_addresses[name] = await self._listen({}, address.host, address.port, door)
+            self.service_addresses[name] = await self._listen({}, addresses, name, door)
 
     def _mount_door(self, own: Service | None = None) -> MountDoor:
         """The door to what is mounted, or to the one service of a port of its own."""
@@ -184,7 +195,7 @@ class Gate:
             proxies=Proxies(self.settings.trusted_proxies),
             cookies=self.cookies,
             limits=MountLimits(limits.body, limits.batch, limits.depth),
-            pseudonym=self.pseudonym,
+            pseudonym=self.member.pseudonym,
             public_origin=public.origin.encode() if public is not None and own is None else None,
             wall=self.wall,
         )
@@ -208,6 +219,7 @@ class Gate:
                 state=folder / "bumps",
                 wall=self.wall,
                 monotonic=self.monotonic,
+                under=assembly.stamps(self.settings, redis.secret()),
                 ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
@@ -266,14 +278,19 @@ class Gate:
                 # Credentials that nobody uses any more stay nowhere for long.
                 self._forget_lanes()
                 forget = self.monotonic() + FORGET
-            for server in self.servers:
-                server.lane.on = self.switches.lanes
-            if not self.switches.lanes:
-                self._forget_lanes()
+            self._set_lanes()
+            if not self.draining:
+                self._patience()  # Others go by what was noted last.
             if self.identities.changed(self.wall()):
                 self.generations.advance()
                 self._forget_lanes()
                 log.info("a credential was withdrawn: the epoch is now %d", self.generations.epoch)
+
+    def _set_lanes(self) -> None:
+        for server in self.servers:
+            server.lane.on = self.switches.lanes
+        if not self.switches.lanes:
+            self._forget_lanes()
 
     def _forget_lanes(self) -> None:
         for server in self.servers:
@@ -310,14 +327,14 @@ class Gate:
         }
 
     def _operator(self) -> dict[str, list[Place]]:
-        switches = SwitchesDoor(self.switches, self.upstreams, self.discovery.withhold, self.wall)
-        mounts = MountExplainer(self.relay, self.explainer, self._mount_door())
+        switches = SwitchesDoor(self.switches, self.upstreams, self.member.switch, self.wall)
+        mounts = MountExplainer(self.relay, self.explainer, self._mount_door(), self.wall)
         explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
             "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
             **self._cache_places(),
-            "/-/metrics": [Place("operator", MetricsDoor(self.metrics.text), _READ, operators=True)],
-            "/-/status": [Place("operator", StatusDoor(self.status), _READ, operators=True)],
+            "/-/metrics": [Place("operator", MetricsDoor(self._metrics), _READ, operators=True)],
+            "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
             "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
             "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
         }
@@ -328,28 +345,42 @@ class Gate:
         def catalog() -> Catalog:
             return self.relay.catalog
 
-        async def status() -> Mapping[str, Any]:
-            return self.status()
-
         entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
-        purge = PurgeDoor(self.tier, self.generations, catalog, self.relay.flies)
+        alone = isinstance(self.member, Alone) and self.redis is None
+        purge = PurgeDoor(
+            self.tier,
+            self.generations,
+            catalog,
+            self._may_come,
+            far=self.shelves.tiers,
+            alone=alone,
+        )
         return {
-            "/-/cache": [Place("operator", CacheDoor(status), _READ, operators=True)],
+            "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
             "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
         }
 
+    def _may_come(self, key: bytes) -> bool:
+        """Whether an entry may still come under this key that was made before now."""
+        return self.shelves.storing > 0 or self.relay.flies(key)
+
     async def _listen(
-        self, places: Mapping[str, list[Place]], host: str, port: int, mounts: MountDoor | None = None
+        self,
+        places: Mapping[str, list[Place]],
+        addresses: Mapping[str, Address],
+        name: str,
+        mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.pseudonym)
+        """Listen at the address of this name, or on the sockets of it that all workers share."""
+        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
         lane = RpcLane(
             self._rpc_door(),
             self.relay,
             self.entrance,
             self.metrics,
             self._rpc_limits,
-            pseudonym=self.pseudonym,
+            pseudonym=self.member.pseudonym,
             wall=self.wall,
         )
         limits = self.settings.limits
@@ -359,30 +390,56 @@ class Gate:
                 header_bytes=limits.header_bytes,
                 header_seconds=limits.header_seconds,
                 idle_seconds=limits.idle_seconds,
-                connections=limits.connections,
+                connections=share(limits.connections, *self.member.place),
             ),
             clock=self.wall,
             host=FrontDoor(lane if "/rpc" in places else None, mounts),
         )
         self._stack.push_async_callback(server.close)
         self.servers.append(server)
-        return await server.start(host, port)
+        if self.member.sockets is None:
+            return await server.start(addresses[name].host, addresses[name].port)
+        bound = [server.share(one, self._patience) for one in self.member.sockets[name]]
+        return bound[0]
+
+    def _patience(self) -> float:
+        """For how many seconds a new connection is left to other workers, which have fewer."""
+        return self.member.patience(self.parts.connections)
 
     def _ready(self) -> bool:
         return not self.draining
+
+    # what the other workers say
+
+    def switched(self, wish: Wish) -> None:
+        """Act on switches that were changed."""
+        for service in wish.cordon:
+            self.discovery.withhold(service, self.switches.why(service))
+        self._set_lanes()
+
+    def owned(self, name: bytes, service: str) -> None:
+        """Another worker has seen a service set a cookie."""
+        self.cookies.learn(name, service)
 
     # numbers
 
     def _publish(self) -> None:
         gauge = self.metrics.gauge
-        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)])
+        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)], alike=True)
         if (disk := self.disk) is not None:
-            gauge("disk_bytes", "Bytes that entries take on the disk.", (), lambda: [((), float(disk.used))])
-            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))])
+            gauge(
+                "disk_bytes",
+                "Bytes that entries take on the disk.",
+                (),
+                lambda: [((), float(disk.used))],
+                alike=True,
+            )
+            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))], alike=True)
             text = "What was asked of the disk, and what became of it."
             self.metrics.counter("disk_events", text, ("event",), disk.events)
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.holdings.publish(self.metrics)
+        publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)
 
     def status(self) -> dict[str, Any]:
@@ -404,13 +461,35 @@ class Gate:
             "flights": len(self.flights),
             "connections": self.parts.connections,
             "heads": self.parts.heads(),
+            "workers": [self._row()],
         }
+
+    def _row(self) -> dict[str, Any]:
+        """This process among the workers."""
+        return {
+            "worker": self.member.place[0],
+            "pid": os.getpid(),
+            "up_seconds": round(self.wall() - self.started),
+            "asks": self.member.leads,
+            "calls": sum(self.metrics.outcomes().values()),
+            "connections": self.parts.connections,
+            "memory": resident(),
+            "catalog": self.relay.catalog.version,
+        }
+
+    def numbers(self) -> Sequence[Family]:
+        """What this process has counted."""
+        return self.metrics.families()
+
+    async def _metrics(self) -> bytes:
+        return rendered(await self.member.numbers())
 
     # the end
 
     async def drain(self) -> None:
         """Take no more calls, let those under way end, at most `shutdown_seconds`; writes come before reads."""
         self.draining = True
+        self.member.absent()
         patience = self.settings.shutdown_seconds
         await asyncio.gather(*(server.drain(patience) for server in self.servers))
         lost = await self.flights.settle(patience)
@@ -419,10 +498,10 @@ class Gate:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gate]:
-    """A gate by these settings, from the first listener to the last closed socket."""
+async def running(settings: Settings, member: Member | None = None) -> AsyncIterator[Gate]:
+    """A gate by these settings, from the first listener to the last closed socket; `member` where it is one of several."""
     async with AsyncExitStack() as stack:
-        gate = Gate(settings, stack)
+        gate = Gate(settings, stack, member or Alone())
         await gate.open()
         try:
             yield gate

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,12 +17,17 @@ from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
+from gateway.core.shares import share
 from gateway.settings.addresses import Address
 from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
+
+CALLERS = "/callers"
+OPERATORS = "/operators"
+"""Names of listeners, which are no services'."""
 
 
 def policies(settings: config.Settings) -> Policies:
@@ -68,6 +74,18 @@ def listeners(settings: config.Settings) -> dict[str, Address]:
     for datastack, section in settings.datastacks.items():
         found |= {f"{datastack}/{name}": one.listen for name, one in section.services.items()}
     return {name: address for name, address in found.items() if address is not None}
+
+
+def addresses(settings: config.Settings) -> dict[str, Address]:
+    """Every address to listen at, by the listener's name: no service can have that of the callers' or operators'."""
+    return {CALLERS: settings.listen, OPERATORS: settings.operator.listen, **listeners(settings)}
+
+
+def shared(services: Iterable[Service], number: int, workers: int) -> tuple[Service, ...]:
+    """The services as one of several workers has them: with its share of the calls at once."""
+    return tuple(
+        dataclasses.replace(one, concurrency=share(one.concurrency, number, workers)) for one in services
+    )
 
 
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:

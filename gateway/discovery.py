@@ -78,7 +78,7 @@ def pause(service: Service, failures: int, retries: Retries) -> float:
     return min(retries.first * 2.0 ** min(failures - 1, 32), retries.most) * spread
 
 
-class _Watch:
+class Watch:
     """One service, and what is known of it."""
 
     def __init__(self, service: Service, upstream: Upstream, dialects: Sequence[Dialect]) -> None:
@@ -146,7 +146,7 @@ class Discovery:
         retries: Retries | None = None,
     ) -> None:
         self._watches = {
-            one.qualified: _Watch(one, upstreams[one.qualified], _candidates(one, dialects))
+            one.qualified: Watch(one, upstreams[one.qualified], _candidates(one, dialects))
             for one in services
         }
         self._release = release
@@ -165,10 +165,7 @@ class Discovery:
 
     async def start(self) -> None:
         """Ask every service; returns with the first catalog: when all have answered or failed, or after `grace`."""
-        self._tasks = [
-            asyncio.create_task(self._follow(watch), name=f"discovery of {name}")
-            for name, watch in self._watches.items()
-        ]
+        self._follow_all()
         try:
             async with asyncio.timeout(self._grace):
                 for watch in self._watches.values():
@@ -181,6 +178,12 @@ class Discovery:
             raise
         self._is_public = True
         self._publish()
+
+    def _follow_all(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._follow(watch), name=f"discovery of {name}")
+            for name, watch in self._watches.items()
+        ]
 
     async def close(self) -> None:
         """Stop asking; returns when no task is left."""
@@ -243,7 +246,7 @@ class Discovery:
 
     # --- one service -------------------------------------------------------------------------------------
 
-    async def _follow(self, watch: _Watch) -> None:
+    async def _follow(self, watch: Watch) -> None:
         while True:
             watch.wake.clear()
             watch.asking, watch.waiting = watch.waiting, []
@@ -255,17 +258,26 @@ class Discovery:
             watch.settled.set()
             await _woken(watch.wake, pause(watch.service, watch.failures, self._retries))
 
-    async def _ask(self, watch: _Watch) -> Change:
+    async def _ask(self, watch: Watch) -> Change:
         listing, why = await self._attempt(watch)
+        change = self._note(watch, listing, why)
+        await self._tell(watch, why)
+        return change
+
+    async def _tell(self, watch: Watch, why: str | None) -> None:
+        """The service was asked: here nobody else needs to know."""
+
+    def _note(self, watch: Watch, listing: Listing, why: str | None) -> Change:
+        """Know what the service answered just now, or why it did not."""
         watch.asked = self._monotonic()
         watch.failures = 0 if why is None else watch.failures + 1
         return msgspec.structs.replace(self._settle(watch, listing), why=why)
 
-    async def _attempt(self, watch: _Watch) -> tuple[Listing, str | None]:
+    async def _attempt(self, watch: Watch) -> tuple[Listing, str | None]:
         """The service's listing after one question, and why there was no answer."""
         try:
             description, kind = await self._describe(watch)
-            return await _listing(Offer(watch.service, description, dialect=kind), watch.listing), None
+            return await listing_of(Offer(watch.service, description, dialect=kind), watch.listing), None
         except Unavailable as fault:
             # The gate's own calls fill the queue: that says nothing of the service.
             return watch.listing, fault.message
@@ -276,9 +288,9 @@ class Discovery:
             why = _MISTAKE
             if watch.offer.why != why:
                 log.exception("service %s: its description could not be used", watch.service.qualified)
-        return await _listing(replace(watch.offer, down=True, why=why), watch.listing), why
+        return await listing_of(replace(watch.offer, down=True, why=why), watch.listing), why
 
-    async def _describe(self, watch: _Watch) -> tuple[Description, str]:
+    async def _describe(self, watch: Watch) -> tuple[Description, str]:
         """The description, and the kind of the dialect that understood the service."""
         service, known = watch.service, watch.offer.dialect
         faults: list[Fault] = []
@@ -307,27 +319,33 @@ class Discovery:
             "; ".join(fault.message for fault in faults) or f"no dialect for {service.qualified}"
         )
 
-    def _settle(self, watch: _Watch, listing: Listing) -> Change:
+    def _settle(self, watch: Watch, listing: Listing) -> Change:
         before, watch.listing = watch.listing, listing
         watch.show()
         change = changes(before, listing)
-        if watch.since is None or before.offer.down != listing.offer.down:
+        turned = watch.since is None or before.offer.down != listing.offer.down
+        if turned:
             watch.since = watch.asked
-            _log_state(listing)
+        self._report(before, listing, None if turned else change)
+        if listing is not before and self._is_public:
+            self._publish()
+        return change
+
+    def _report(self, before: Listing, after: Listing, change: Change | None) -> None:
+        """Log what is new of a service; without a change it has turned up or down."""
+        if change is None:
+            _log_state(after)
         elif change:
             log.info(
                 "service %s, methods added: %d, changed: %d, removed: %d",
-                watch.service.qualified,
+                after.service.qualified,
                 len(change.added),
                 len(change.changed),
                 len(change.removed),
             )
-        if listing.warnings != before.warnings:
-            for warning in listing.warnings:
+        if after.warnings != before.warnings:
+            for warning in after.warnings:
                 log.warning("%s", warning)
-        if listing is not before and self._is_public:
-            self._publish()
-        return change
 
     # --- all services ------------------------------------------------------------------------------------
 
@@ -352,7 +370,8 @@ def _candidates(service: Service, dialects: Mapping[str, Dialect]) -> Sequence[D
     return [dialect for kind, dialect in dialects.items() if kind != _PLAIN or plain]
 
 
-async def _listing(offer: Offer, previous: Listing) -> Listing:
+async def listing_of(offer: Offer, previous: Listing) -> Listing:
+    """The listing of an offer; a large one is made in a thread."""
     if offer.description is not None and len(offer.description.methods) > _LARGE:
         return await asyncio.to_thread(_large_listing, offer, previous)
     return list_of(offer, previous)
@@ -384,7 +403,7 @@ def _log_state(listing: Listing) -> None:
     log.info("service %s is up, methods by %s: %d%s", name, convention or offer.dialect, count, left_out)
 
 
-def _health(watch: _Watch) -> Health:
+def _health(watch: Watch) -> Health:
     offer = watch.offer
     return Health(
         down=offer.down,

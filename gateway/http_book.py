@@ -35,8 +35,9 @@ from gateway.core.reply import Fields
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
-from gateway.core.verdict import Entry, HttpHead, Miss, Stale
+from gateway.core.verdict import Entry, Extent, HttpHead, Miss
 
+NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
 
 
@@ -144,21 +145,28 @@ class Trip:
         return self._landed.result() if done else None
 
 
+class Shelf(Struct, frozen=True):
+    """The tiers, as the book reaches them: memory at once, and the farther ones where they may have something.
+
+    `reaches` says that of a service by its qualified name; `from_afar` gives an entry and the tier that it was in.
+    """
+
+    get: Callable[[bytes], Entry | None]
+    put: Callable[[Entry], bool]
+    drop: Callable[[bytes], None]
+    reaches: Callable[[str], bool] = lambda _: False
+    from_afar: Callable[[bytes], Awaitable[tuple[Entry, str] | None]] | None = None
+
+
 class HttpBook:
     """Finds and stores HTTP replies; whoever carries requests through a mount asks it."""
 
-    def __init__(
-        self,
-        get: Callable[[bytes], Entry | None],
-        put: Callable[[Entry], bool],
-        drop: Callable[[bytes], None],
-        generations: Generations,
-        switches: Switches,
-    ) -> None:
-        """`get`, `put` and `drop` reach the tiers that are at hand."""
-        self.get = get
-        self._put = put
-        self._drop = drop
+    def __init__(self, shelf: Shelf, generations: Generations, switches: Switches) -> None:
+        self.get = shelf.get
+        self._put = shelf.put
+        self._drop = shelf.drop
+        self.reaches = shelf.reaches
+        self._from_afar = shelf.from_afar
         self._generations = generations
         self._switches = switches
         self._trips: dict[Hashable, Trip] = {}
@@ -171,30 +179,35 @@ class HttpBook:
             return Found(SWITCHED_OFF)
         return self._judged(wanted, *self._under(wanted), now)
 
-    async def find_afar(
-        self, wanted: Wanted, fetch: Callable[[bytes], Awaitable[tuple[Entry, str] | None]], now: float
-    ) -> tuple[Found, str]:
-        """What `fetch` gets from farther tiers for the request at `now`, and which of them had it.
+    def may_recall(self, wanted: Wanted, found: Found, service: str) -> bool:
+        """Whether farther tiers may have what memory has not: it is worth waiting for `recall`."""
+        absent = isinstance(found.verdict, Miss) and found.verdict.why in (NOT_STORED, NO_VARIANT)
+        newest = wanted.demand.max_age is not None and wanted.demand.max_age < 0
+        return absent and not newest and self._from_afar is not None and self.reaches(service)
 
-        An entry whose body is in a file is nothing to ask the service about: it is stored as it is, or goes.
-        """
-        tier, signpost = "", self.get(wanted.root)
-        if signpost is None and (got := await fetch(wanted.root)):
-            signpost, tier = got
-        key, entry = wanted.root, signpost
-        if signpost is not None and signpost.vary:
-            key = variant(wanted.root, signpost.vary, wanted.asked, wanted.person)
-            entry, tier = self.get(key), ""
-            if entry is None and (got := await fetch(key)):
-                entry, tier = got
-        if not self._switches.cache:
-            return Found(SWITCHED_OFF), ""
-        found = self._judged(wanted, key, entry, now)
-        if isinstance(found.verdict, Miss | Stale) and entry is not None and entry.extent is not None:
-            found = self._judged(wanted, key, None, now)
-        return found, tier
+    async def recall(self, wanted: Wanted, wall: Callable[[], float]) -> Found:
+        """What the farther tiers have for the request, judged when it is here."""
+        key, entry = self._under(wanted)
+        far = self._from_afar
+        if far is not None and entry is None:
+            if key == wanted.root:
+                entry = await self._fetched(far, key)
+                if entry is not None and entry.vary:
+                    key = variant(wanted.root, entry.vary, wanted.asked, wanted.person)
+                    entry = self.get(key) or await self._fetched(far, key)
+            else:
+                entry = await self._fetched(far, key)
+        return self._judged(wanted, key, entry, wall())
+
+    async def _fetched(
+        self, far: Callable[[bytes], Awaitable[tuple[Entry, str] | None]], key: bytes
+    ) -> Entry | None:
+        found = await far(key)
+        return None if found is None else found[0]
 
     def _judged(self, wanted: Wanted, key: bytes, entry: Entry | None, now: float) -> Found:
+        if not self._switches.cache:
+            return Found(SWITCHED_OFF)
         found = judge_http(
             wanted.rule,
             key,
@@ -242,7 +255,7 @@ class HttpBook:
         generations = self._generations.read(wanted.lineage)
         if self.mark(watched) != mark or self._generations.epoch != epoch or not self._switches.cache:
             return None
-        return Miss(self._under(wanted)[0], generations, epoch, wanted.rule, "not stored")
+        return Miss(self._under(wanted)[0], generations, epoch, wanted.rule, NOT_STORED)
 
     # --- store
 
@@ -256,12 +269,18 @@ class HttpBook:
         return storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
 
     def store(
-        self, wanted: Wanted, miss: Miss, how: Storing, head: HttpHead, body: bytes, received: float
+        self, wanted: Wanted, miss: Miss, how: Storing, head: HttpHead, body: bytes | Extent, received: float
     ) -> Entry | None:
-        """Store a whole reply; the entry, or None if the tier does not take it."""
-        if not self._switches.cache or len(body) > wanted.rule.max_size:
+        """Store a whole reply, whose body may lie in a file; the entry, or None if no tier takes it."""
+        length = len(body) if isinstance(body, bytes) else body.length
+        if not self._switches.cache or length > wanted.rule.max_size:
             return None
-        made = entries(how, self._place(wanted), miss, head, body, received)
+        if isinstance(body, bytes):
+            made = entries(how, self._place(wanted), miss, head, body, received)
+        else:
+            *others, reply = entries(how, self._place(wanted), miss, head, b"", received)
+            made = (*others, replace(reply, extent=body))
+        made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
         stored = [self._put(entry) for entry in made]
         return made[-1] if all(stored) else None
 
@@ -289,7 +308,7 @@ class HttpBook:
                 self._drop(old.key)
             return replace(old, head=head_of(head.status, head.reason, fields), stored=received, aged=0)
         renewed = head_of(head.status, head.reason, how.fields)
-        entry = self.store(whole, miss, how, renewed, old.body, received)
+        entry = self.store(whole, miss, how, renewed, old.extent or old.body, received)
         if entry is not None and entry.key != old.key:
             self._drop(old.key)
         return entry or replace(old, head=renewed, stored=received, aged=how.aged)

@@ -31,7 +31,7 @@ from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
-from gateway.http_book import HttpBook
+from gateway.http_book import HttpBook, Shelf
 
 log = logging.getLogger("labgate.relay")
 
@@ -95,7 +95,11 @@ class Relay:
         self._flights = flights
         self._wall = wall
         self._monotonic = monotonic
-        self.book = HttpBook(tier.get, self._store, self._drop, generations, self.switches)
+        self.book = HttpBook(
+            Shelf(tier.get, self._store, self._forget, self.reaches, self.from_afar),
+            generations,
+            self.switches,
+        )
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -364,10 +368,6 @@ class Relay:
             and self._far.may_have(service_of(verdict.key))
         )
 
-    def may_be_afar(self, service: str) -> bool:
-        """Whether farther tiers may have replies of this service (by its qualified name)."""
-        return self._far is not None and self.switches.cache and self._far.may_have(service)
-
     async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
         """What the farther tiers have, judged as memory's entries are at `now`; a long body stays in its file.
 
@@ -467,6 +467,10 @@ class Relay:
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
 
+    def reaches(self, service: str) -> bool:
+        """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
+        return self._far is not None and self.switches.cache and self._far.may_have(service)
+
     # store
 
     def _keep(
@@ -483,11 +487,17 @@ class Relay:
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self._store(entry)
 
-    def _drop(self, key: bytes) -> None:
-        """Forget what is stored under the key, in every tier."""
+    def _forget(self, key: bytes) -> None:
+        """Neither memory nor the farther tiers have this key any more; nobody waits for them."""
         self._tier.drop(key)
-        if self._far is not None:
-            self._far.forget(key)
+        far = self._far
+        if far is not None:
+
+            async def drop() -> Reply:
+                await far.drop(key)
+                return Reply("http", Whole(b""), Pass("forgotten"))
+
+            self.beside(("forget", key), drop)
 
     def _store(self, entry: Entry) -> bool:
         """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""

@@ -39,8 +39,10 @@ _COUNTED: Final = (
 class Numbers(Protocol):
     """Who publishes numbers, and reads them when somebody asks."""
 
-    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
-        """Publish numbers that go up and down."""
+    def gauge(
+        self, name: str, text: str, labels: tuple[str, ...], read: Read, *, alike: bool = False
+    ) -> None:
+        """Publish numbers that go up and down; `alike` = every worker says the same."""
 
     def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Publish numbers that only grow."""
@@ -81,6 +83,31 @@ class Listener(Protocol):
     def connections(self) -> int: ...
     @property
     def counters(self) -> Counted: ...
+
+
+_OF_EACH: Final = ("worker",)
+
+
+def publish_worker(
+    numbers: Numbers, number: int, connections: Callable[[], int], memory: Callable[[], int]
+) -> None:
+    """Have the numbers of each worker read, of the one that this process is."""
+    worker = (str(number),)
+    numbers.gauge(
+        "worker_connections",
+        "Connections of callers, of each worker.",
+        _OF_EACH,
+        lambda: [(worker, float(connections()))],
+    )
+    numbers.gauge(
+        "worker_memory_bytes",
+        "Bytes of memory of each worker.",
+        _OF_EACH,
+        lambda: [(worker, float(memory()))],
+    )
+    # The supervisor counts them; a process by itself replaces none.
+    text = "Workers that were started in the place of one that ended."
+    numbers.counter("worker_restarts", text, (), lambda: [((), 0.0)])
 
 
 class Status:
@@ -141,18 +168,21 @@ class Status:
             "Whether the service answered when it was last asked what it offers.",
             _SERVICE,
             lambda: [((name,), float(not one.down)) for name, one in health().items()],
+            alike=True,
         )
         numbers.gauge(
             "service_cordoned",
             "Whether an operator took the service out of service.",
             _SERVICE,
             lambda: [((name,), float(name in self._switches.cordons)) for name in self._places],
+            alike=True,
         )
         numbers.gauge(
             "catalog_methods",
             "Methods of the service in the catalog.",
             _SERVICE,
             lambda: [((name,), float(len(one.items))) for name, one in catalog.current.listings.items()],
+            alike=True,
         )
         numbers.gauge(
             "switch",
@@ -162,6 +192,7 @@ class Status:
                 (("cache",), float(self._switches.cache)),
                 (("lanes",), float(self._switches.lanes)),
             ],
+            alike=True,
         )
         for attribute, name, text in _COUNTED:
             numbers.counter(name, text, (), self._counted(attribute))

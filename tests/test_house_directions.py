@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = ROOT / "gateway"
-ROOMS = {"dialects", "doors", "identity", "telemetry", "tiers", "upstreams", "wire"}
+ROOMS = {"dialects", "doors", "identity", "telemetry", "tiers", "upstreams", "wire", "workers"}
 USES = {"doors": {"wire", "relay"}, "upstreams": {"wire"}}
 """What a room may use beside the core and itself."""
 PURE = {

@@ -16,7 +16,7 @@ from gateway.core.method import HttpBinding, Method
 from gateway.core.principal import Principal
 from gateway.core.switches import Switches
 from gateway.core.verdict import Hit, Miss, Stale
-from gateway.http_book import HttpBook, Wanted, root_of, rule_for, watched_for
+from gateway.http_book import HttpBook, Shelf, Wanted, root_of, rule_for, watched_for
 from gateway.tiers.generations import LocalGenerations
 
 METHOD = Method(name="up.http", service="up", binding=HttpBinding("GET", "/**"), safe=True)
@@ -82,12 +82,14 @@ class Book(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         self.entries = {}
         self.generations = LocalGenerations()
-        self.book = HttpBook(self.entries.get, self.put, self.drop, self.generations, Switches())
+        self.book = HttpBook(Shelf(self.entries.get, self.put, self.drop), self.generations, Switches())
         self.origin = Origin()
         self.bodies: list[Body] = []
         self.trips: list[Trip] = []
 
     def put(self, entry):
+        # Tiers that other hosts share need the names whose counters these are.
+        assert len(entry.lineage) == len(entry.generations)
         self.entries[entry.key] = entry
         return True
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -148,9 +149,9 @@ def until(condition):
         time.sleep(0.01)
 
 
-def call(address, method):
+def call(address, method, params=()):
     """The result and the Cache-Status of one call."""
-    body = json.dumps({"jsonrpc": "2.0", "method": method, "id": 1}).encode()
+    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1}).encode()
     request = urllib.request.Request(f"{address}/rpc", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.loads(response.read())["result"], response.headers["Cache-Status"]
@@ -179,6 +180,26 @@ def test_a_write_through_one_gate_ends_what_the_other_has_in_memory(replicas):
         until(lambda value=value: call(other, "lab.get")[0] == value + 1)
     logs = "".join((folder / f"{name}.log").read_text() for name in ("one", "other"))
     assert PASSWORD not in logs
+
+
+def test_what_one_gate_has_stored_the_other_serves_from_redis_and_nothing_of_before_a_write(replicas):
+    one, other, *_ = replicas
+    known(one)
+    known(other)
+    numbers = count()
+
+    def served_from_redis():
+        """Once the other gate has heard that the service has entries there, it asks for them."""
+        params = [next(numbers)]
+        call(one, "lab.get", params)
+        return "hit" in (said := call(other, "lab.get", params)[1]) and 'detail="redis"' in said
+
+    until(served_from_redis)
+    value = call(other, "lab.put")[0]
+    until(lambda: call(one, "lab.get", [0])[0] == value)
+    until(lambda: call(one, "lab.get", [1])[0] == value)
+    until(served_from_redis)
+    until(lambda: call(other, "lab.get", [0])[0] == value)
 
 
 def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):
@@ -230,7 +251,8 @@ def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):
     kept, lost = (token(folder, "create", "--subject", name) for name in ("ada", "bob"))
     assert [status(address, each) for address in (one, other) for each in (kept, lost)] == [200] * 4
     ids = json.loads(token(folder, "list", "--json"))
-    token(folder, "revoke", next(each["id"] for each in ids if each["subject"] == "bob"))
+    told = token(folder, "revoke", next(each["id"] for each in ids if each["subject"] == "bob"))
+    assert [line.endswith(" has heard") for line in told.splitlines()[1:]] == [True, True], told
     until(lambda: status(one, lost) == 401)
     until(lambda: status(other, lost) == 401)
     assert [status(address, kept) for address in (one, other)] == [200, 200]
@@ -247,3 +269,21 @@ def test_operators_see_who_shares_and_that_redis_is_away(replicas):
     redis.wait()
     until(lambda: "redis away for" in labgated(folder, *told))
     assert PASSWORD not in labgated(folder, *told, "--json")
+
+
+def test_a_revocation_without_redis_says_so_and_holds(replicas):
+    one, other, folder, redis = replicas
+    known(one)
+    known(other)
+    lost = token(folder, "create", "--subject", "bob")
+    redis.kill()
+    redis.wait()
+    (row,) = json.loads(token(folder, "list", "--json"))
+    command = [sys.executable, "-m", "gateway.cli", "token", "revoke", row["id"], "--config"]
+    done = subprocess.run([*command, str(folder / "one.yaml")], env=ENVIRON, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"revoked {row['id']} of bob")
+    assert "no other host was told" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    until(lambda: status(one, lost) == 401)
+    assert status(other, lost) == 200, "it cannot know"

@@ -29,3 +29,8 @@ def settings_of(args: argparse.Namespace) -> Settings | None:
             print(problem, file=sys.stderr)
         print("labgated: the settings cannot be used; see `labgated check`", file=sys.stderr)
         return None
+
+
+def url(host: str, port: int) -> str:
+    """The address as callers write it."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

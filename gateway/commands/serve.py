@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import cast
 
 from gateway.app import running
-from gateway.commands.options import add_config, settings_of
+from gateway.commands import supervising, working
+from gateway.commands.options import add_config, settings_of, url
 from gateway.identity.errors import IdentityError
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry.logs import configure
@@ -25,13 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="HOST", help="listen on this host instead of the file's")
     text = "listen on this port instead of the file's; 0 takes a free one"
     parser.add_argument("--port", metavar="N", type=int, help=text)
+    # What a supervisor starts its workers with: the descriptors of a channel and of a tether.
+    parser.add_argument("--worker", type=_descriptors, default=None, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve; 0 after SIGTERM or SIGINT, 1 when the settings cannot be used or an address cannot be had."""
+    if args.worker is not None:
+        channel, tether = args.worker
+        return working.work(channel, tether, _loop_factory())
     settings = settings_of(args)
     if settings is None:
         return 1
+    if settings.workers > 1:
+        return supervising.supervise(args)
     try:
         settings = settings.listening_on(args.host, args.port)
     except SettingsError as error:
@@ -48,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _descriptors(text: str) -> tuple[int, int]:
+    channel, tether = text.split(",")
+    return int(channel), int(tether)
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
         return None
@@ -62,11 +75,8 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings) as gate:
-        host, port = gate.address
-        operator_host, operator_port = gate.operator_address
-        log.info(
-            "serving %d services; operators: http://%s:%d", len(gate.upstreams), operator_host, operator_port
-        )
-        print(f"ready http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        operators = url(*gate.operator_address)
+        log.info("serving %d services; operators: %s", len(gate.upstreams), operators)
+        print(f"ready {url(*gate.address)}", flush=True)
         await stopping.wait()
         log.info("draining, at most %.0f seconds", settings.shutdown_seconds)

@@ -12,6 +12,7 @@ from gateway.commands.tables import span as _span
 from gateway.commands.tables import table as _table
 
 _HEAD = ("SERVICE", "STATE", "METHODS", "DIALECT", "VERSION", "ASKED", "CALLS", "WAITING", "FAILED", "AT")
+_WORKERS = ("WORKER", "PID", "UP", "CALLS", "CONNECTIONS", "MEMORY")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield _plain(_redis(redis))
     yield "calls " + (", ".join(f"{count} {ended}" for ended, count in sorted(calls.items())) or "none yet")
     yield f"trips under way: {status['flights']}, connections: {status['connections']}"
+    yield from _workers(status)
     yield ""
     yield from _table([_HEAD, *(_row(name, one) for name, one in status["services"].items())])
     for name, one in status["services"].items():
@@ -47,6 +49,25 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if one["cordoned"]:
             yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
     yield from map(_plain, status["catalog"]["warnings"])
+
+
+def _workers(status: Mapping[str, Any]) -> Iterator[str]:
+    """Who they are, if there are several; the one that asks the services is marked."""
+    workers = status.get("workers", [])
+    if len(workers) < 2:
+        return
+    yield ""
+    yield from _table([_WORKERS, *map(_worker, workers)])
+    if restarts := status["restarts"]:
+        yield f"started in the place of one that ended: {restarts}"
+    if len({one["catalog"] for one in workers}) > 1:
+        yield "the workers do not know the same of the services at this moment"
+
+
+def _worker(one: Mapping[str, Any]) -> tuple[str, ...]:
+    number = f"{one['worker']}{' (asks)' if one['asks'] else ''}"
+    cells = (number, one["pid"], _span(one["up_seconds"]), one["calls"], one["connections"])
+    return (*map(str, cells), _size(one["memory"]))
 
 
 def _redis(redis: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Who gets a token of the gate's own, who has one, and whose no longer holds?"""
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from gateway.identity.errors import IdentityError
 from gateway.identity.local import MAX_TTL, issue
 from gateway.identity.signing import signing_keys
 from gateway.identity.tokens import opened
+from gateway.settings.redis import Redis
 from gateway.settings.values import seconds
 
 TTL = 30 * 86400.0
@@ -75,10 +77,12 @@ def _state(args: argparse.Namespace) -> tuple[Path, tuple[str, ...]] | None:
     if args.config is None and not os.environ.get("LABGATE_CONFIG") and not path.exists():
         folder = state.default_state_dir(os.environ)
         print(f"labgated token: there is no {path} here, so the state in {folder} is used", file=sys.stderr)
+        args.redis = None
         return folder, ()
     settings = settings_of(args)
     if settings is None:
         return None
+    args.redis = settings.cache.redis
     if not settings.identity.local_tokens:
         print(
             f"labgated token: {path} says `local_tokens: false`: the gate takes no such tokens",
@@ -124,6 +128,28 @@ def _revoke(args: argparse.Namespace, folder: Path, _: tuple[str, ...]) -> None:
         return
     ledger.record_revoked(folder, token_id, time.time())
     print(f"revoked {token_id}{subject}: gates with the state in {folder} refuse it within a second")
+    if args.redis is not None:
+        _announce(args.redis, token_id)
+
+
+def _announce(redis: Redis, token_id: str) -> None:
+    """Tell the gates of other hosts, and say which have heard."""
+    from gateway.tiers.redis_announce import announce
+    from gateway.tiers.redis_link import FAILURES, Place, why
+
+    try:
+        heard = asyncio.run(announce(Place(**redis.place()), redis.prefix, token_id, time.time()))
+    except FAILURES as failure:
+        text = "the gate of this host tells the others when redis is there"
+        print(
+            f"labgated token: no other host was told: redis at {redis.url}: {why(failure)}; {text}",
+            file=sys.stderr,
+        )
+        return
+    for name, has in sorted(heard.items()):
+        print(f"{name} has {'heard' if has else 'not heard yet'}")
+    if not heard:
+        print("no gate is at redis now: each takes it over when it comes")
 
 
 def _id_within(text: str) -> str:

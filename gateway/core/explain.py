@@ -24,6 +24,9 @@ _WHY: Final = {
     "older than asked for": "what is stored is older than the caller wants it",
     "from the future": "what is stored comes from the future: a clock was set back",
     "expired": "what is stored has expired",
+    "to be validated": "what is stored serves only when the service has said that it still holds",
+    "no reply for these fields": "replies are stored under its key, but none for what its fields say",
+    "asked for": "the caller puts up with it",
     "unsafe": "the method may change something: every call goes to the service",
     "switched off": "an operator has switched the cache off",
 }
@@ -35,7 +38,8 @@ class Case(Struct, frozen=True):
 
     `permits` are the policies that let it be, by what they are about: `policy` for the method, `path_policy` for the path.
     `verdict` is None where it was refused, and `refusal` says why. `flying` = a trip is under way that it would join.
-    `tier` is where its entry is, None without one.
+    `tier` is where its entry is, None without one; `lineage` are the generations that it must agree with, where those are
+    not its method's.
     """
 
     principal: Principal
@@ -47,6 +51,7 @@ class Case(Struct, frozen=True):
     flying: bool = False
     tier: str | None = None
     speaking: tuple[int, ...] = ()
+    lineage: tuple[str, ...] = ()
 
 
 def explained(case: Case, now: float, *, for_operators: bool) -> dict[str, Any]:
@@ -68,6 +73,8 @@ def explained(case: Case, now: float, *, for_operators: bool) -> dict[str, Any]:
     if case.method is not None and case.service is not None:
         said["safe"] = case.method.safe
         said["rule"] = _rule(case.method, case.service)
+        if case.lineage and case.method.cache is None:
+            said["rule"] = {"by": "the reply itself says how long it serves (RFC 9111)"}
         if case.verdict is not None:
             said |= _cached(case.method, case.verdict, case, now)
         if for_operators:
@@ -82,7 +89,7 @@ def _outcome(case: Case) -> dict[str, Any]:
         case Hit():
             why = "it is stored, and still fresh"
         case Stale(_, why=reason):
-            why = f"it is stored, and stale ({reason}); the rule lets it answer while one refresh runs"
+            why = f"it is stored, and stale ({_WHY.get(reason, reason)}), and may serve so"
         case Miss(why=reason) | Pass(why=reason):
             why = _WHY.get(reason, reason)
         case None:
@@ -124,7 +131,7 @@ def _cached(method: Method, verdict: Verdict, case: Case, now: float) -> dict[st
         "key": {"hex": key.hex(), **(in_words(parts) if parts else {})},
         "tier": case.tier,
         "entry": None if entry is None else about_entry(entry, now),
-        "void_by": list(method.lineage) if method.cache else [],
+        "void_by": list(case.lineage or (method.lineage if method.cache else ())),
         "in_flight": case.flying,
     }
 
@@ -136,7 +143,7 @@ def about_entry(entry: Entry, now: float) -> dict[str, Any]:
         "ttl": round(entry.fresh_until - now, 3),
         "fresh_until": _at(entry.fresh_until),
         "stale_until": _at(entry.stale_until),
-        "kind": entry.kind,
+        "kind": "signpost" if entry.vary else entry.kind,
         "bytes": entry.length,
         "size": entry.size,
         "pinned": entry.pin,

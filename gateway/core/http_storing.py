@@ -235,6 +235,7 @@ def entries(
         refresh_until=how.refresh_until,
         validate=how.validate,
         strict=how.strict,
+        pin=miss.rule.pin,
     )
     if not names:
         return (reply,)
@@ -249,5 +250,6 @@ def entries(
         epoch=miss.epoch,
         generations=miss.generations,
         vary=names,
+        pin=miss.rule.pin,
     )
     return (signpost, reply)

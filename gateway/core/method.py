@@ -66,7 +66,7 @@ class Param(Struct, frozen=True):
     description: str = ""
 
 
-class RpcBinding(Struct, frozen=True):
+class RpcBinding(Struct, frozen=True, tag="rpc"):
     """Carried out as the JSON-RPC method `method` of the upstream."""
 
     method: str
@@ -91,7 +91,7 @@ class Place(Struct, frozen=True):
     many: Literal["repeat", "comma", "space", "pipe", "json"] = "repeat"
 
 
-class HttpBinding(Struct, frozen=True):
+class HttpBinding(Struct, frozen=True, tag="http"):
     """Carried out as an HTTP request: `verb` and `path` (with `{name}` for what is put there) of the upstream.
 
     `sends` is the media type of the body that is made of the arguments, `accepts` what the reply may be.

@@ -270,9 +270,6 @@ class FarTiers(Protocol):
     async def drop(self, key: bytes) -> None:
         """Forget the key in every one of them."""
 
-    def forget(self, key: bytes) -> None:
-        """Have it dropped in the background, after what was to be stored before."""
-
     def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
         """For a body that may be stored, of at most so many bytes.
 

@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from gateway.core.catalog import Catalog
 from gateway.core.faults import BadRequest
+from gateway.core.invalidation import uri_name
 from gateway.core.listing import UNDESCRIBED
 from gateway.core.naming import alike, shown
+from gateway.core.paths import steps
 from gateway.core.policy import pattern
-from gateway.core.told_key import told
+from gateway.core.told_key import ToldKey, told
 
 _KINDS: Final = ("key", "method", "service", "tag", "all")
 _FORMS: Final = '{"key": HEX}, {"method": GLOB}, {"service": NAME}, {"tag": NAME} or {"all": true}'
@@ -68,6 +70,18 @@ def key_of(written: str) -> bytes:
             f"{shown(written)} is no key: one is written in hexadecimal digits, as /-/cache/entries and explanations have it."
         )
     return key
+
+
+def address_of(key: ToldKey) -> tuple[str, ...]:
+    """The generation of the address whose reply lies under a key, where it is that of a request through a mount."""
+    target = key.part(b"t") if key.target is None else None
+    if target is None:
+        return ()
+    path, mark, query = target.partition(b"?")
+    try:
+        return (uri_name(key.service, steps(path, encoded_slash=True), mark + query),)
+    except BadRequest:
+        return ()
 
 
 def matching(glob: str, catalog: Catalog) -> tuple[str, ...]:

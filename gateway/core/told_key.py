@@ -42,19 +42,24 @@ class ToldKey(Struct, frozen=True):
 def told(key: bytes) -> ToldKey | None:
     """The parts of a key; None for bytes that are none."""
     try:
-        if key.startswith(b"vk"):
-            (_, root), *chosen = frames(key[1:])
-            whole = told(root) if not root.startswith(b"v") else None
-            return None if whole is None else structs.replace(whole, what=(*whole.what, *chosen))
-        (first, service), (second, method), (third, person), *what = frames(key)
-        if (first, second) != (b"s", b"m") or third not in _WHOM or not what:
-            return None
-        target: str | None = method.decode("utf-8", "surrogatepass")
-        if target == REQUEST and what[0][0] == b"h":
-            target = None
-        return ToldKey(service.decode(), target, _whom(third, person), tuple(what))
+        parts = frames(key)
+        if len(parts) > 1 and parts[1][0] == b"v":
+            whole = _told(frames(parts[1][1]))
+            return None if whole is None else structs.replace(whole, what=(*whole.what, *parts[2:]))
+        return _told(parts)
     except ValueError:  # also what cannot be unpacked or decoded
         return None
+
+
+def _told(parts: list[tuple[bytes, bytes]]) -> ToldKey | None:
+    """The key that these are the parts of. Raises `ValueError`."""
+    (first, service), (second, method), (third, person), *what = parts
+    if (first, second) != (b"s", b"m") or third not in _WHOM or not what:
+        return None
+    target: str | None = method.decode("utf-8", "surrogatepass")
+    if target == REQUEST and what[0][0] == b"h":
+        target = None
+    return ToldKey(service.decode(), target, _whom(third, person), tuple(what))
 
 
 def frames(key: bytes) -> list[tuple[bytes, bytes]]:

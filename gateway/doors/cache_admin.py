@@ -15,7 +15,7 @@ from gateway.core.entry_rows import Rows
 from gateway.core.faults import BadRequest, UnsupportedMediaType
 from gateway.core.naming import shown
 from gateway.core.ports import FarTier, Generations
-from gateway.core.purging import Purge, key_of, matching, purge_of
+from gateway.core.purging import Purge, address_of, key_of, matching, purge_of
 from gateway.core.told_key import told
 from gateway.core.verdict import Entry
 from gateway.doors.asked import Asked
@@ -160,7 +160,9 @@ class PurgeDoor:
         far: Sequence[FarTier] = (),
         alone: bool = True,
     ) -> None:
-        """`flies` tells whether a reply for a key is on its way. `alone` = no other process holds entries in memory."""
+        """`flies` tells whether an entry for a key may be on its way. `alone` = no other process holds entries in memory:
+        else the entries of a purged key's method end with it, since only generations reach other memories.
+        """
         self._shelf = shelf
         self._generations = generations
         self._catalog = catalog
@@ -196,10 +198,13 @@ class PurgeDoor:
         )
 
     def _also(self, key: bytes) -> tuple[str, ...]:
-        """What else has to end, where dropping the entry here is not enough: all entries of its method."""
+        """What else has to end, where dropping the entry here is not enough: its address, or all entries of its method."""
+        parts = told(key)
+        address = address_of(parts) if parts is not None else ()
+        if address:
+            return address
         if self._alone and not self._flies(key):
             return ()
-        parts = told(key)
         method = Rows(self._catalog()).method(parts) if parts is not None else None
         return () if method is None else (f"method:{method.qualified}",)
 

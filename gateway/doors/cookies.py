@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.places import cookie_names
@@ -18,13 +19,25 @@ class CookieOwners:
     which browsers send everywhere: so a cookie that only other services have set is not passed on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[bytes, str], None] | None = None) -> None:
+        """`tell` is called with what was not known: other workers will get the cookie too."""
         self._owners: dict[bytes, set[str]] = {}
+        self._tell = tell
 
     def note(self, name: bytes, service: str) -> None:
         """The service (by its qualified name) has set a cookie."""
-        if name in self._owners or len(self._owners) < MOST:
-            self._owners.setdefault(name, set()).add(service)
+        if self.learn(name, service) and self._tell is not None:
+            self._tell(name, service)
+
+    def learn(self, name: bytes, service: str) -> bool:
+        """The same, seen by somebody else; whether it was not known."""
+        if name not in self._owners and len(self._owners) >= MOST:
+            return False
+        owners = self._owners.setdefault(name, set())
+        if service in owners:
+            return False
+        owners.add(service)
+        return True
 
     def own(self, fields: Fields, service: str) -> Fields:
         """The fields with only those cookies that may be the service's; a field stays as it was sent if all may."""

@@ -7,23 +7,26 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.core.call import Call, Demand, Http, Params
+from gateway.core.call import Call, Demand, Params
 from gateway.core.deciding import Permit, path_permit, permit, speaking
 from gateway.core.explain import Case, explained
 from gateway.core.faults import BadRequest, Fault, InvalidParams, Unavailable, UnsupportedMediaType
+from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.method import Method
 from gateway.core.naming import shown
 from gateway.core.principal import Principal
 from gateway.core.question import ANY, Question, question_of
 from gateway.core.reply import Fields
 from gateway.core.service import Service
-from gateway.core.storing import why_not_shared
+from gateway.core.storing import why_passed
 from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
 from gateway.doors.asked import Asked, Occasion, demand
 from gateway.doors.mount import MountDoor
 from gateway.doors.notes import Notes
 from gateway.doors.plain import arguments
+from gateway.doors.wanting import wanted_of
 from gateway.doors.way import Way
+from gateway.http_book import Wanted
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
@@ -82,11 +85,9 @@ class Explainer:
         """What is decided about a call that is allowed."""
         now = self._wall()
         verdict = self._relay.judge(call, now)
-        tier = "memory" if isinstance(verdict, Hit | Stale) else None
         flying = self._relay.under_way(call, verdict)
         if isinstance(verdict, Miss) and self._recall is not None:
             verdict = await self._recall(verdict, now, call.demand)
-            tier = "beyond memory" if isinstance(verdict, Hit | Stale) else None
         return Case(
             principal=call.principal,
             permits=permits,
@@ -94,7 +95,7 @@ class Explainer:
             service=self.service(call.method),
             verdict=verdict,
             flying=flying,
-            tier=tier,
+            tier=(verdict.tier or "memory") if isinstance(verdict, Hit | Stale) else None,
             speaking=self.speaking(call.principal),
         )
 
@@ -125,8 +126,11 @@ class Explainer:
 class MountExplainer:
     """The same for requests through the mounts of one listener."""
 
-    def __init__(self, relay: Relay, explainer: Explainer, mounts: MountDoor) -> None:
+    def __init__(
+        self, relay: Relay, explainer: Explainer, mounts: MountDoor, wall: Callable[[], float]
+    ) -> None:
         self._relay = relay
+        self._wall = wall
         self._explainer = explainer
         self._mounts = mounts
 
@@ -145,7 +149,7 @@ class MountExplainer:
             "path_policy": path_permit(self._relay.policies.listed, principal, way.verb, way.judged)
         }
         try:
-            return await self._allowed(way, query, fields, principal, permits, asked)
+            return await self._allowed(way, query, fields, principal, permits)
         except Fault as fault:
             method = way.method() if way.is_known and not way.is_rpc else None
             speaking = self._explainer.speaking(principal)
@@ -158,7 +162,6 @@ class MountExplainer:
         fields: Fields,
         principal: Principal,
         permits: dict[str, Permit | None],
-        asked: Asked,
     ) -> Case:
         """What is decided, in the order in which the mount door decides it. Raises what it would answer with."""
         relay, judged = self._relay, way.judged
@@ -172,7 +175,7 @@ class MountExplainer:
         permits["policy"] = permit(relay.policies.listed, principal, method.qualified)
         relay.permit(principal, method)
         notes = Notes(fields)
-        why = why_not_shared(way.verb, notes.first, method)
+        why = why_passed(way.verb, notes.first, method, on=way.service.http_cache.on)
         if why is not None:
             return Case(
                 principal,
@@ -182,12 +185,35 @@ class MountExplainer:
                 Pass(why),
                 speaking=self._explainer.speaking(principal),
             )
-        choosing = notes.choosing
-        if way.service.keep_host:
-            choosing = (*choosing, notes.first.get(b"host", b""))
-        http = Http(way.verb, way.rest + query, choosing)
-        call = Call(asked.id, principal, method, Params(None), 0.0, notes.demand, http=http)
-        return await self._explainer.case_of(call, permits)
+        wanted = wanted_of(way, notes, method, principal, query, None)
+        verdict, tier, flying = await self._looked_up(wanted, way, method)
+        return Case(
+            principal,
+            permits,
+            method,
+            way.service,
+            verdict,
+            flying=flying,
+            tier=tier,
+            speaking=self._explainer.speaking(principal),
+            lineage=wanted.lineage,
+        )
+
+    async def _looked_up(self, wanted: Wanted, way: Way, method: Method) -> tuple[Verdict, str | None, bool]:
+        """What the cache has for the request, in which tier, and whether a trip for the same is under way."""
+        book = self._relay.book
+        found = book.find(wanted, self._wall())
+        tier = "memory"
+        flying = isinstance(found.verdict, Miss) and book.trip(found.verdict, method) is not None
+        if book.may_recall(wanted, found, way.service.qualified):
+            found = await book.recall(wanted, self._wall)
+            tier = "beyond memory"
+        verdict = found.verdict
+        nothing = isinstance(verdict, Miss) and verdict.why == "not stored"
+        if nothing and wanted.rule is BY_THE_REPLY and found.entry is None:
+            # Whether its reply is stored is for the reply to say: nobody has asked for it yet.
+            verdict = Pass("no rule")
+        return verdict, tier if isinstance(verdict, Hit | Stale) else None, flying
 
 
 class ExplainDoor:

@@ -123,7 +123,7 @@ class MountDoor:
             entry = self._relay.book.get(settled.root + way.rest + query)
             if entry is not None:
                 return self._quick(caller, line, seen, way, query, settled, entry)
-            if settled.ruled or settled.heuristic or self._relay.may_be_afar(way.service.qualified):
+            if settled.ruled or settled.heuristic or self._relay.reaches(way.service.qualified):
                 return None
         lease = way.carrier.at_hand()
         return (

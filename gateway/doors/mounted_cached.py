@@ -23,7 +23,7 @@ from gateway.core.validators import (
     weakly_equal,
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
-from gateway.doors.keeping import Keeping
+from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
 from gateway.doors.renewal import Errand, Renewal
 from gateway.doors.wanting import wanted_of
@@ -43,7 +43,7 @@ class MountedCached(MountedShared):
     _requested = 0.0
     _then: Entry | None = None  # the stored reply that is the answer when the service's has come to its end
     _again = False
-    _asked_afar = False
+    _sealed = False
     _body = b""
 
     # --- look up
@@ -64,10 +64,21 @@ class MountedCached(MountedShared):
     def look(self) -> None:
         """Judge what memory has now."""
         wanted, tools = self._wanted, self.tools
-        self._follow_up(tools.relay.book.find(wanted, tools.wall()))
+        book = tools.relay.book
+        found = book.find(wanted, tools.wall())
+        if book.may_recall(wanted, found, self._way.service.qualified):
+            self.later(self._recall())
+        else:
+            self._judge_as(found)
 
-    def _follow_up(self, found: Found) -> None:
-        """Do what was found to be right."""
+    async def _recall(self) -> None:
+        """Ask the farther tiers."""
+        found = await self.tools.relay.book.recall(self._wanted, self.tools.wall)
+        if not (self.over or self.left):
+            self._judge_as(found)
+
+    def _judge_as(self, found: Found) -> None:
+        """Do what was found right."""
         self.verdict = verdict = found.verdict
         match verdict:
             case Hit(entry):
@@ -84,27 +95,11 @@ class MountedCached(MountedShared):
                 self._missed(verdict, found)
 
     def _missed(self, verdict: Miss, found: Found) -> None:
-        if not self._asked_afar and self._may_be_afar():
-            self._asked_afar = True
-            self.later(self._look_afar())
-            return
         self._entry, self._spare = found.entry, found.spare
         self.candidate = self._askable(found.entry)
         if self._shares(verdict) and self._follow(verdict):
             return
         self.go_or_say_no()
-
-    def _may_be_afar(self) -> bool:
-        """Whether it is worth asking the tiers beyond memory."""
-        age = self._wanted.demand.max_age
-        return (age is None or age >= 0) and self.tools.relay.may_be_afar(self._way.service.qualified)
-
-    async def _look_afar(self) -> None:
-        """Judge what the tiers beyond memory have."""
-        tools = self.tools
-        found, self.tier = await tools.relay.book.find_afar(self._wanted, tools.relay.from_afar, tools.wall())
-        if not self.over and not self.left:
-            self._follow_up(found)
 
     def _askable(self, entry: Entry | None) -> Entry | None:
         """The stored reply, if the service can be asked whether it still holds."""
@@ -151,7 +146,7 @@ class MountedCached(MountedShared):
             way.service.timeout,
         )
         key = ("renewal", verdict.key, verdict.epoch, verdict.generations)
-        tools.relay.beside(key, lambda: Renewal(tools.relay.book, errand, tools.wall).fly())
+        tools.relay.beside(key, lambda: Renewal(tools.relay, errand, tools.wall).fly())
 
     def lines_of(self, passed: Fields) -> bytes:
         """The lines for the service that are made of these fields."""
@@ -230,7 +225,17 @@ class MountedCached(MountedShared):
                 book.drop(self._entry)
             self.land(shared=False)
             return
-        self._keeping = Keeping(book, wanted, verdict, how, head, self._requested, now)
+        kept = Kept(wanted, verdict, how, head, self._requested, now)
+        self._keeping = Keeping(self.tools.relay, kept, self._pace)
+
+    def _pace(self, wait: bool) -> None:
+        """Have the service wait for the disk, or go on."""
+        if self.lease is None:
+            return
+        if wait:
+            self.lease.connection.pause_reading()
+        elif not self.caller.out.paused:
+            self.lease.connection.resume_reading()
 
     def _learn(self, head: AnswerHead, verdict: Miss, now: float) -> None:
         """Let the reply to a HEAD say what it says of the reply that is stored for GET (RFC 9111 section 4.3.5)."""
@@ -260,8 +265,9 @@ class MountedCached(MountedShared):
         elif self._again:
             self._ask_anew()
         elif self._keeping is not None:
-            entry = self._keeping.seal()
-            self.land(shared=entry is not None)
+            trip, self._trip = self._trip, None
+            self._keeping.seal(lambda entry: trip.land(shared=entry is not None) if trip else None)
+            self._sealed = True
 
     def _give(self, entry: Entry) -> None:
         if entry is self._spare and self._asked_status != 304:
@@ -289,6 +295,8 @@ class MountedCached(MountedShared):
     # --- the end
 
     def closed(self) -> None:
-        """It is over: nobody waits for it."""
+        """It is over: nobody waits for it, and what did not come to its end is not stored."""
+        if self._keeping is not None and not self._sealed:
+            self._keeping.abandon()
         self.land(shared=False, deserted=self.left)
         super().closed()

@@ -19,7 +19,7 @@ from gateway.core.places import set_name
 from gateway.core.ports import Visit
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.verdict import Extent, HttpHead, Pass, Verdict
+from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import Notes
@@ -140,16 +140,10 @@ class MountedReply(Passage):
 
     def write_stored(self, head: HttpHead, body: bytes) -> None:
         """Write a reply that is whole, with what is said of it now."""
-        self.write_whole(self._stored_head(head), body, self.status)
-
-    def write_stored_part(self, head: HttpHead, extent: Extent, start: int, stop: int) -> None:
-        """Write a reply whose body lies in a file, from `start` up to `stop`."""
-        self.write_stored_file(self._stored_head(head), extent, self.status, start, stop - start)
-
-    def _stored_head(self, head: HttpHead) -> bytes:
         left_out = (b"content-length", b"age", b"x-request-id")
         fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
-        return self.passed_head(AnswerHead(head.status, head.reason, fields, None))
+        written = self.passed_head(AnswerHead(head.status, head.reason, fields, None))
+        self.write_whole(written, body, self.status)
 
     def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
         """Write an answer of the gate's own; with `cors` the pages that may read the service's answers may read it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
+from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.http_storing import BY_THE_REPLY, head_of
 from gateway.core.serving import Served, served
 from gateway.core.verdict import Entry, HttpHead, Miss, Pass, Stale
@@ -17,8 +18,6 @@ class MountedServed(MountedReply):
     _collapsed = False
     _asked_status: int | None = None
     _told: bytes | None = None
-    tier = ""
-    """The tier beyond memory that had the reply, if one had."""
 
     def serve(self, entry: Entry) -> None:
         """Answer with what is stored, as this request wants it."""
@@ -35,8 +34,7 @@ class MountedServed(MountedReply):
             )
             self._say(fetched, entry, now)
         else:
-            where = f'; detail="{self.tier}"' if self.tier else ""
-            self._say(f"labgate; hit; ttl={seconds}{where}", entry, now)
+            self._say(f"labgate; hit; ttl={seconds}", entry, now)
         self._write(entry)
 
     def serve_stale(self, entry: Entry, why: str) -> None:
@@ -64,21 +62,22 @@ class MountedServed(MountedReply):
         ):
             self.status = head.status
             written = head.ready + self._added()
-            if entry.extent is None:
-                self.write_whole(written, entry.body, head.status)
-            else:
+            if entry.extent is not None:
                 self.write_stored_file(written, entry.extent, head.status)
+            else:
+                self.write_whole(written, entry.body, head.status)
             return
         made = served(head, entry.length, self._way.verb, self.seen.fields, entry.stored)
         self._write_served(made, entry)
 
     def _write_served(self, made: Served, entry: Entry) -> None:
-        head = head_of(made.status, made.reason, made.fields)
-        if entry.extent is not None and made.stop > made.start:
-            self.write_stored_part(head, entry.extent, made.start, made.stop)
+        if entry.extent is not None and made.status not in BODILESS_STATUSES:
+            written = self.passed_head(AnswerHead(made.status, made.reason, made.fields, None))
+            self.write_stored_file(written, entry.extent, made.status, made.start, made.stop - made.start)
             return
         whole = made.stop - made.start == entry.length
         body = entry.body if whole else entry.body[made.start : made.stop]
+        head = head_of(made.status, made.reason, made.fields)
         self.write_stored(head, body)
 
     def told_of_cache(self, spent: float | None) -> bytes | None:

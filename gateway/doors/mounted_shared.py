@@ -55,7 +55,12 @@ class MountedShared(MountedServed):
         shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))
         if self.over or self.left:
             return
-        found = self.tools.relay.book.find(self._wanted, self.tools.wall())
+        book, wanted = self.tools.relay.book, self._wanted
+        found = book.find(wanted, self.tools.wall())
+        if shared and book.may_recall(wanted, found, self._way.service.qualified):
+            found = await book.recall(wanted, self.tools.wall)
+            if self.over or self.left:
+                return
         if shared and isinstance(found.verdict, Hit):
             # Its reply is ours: it came by a trip that began before we asked no later than we did.
             self.verdict, self._collapsed = verdict, True

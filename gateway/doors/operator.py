@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +11,7 @@ import orjson
 
 from gateway.core.faults import BadRequest, UnsupportedMediaType
 from gateway.core.listing import Change
-from gateway.core.switches import Switches, wish_of
+from gateway.core.switches import Switches, Wish, wish_of
 from gateway.doors.asked import Asked
 from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
@@ -25,24 +25,26 @@ log = logging.getLogger("labgate.operator")
 class MetricsDoor:
     """The metrics in Prometheus's text format."""
 
-    def __init__(self, text: Callable[[], bytes]) -> None:
+    def __init__(self, text: Callable[[], Awaitable[bytes]]) -> None:
         self._text = text
 
     async def answer(self, asked: Asked) -> Answer:
         """All numbers, now."""
         kind = b"text/plain; version=0.0.4; charset=utf-8"
-        return Answer(200, None, ((b"Content-Type", kind), (b"Cache-Control", b"no-store")), self._text())
+        return Answer(
+            200, None, ((b"Content-Type", kind), (b"Cache-Control", b"no-store")), await self._text()
+        )
 
 
 class StatusDoor:
     """The gate's state as JSON: services, catalog, cache, connections."""
 
-    def __init__(self, status: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         self._status = status
 
     async def answer(self, asked: Asked) -> Answer:
         """The state, now."""
-        return _json(self._status())
+        return _json(await self._status())
 
 
 class RefreshDoor:
@@ -68,13 +70,13 @@ class SwitchesDoor:
         self,
         switches: Switches,
         services: Collection[str],
-        withhold: Callable[[str, str | None], None],
+        change: Callable[[Wish, str, float], Awaitable[Sequence[str]]],
         wall: Callable[[], float],
     ) -> None:
-        """`services` are qualified names; `withhold` marks a service's methods as down, and says why, or ends that."""
+        """`services` are qualified names; `change` does what somebody wishes, in every worker, and says what it was."""
         self._switches = switches
         self._services = services
-        self._withhold = withhold
+        self._do = change
         self._wall = wall
 
     async def answer(self, asked: Asked) -> Answer:
@@ -93,10 +95,7 @@ class SwitchesDoor:
         except ValueError as error:
             raise BadRequest(f"The body is no JSON: {error}.") from error
         wish = wish_of(said, self._services)
-        done = self._switches.change(wish, asked.principal.subject, self._wall())
-        for service in wish.cordon:
-            self._withhold(service, self._switches.why(service))
-        for one in done:
+        for one in await self._do(wish, asked.principal.subject, self._wall()):
             who = (asked.principal.subject, asked.principal.issuer)
             log.warning("%s, by %r of %r", one, *who, extra={"request_id": asked.id})
 

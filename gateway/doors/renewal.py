@@ -13,8 +13,9 @@ from gateway.core.ports import Carrier, Lease
 from gateway.core.reply import Reply, Whole
 from gateway.core.validators import confirms
 from gateway.core.verdict import Entry, Miss
-from gateway.doors.keeping import Keeping
-from gateway.http_book import HttpBook, Wanted
+from gateway.doors.keeping import Keeping, Kept
+from gateway.http_book import Wanted
+from gateway.relay import Relay
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 
 
@@ -37,8 +38,9 @@ class Errand(Struct, frozen=True):
 class Renewal:
     """One trip that renews a stored reply: the `Receiver` of its answer. It belongs to the gate and to no caller."""
 
-    def __init__(self, book: HttpBook, errand: Errand, wall: Callable[[], float]) -> None:
-        self._book = book
+    def __init__(self, relay: Relay, errand: Errand, wall: Callable[[], float]) -> None:
+        self._relay = relay
+        self._book = relay.book
         self._errand = errand
         self._wall = wall
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -115,7 +117,8 @@ class Renewal:
             return
         how = book.how(errand.wanted.lasting, head.status, head.fields, self._requested, now)
         if not isinstance(how, str):
-            self._keeping = Keeping(book, errand.wanted, errand.miss, how, head, self._requested, now)
+            kept = Kept(errand.wanted, errand.miss, how, head, self._requested, now)
+            self._keeping = Keeping(self._relay, kept)
         elif head.status < 500:
             book.drop(errand.old)
 
@@ -127,7 +130,15 @@ class Renewal:
     def end(self) -> None:
         """The answer is whole."""
         if self._keeping is not None:
-            self._stored = self._keeping.seal() is not None
+            self._keeping.seal(self._kept)
+            return
+        self._settle()
+
+    def _kept(self, entry: Entry | None) -> None:
+        self._stored = entry is not None
+        self._settle()
+
+    def _settle(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
@@ -139,6 +150,8 @@ class Renewal:
 
     def failed(self, failure: Exception) -> None:
         """The answer does not come to its end: what is stored stays as it is."""
+        if self._keeping is not None:
+            self._keeping.abandon()
         if not self._ended.done():
             self._ended.set_exception(failure)
 

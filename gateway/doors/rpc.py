@@ -105,9 +105,10 @@ class RpcDoor:
         """One call on its way: found and admitted, and answered where memory has the reply."""
         return self._prepare(call, asked, self._monotonic() + terms.patience, terms.demand)
 
-    def end(self, part: Part, asked: Occasion, terms: Terms, seconds: float) -> Answer:
-        """The answer to a call that somebody else has carried through, or that was answered when it began."""
-        if part.call is not None and seconds:
+    def end(self, part: Part, asked: Occasion, terms: Terms, seconds: float | None) -> Answer:
+        """The answer to a call that somebody else has carried through, or (None) that was answered when it began."""
+        # The loop's clock may stand still for a whole trip: no time at all is a time, too.
+        if part.call is not None and seconds is not None:
             self._observe(part, seconds)
         return self._put_together(
             [part], self._answers([part], asked, terms.reading, terms.writing), asked, terms

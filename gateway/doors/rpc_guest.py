@@ -109,7 +109,7 @@ class RpcGuest:
         """Answer the call, or send it on its way; False where that takes a task."""
         part = self._door.begin(call, self._asked, self._standing.terms)
         if part.raw is not None or part.reply is not None or part.fault is not None:
-            self._finish(part, 0.0)
+            self._finish(part, None)
             return True
         if part.call is None or self._standing.terms.patience < self._relay.time_of(part.call):
             return False
@@ -120,7 +120,7 @@ class RpcGuest:
             self._trip = trip
         return True
 
-    def _finish(self, part: Part, seconds: float) -> None:
+    def _finish(self, part: Part, seconds: float | None) -> None:
         """Write the answer to the call."""
         self._trip = None
         asked = self._asked

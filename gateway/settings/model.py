@@ -33,6 +33,8 @@ from gateway.settings.values import (
 _DATASTACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _WHO = ("subject", "group", "scope", "authenticated", "anonymous")
 _PATH_GLOB = re.compile(r"(?:(?P<verb>\S+) )?/")
+MAX_WORKERS = 64
+"""More processes than a machine for this has cores are a mistake."""
 _BEHIND_PROXY_FIX = "listen on 127.0.0.1, or put a TLS proxy in front and write behind_proxy: true"
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -218,6 +220,7 @@ class Settings(Section):
     public_url: Origin | None = None
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(several)] = ()
     state_dir: FilePath = Field(default="~/.local/state/labgate", validate_default=True)
+    workers: Count = 1
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
     services: Mapping[ServiceName, Service] = Field(default_factory=dict)
@@ -246,12 +249,23 @@ class Settings(Section):
             )
         return value
 
+    @field_validator("workers")
+    @classmethod
+    def _workers_are_few(cls, value: int) -> int:
+        if value > MAX_WORKERS:
+            raise refusal(
+                f"more than {MAX_WORKERS} processes", "write as many as the machine has cores for the gate"
+            )
+        return value
+
     @field_validator("services")
     @classmethod
     def _each_place_has_one_service(
         cls, value: Mapping[str, Service], info: ValidationInfo
     ) -> Mapping[str, Service]:
-        _check_places([((name,), one) for name, one in value.items()], info)
+        found = [((name,), one) for name, one in value.items()]
+        _check_places(found, info)
+        _check_turns(found, info)
         return value
 
     @field_validator("datastacks")
@@ -265,6 +279,7 @@ class Settings(Section):
             for name, one in section.services.items()
         ]
         _check_places(found, info, [((name,), one) for name, one in info.data.get("services", {}).items()])
+        _check_turns(found, info)
         return value
 
     @field_validator("datastacks")
@@ -279,6 +294,13 @@ class Settings(Section):
                     raise refusal(
                         f"`{name}` is also the name of a global service", "rename one of the two", at
                     )
+        return value
+
+    @field_validator("limits")
+    @classmethod
+    def _each_worker_has_a_turn(cls, value: Limits, info: ValidationInfo) -> Limits:
+        if value.upstream_concurrency < info.data.get("workers", 1):
+            raise refusal("fewer than there are workers", _TURNS_FIX, ("upstream_concurrency",))
         return value
 
     def listening_on(self, host: str | None, port: int | None) -> "Settings":
@@ -299,6 +321,8 @@ def _refuse_open_door(listen: Address, info: ValidationInfo, at: tuple[str, ...]
     raise refusal("can be reached from other machines, without TLS", _BEHIND_PROXY_FIX, at)
 
 
+_TURNS_FIX = "the workers share it: write at least as many as `workers`, or fewer workers"
+
 _Found = Sequence[tuple[tuple[str, ...], Service]]
 
 
@@ -313,3 +337,10 @@ def _check_places(found: _Found, info: ValidationInfo, before: _Found | None = N
     )
     taken = {address: owner for address, owner in own if address is not None}
     check_places([*(before or []), *found], taken)
+
+
+def _check_turns(found: _Found, info: ValidationInfo) -> None:
+    """Refuse a number of calls at once that is too small to be shared by the workers."""
+    for where, one in found:
+        if one.concurrency is not None and one.concurrency < info.data.get("workers", 1):
+            raise refusal("fewer than there are workers", _TURNS_FIX, (*where, "concurrency"))

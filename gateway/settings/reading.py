@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -27,9 +28,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def examine(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, tuple[Problem, ...]]:
     """The settings, None if there are errors, and all problems, warnings too, in the order of the file."""
+    settings, _, problems = found_in(path, environ)
+    return settings, problems
+
+
+def found_in(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, Any, tuple[Problem, ...]]:
+    """As `examine`; in the middle the plain data that the settings were made from, secrets and all."""
     document, problems = gather(path)
     if document.data is None:
-        return None, _ordered(problems, document.file)
+        return None, None, _ordered(problems, document.file)
     problems.extend(clear_secrets(document))
     problems.extend(notices(document))
     missing, failed = expand(document, environ)
@@ -41,7 +48,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, tu
         problems.extend(explain(error, document, Settings, failed))
     if any(problem.level == "error" for problem in problems):
         settings = None
-    return settings, _ordered(problems, document.file)
+    return settings, document.data, _ordered(problems, document.file)
 
 
 def _ordered(problems: Iterable[Problem], main: str) -> tuple[Problem, ...]:

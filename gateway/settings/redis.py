@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -107,3 +108,7 @@ class Redis(Section):
             "password": None if password is None else password.get_secret_value(),
             "ca": self.ca,
         }
+
+    def secret(self) -> bytes:
+        """What the gates that share it have in common and nobody else knows, as far as there is a password."""
+        return blake2b(repr((self.prefix, self.place()["password"])).encode(), digest_size=32).digest()

@@ -148,7 +148,7 @@ class CacheRule(Section):
     but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant. `force` stores what the
     upstream calls `no-store` or `private` too. With `share: authorized` those callers share who have the right that
     `authorized` names; it is looked at with every call. `when` are exceptions, of which the first that holds counts.
-    `pin` keeps them when others have to go, in at most half of a tier.
+    `pin` keeps them in memory when others have to go, in at most half of it.
     """
 
     fresh: Seconds

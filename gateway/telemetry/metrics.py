@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from gateway.core.method import Method
 from gateway.core.ports import Tally, Visit
+from gateway.core.sums import Family
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the buckets of call durations, in seconds."""
@@ -29,6 +30,7 @@ class _Kept(Struct, frozen=True):
     text: str
     labels: tuple[str, ...]
     read: Read
+    alike: bool = False
 
 
 class Metrics(Collector):
@@ -115,9 +117,14 @@ class Metrics(Collector):
         self._moved[service, "received"] += received
         self._moved[service, "sent"] += sent
 
-    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
-        """Publish numbers that go up and down; `name` without the `labgate_` before it."""
-        self._kept[name] = _Kept(GaugeMetricFamily, text, labels, read)
+    def gauge(
+        self, name: str, text: str, labels: tuple[str, ...], read: Read, *, alike: bool = False
+    ) -> None:
+        """Publish numbers that go up and down; `name` without the `labgate_` before it.
+
+        `alike` = every worker says the same, so that they are not summed over all.
+        """
+        self._kept[name] = _Kept(GaugeMetricFamily, text, labels, read, alike)
 
     def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Publish numbers that only grow; `name` without the `labgate_` before it and the `_total` after it."""
@@ -186,6 +193,38 @@ class Metrics(Collector):
     def text(self) -> bytes:
         """Prometheus's text format, version 0.0.4."""
         return generate_latest(self._registry)
+
+    def families(self) -> list[Family]:
+        """All metrics as values, for sums over several workers."""
+        alike = {f"labgate_{name}" for name, kept in self._kept.items() if kept.alike}
+        return [_family(one, alike=one.name in alike) for one in self._registry.collect()]
+
+
+def rendered(families: Iterable[Family]) -> bytes:
+    """Such values in Prometheus's text format, version 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Fixed([_metric(one) for one in families]))
+    return generate_latest(registry)
+
+
+class _Fixed(Collector):
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+
+def _family(metric: Metric, *, alike: bool) -> Family:
+    samples = ((one.name, tuple(one.labels.items()), float(one.value)) for one in metric.samples)
+    return Family(metric.name, metric.type, metric.documentation, alike, tuple(samples))
+
+
+def _metric(family: Family) -> Metric:
+    metric = Metric(family.name, family.text, family.kind)
+    for name, labels, value in family.samples:
+        metric.add_sample(name, dict(labels), value)
+    return metric
 
 
 def _cumulated(buckets: Iterable[int]) -> Iterator[tuple[str, int]]:

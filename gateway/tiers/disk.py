@@ -165,6 +165,7 @@ class DiskTier:
             "bytes": self._usage.bytes,
             "entries": self._usage.entries,
             "limit": self.size,
+            "shared": ["bytes", "entries", "limit"],
             **told,
             "trouble": self.trouble,
         }

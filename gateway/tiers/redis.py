@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
+from gateway.core.keys import service_of
 from gateway.core.ports import Generations
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import Bumps
@@ -43,8 +44,10 @@ Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 class Numbers(Protocol):
     """Who publishes numbers, and reads them when somebody asks."""
 
-    def gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
-        """Publish numbers that go up and down."""
+    def gauge(
+        self, name: str, text: str, labels: tuple[str, ...], read: Read, *, alike: bool = False
+    ) -> None:
+        """Publish numbers that go up and down; `alike` = every worker says the same."""
 
     def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Publish numbers that only grow."""
@@ -75,9 +78,15 @@ class RedisTier:
     name = "redis"
 
     def __init__(
-        self, options: Options, generations: Replicated, exchange: Exchange, wall: Callable[[], float]
+        self,
+        options: Options,
+        generations: Replicated,
+        exchange: Exchange,
+        under: Mapping[str, bytes],
+        wall: Callable[[], float],
     ) -> None:
-        """`wall` tells seconds since 1970."""
+        """`under` stands, by service, for its settings: gates share what they have the same of; `wall` is in seconds since 1970."""
+        self.under = under
         self._options = options
         self._generations = generations
         self._exchange = exchange
@@ -156,7 +165,7 @@ class RedisTier:
 
     async def _store(self, link: Link, entry: Entry) -> bool:
         life = min(entry.stale_until - self._wall(), _LONGEST_LIFE)
-        service = service_of(entry)
+        service = owner_of(entry)
         if life <= 0 or entry.length > self._options.largest or service is None:
             return False
         # Before anything is waited for: what ended until now has ended here too.
@@ -179,7 +188,8 @@ class RedisTier:
     # --- both
 
     def _key(self, key: bytes) -> str:
-        return self._exchange.names.key(f"{VERSION}:{blake2b(key, digest_size=20).hexdigest()}")
+        digest = blake2b(key, digest_size=20, key=self.under.get(service_of(key), b""))
+        return self._exchange.names.key(f"{VERSION}:{digest.hexdigest()}")
 
     async def _ask(self, link: Link, patience: float, *commands: Command) -> list[Any] | None:
         try:
@@ -203,6 +213,7 @@ class RedisTier:
             **to_builtins(self.counts),
             "name": exchange.name,
             "replicas": exchange.behind,
+            "shared": ["unsent", "replicas"],
         }
 
     def publish(self, numbers: Numbers) -> None:
@@ -213,15 +224,21 @@ class RedisTier:
             "Whether Redis is there and in agreement.",
             (),
             lambda: [((), float(exchange.link is not None))],
+            alike=True,
         )
         numbers.gauge(
             "redis_unsent",
             "Ended generations that Redis knows not of.",
             (),
             lambda: [((), float(len(unsent())))],
+            alike=True,
         )
         numbers.gauge(
-            "redis_replicas", "Replicas that live.", (), lambda: [((), float(len(exchange.replicas)))]
+            "redis_replicas",
+            "Replicas that live.",
+            (),
+            lambda: [((), float(len(exchange.replicas)))],
+            alike=True,
         )
         numbers.counter(
             "redis_values",
@@ -246,12 +263,13 @@ async def shared_by_replicas(
     state: Path | None,
     wall: Callable[[], float],
     monotonic: Callable[[], float],
+    under: Mapping[str, bytes] | None = None,
     ledger: Ledger | None = None,
 ) -> AsyncIterator[Shared]:
     """Share the cache with the replicas as long as this is open; `local` are then asked and ended by `generations`.
 
     `state` is a file for what is not sent yet, the same for all workers of a host; None = only this process knows.
-    `ledger` has the revoked tokens, which all replicas shall know.
+    `under` stands, by service, for its settings (at most 64 bytes each). `ledger` has the revoked tokens, which all replicas shall know.
     """
     bumps = _bumps(state)
     generations = Replicated(local, bumps)
@@ -265,7 +283,7 @@ async def shared_by_replicas(
                 await exchange.tried.wait()
         except TimeoutError:
             pass
-        yield Shared(RedisTier(options, generations, exchange, wall), generations)
+        yield Shared(RedisTier(options, generations, exchange, under or {}, wall), generations)
     finally:
         await exchange.farewell()
         work.cancel()
@@ -283,7 +301,7 @@ def _bumps(state: Path | None) -> Bumps:
         return Bumps(None)
 
 
-def service_of(entry: Entry) -> bytes | None:
+def owner_of(entry: Entry) -> bytes | None:
     """The service whose entry it is; None if its lineage does not tell, or is not the one of its generations."""
     lineage = entry.lineage
     if len(lineage) != len(entry.generations) or len(lineage) >= MOST_ROWS:

@@ -287,6 +287,7 @@ class Exchange:
             )
             self.since = self._monotonic()
         self.why = reason
+        self.replicas = {}
 
 
 async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,7 @@ from redis.asyncio import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 Command = Sequence[bytes | str | int]
 
@@ -57,24 +58,39 @@ class Link:
         self.run = b""
 
     async def ask(self, *commands: Command) -> list[Any]:
-        """Send the commands at once; their replies, errors among them raised. Raises `FAILURES`."""
+        """Send the commands at once; their replies, errors among them raised. Raises `FAILURES`.
+
+        They may be sent twice, where a connection that was idle had been closed by the other side.
+        """
         async with self._turns:
-            connection = self._idle.pop() if self._idle else await self.connect()
-            self._busy.add(connection)
-            try:
-                replies = await _exchange(connection, commands)
-            except BaseException:
-                await drop(connection)
-                raise
-            finally:
-                self._busy.discard(connection)
-            if self._closed:
-                await drop(connection)
-            else:
-                self._idle.append(connection)
+            while True:
+                idle = bool(self._idle)
+                connection = self._idle.pop() if idle else await self.connect()
+                try:
+                    replies = await self._exchange_on(connection, commands)
+                except RedisConnectionError:
+                    if not idle or self._closed:
+                        raise
+                else:
+                    break
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply
+        return replies
+
+    async def _exchange_on(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
+        self._busy.add(connection)
+        try:
+            replies = await _exchange(connection, commands)
+        except BaseException:
+            await drop(connection)
+            raise
+        finally:
+            self._busy.discard(connection)
+        if self._closed:
+            await drop(connection)
+        else:
+            self._idle.append(connection)
         return replies
 
     async def connect(self) -> Connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from gateway.core.ports import FarTier, Spool
 from gateway.core.verdict import Entry
@@ -36,6 +36,11 @@ class Shelves:
         self._under_way: set[asyncio.Task[None]] = set()
         self.refused = 0
         """Entries that were not stored because too many were on their way."""
+
+    @property
+    def storing(self) -> int:
+        """How many entries are on their way into the tiers."""
+        return len(self._under_way)
 
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name)."""
@@ -69,18 +74,10 @@ class Shelves:
         if not self.tiers or len(self._under_way) >= UNDER_WAY:
             self.refused += 1
             return False
-        self._begin(self._put(entry))
-        return True
-
-    def forget(self, key: bytes) -> None:
-        """Have the key dropped in every tier, in the background, after what was to be stored before."""
-        if self.tiers:
-            self._begin(self.drop(key))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._put(entry))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        return True
 
     async def _put(self, entry: Entry) -> None:
         for tier in self.tiers:

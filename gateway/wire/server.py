@@ -15,6 +15,7 @@ from aiohttp.web import BaseRequest, HTTPException, StreamResponse
 from aiohttp.web import Server as AiohttpServer
 
 from gateway.core.faults import Fault, InternalFault
+from gateway.wire.accepting import Accepting
 from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
@@ -64,7 +65,7 @@ class Server:
         self._handler = handler
         self._host = host
         self._date = DateLine(clock)
-        self._listeners: list[asyncio.AbstractServer] = []
+        self._listeners: list[asyncio.AbstractServer | Accepting] = []
         self._behind: AiohttpServer | None = None
         self._shared: Shared | None = None
         self._pulse: asyncio.TimerHandle | None = None
@@ -73,6 +74,12 @@ class Server:
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._shared.connections) if self._shared else 0
+
+    def share(self, listener: socket.socket, patience: Callable[[], float]) -> tuple[str, int]:
+        """Listen on a socket that other processes have too, as `Accepting` does; returns where it is bound."""
+        host, bound = listener.getsockname()[:2]
+        self._listeners.append(Accepting(listener, self.connection, patience))
+        return host, bound
 
     async def start(self, where: str | socket.socket, port: int = 0) -> tuple[str, int]:
         """Listen at a host and port (0 = any free one), or on a bound socket; returns what was bound.

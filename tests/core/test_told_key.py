@@ -12,6 +12,7 @@ from gateway.core.keys import LONG, framed, key
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.principal import Principal
 from gateway.core.told_key import frames, in_words, told
+from gateway.core.vary import PRINCIPAL, variant
 
 EVERYONE = CacheRule(fresh=1, share="everyone")
 NOBODY = CacheRule(fresh=1)
@@ -121,10 +122,12 @@ def test_a_target_that_ends_a_key_needs_no_length():
 
 def test_of_several_replies_to_a_request_it_is_told_by_what_they_differ():
     names = framed(b"n", b"accept") + framed(b"f", b"a,b") + framed(b"n", b"x-a") + b"-"
-    said = in_words(told(b"v" + framed(b"k", ROOT) + names))
+    at = framed(b"s", b"files") + framed(b"v", ROOT)
+    assert at + names == variant(ROOT, (b"accept", b"x-a"), ((b"Accept", b"a, b"),), PERSON)
+    said = in_words(told(at + names))
     assert said["vary"] == {"accept": "a,b", "x-a": None}
     assert (said["path"], said["for"]) == ("/a?b=1", "everyone")
-    mine = in_words(told(b"v" + framed(b"k", ROOT) + framed(b"n", b":principal") + PERSON))
+    mine = in_words(told(variant(ROOT, (PRINCIPAL,), (), PERSON)))
     assert mine["for"] == {"issuer": "labgate", "subject": "ada"}
 
 
@@ -140,8 +143,13 @@ def test_of_a_credential_for_the_service_nothing_is_told_but_that_there_is_one()
 
 @given(st.binary(max_size=60))
 def test_a_key_within_a_key_that_is_none_is_none(junk):
-    for key_ in (b"v" + framed(b"k", junk), b"vk" + junk, b"v" + framed(b"k", b"v" + framed(b"k", ROOT))):
-        assert told(key_) is None or told(junk) is not None
+    assert told(framed(b"s", b"files") + framed(b"v", junk)) is None or told(junk) is not None
+
+
+def test_no_key_is_within_a_key_within_a_key():
+    one = framed(b"s", b"files") + framed(b"v", ROOT)
+    assert told(one) == told(ROOT)
+    assert told(framed(b"s", b"files") + framed(b"v", one)) is None
 
 
 def test_whoever_has_a_right_is_told_by_the_right():

@@ -409,8 +409,7 @@ class Stand:
 
 def alone(gate: Any) -> Any:
     """The gate, with an epoch and generations that it shares with no other gate of this test."""
-    own = LocalGenerations()
-    gate.generations = gate.relay._generations = gate.relay.book._generations = own
+    gate.generations = gate.relay._generations = gate.relay.book._generations = LocalGenerations()
     return gate
 
 

@@ -6,6 +6,8 @@ import logging
 
 import pytest
 
+from gateway.doors.cache_admin import PurgeDoor
+
 JSON = {"Content-Type": "application/json"}
 
 
@@ -298,3 +300,13 @@ async def test_the_doors_are_for_operators_and_purges_for_json(lab, admin):
             assert got.status == 404
     plain = {"Content-Type": "text/plain"}
     assert (await admin.ask("POST", "/-/cache/purge", {"all": True}, **plain))[0] == 415
+
+
+async def test_a_purged_key_ends_its_methods_entries_where_other_processes_may_have_it_in_memory(lab):
+    await lab.call("calc.get_difference", [1, 0])
+    (entry,) = lab.gate.tier.recent()
+    gate = lab.gate
+    door = PurgeDoor(gate.tier, gate.generations, lambda: gate.relay.catalog, gate.relay.flies, alone=False)
+    before = gate.generations.read(("method:calc.get_difference",))
+    assert door._also(entry.key) == ("method:calc.get_difference",)
+    assert gate.generations.read(("method:calc.get_difference",)) == before, "it is only told, so far"

@@ -295,7 +295,7 @@ async def test_what_memory_has_not_is_asked_of_the_tiers_beyond_it(lab):
 
     async def recall(miss, now, wanted):
         asked.append((miss.key, wanted))
-        return Hit(entry)
+        return Hit(entry, "disk")
 
     relay = lab.gate.relay
     principal = Principal("alice", "labgate", groups=("lab",))
@@ -304,5 +304,5 @@ async def test_what_memory_has_not_is_asked_of_the_tiers_beyond_it(lab):
         Question(method="calc.get"), occasion, Demand(max_age=5.0)
     )
     said = json.loads(told)
-    assert (said["outcome"], said["tier"]) == ("hit", "beyond memory")
+    assert (said["outcome"], said["tier"]) == ("hit", "disk")
     assert asked == [(entry.key, Demand(max_age=5.0))]

@@ -8,6 +8,15 @@ import msgpack
 import numpy as np
 import pytest
 
+from gateway.core.call import Call, Params
+from gateway.core.ports import Visit
+from gateway.core.principal import Principal
+from gateway.core.reply import Reply, Whole
+from gateway.core.verdict import Pass
+from gateway.doors.asked import Occasion, Terms
+from gateway.doors.encodings import JSON
+from gateway.doors.rpc import Part
+
 
 def message(method, params=None, token=1):
     whole = {"jsonrpc": "2.0", "method": method, "id": token}
@@ -276,3 +285,18 @@ async def test_an_unknown_datastack_is_named(lab):
     error = json.loads(body)["error"]
     assert error["code"] == -32014
     assert "minnie65" in error["message"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+async def test_a_call_is_counted_however_little_time_its_trip_took_by_the_loops_clock(lab, seconds):
+    part = Part(b"1")
+    part.method = lab.gate.relay.catalog.listings["calc"].items["calc.get"].method
+    part.call = Call("id", Principal("alice", "here"), part.method, Params(None), 0.0)
+    part.reply = Reply("result", Whole(b"7"), Pass("trip"))
+    asked = Occasion(Visit("id", "rpc", "POST", "/rpc", "::1"), part.call.principal)
+    door, terms = lab.gate._rpc_door(), Terms(JSON, JSON)
+    before = lab.gate.metrics.outcomes().get("pass", 0)
+    assert json.loads(door.end(part, asked, terms, seconds).body)["result"] == 7
+    assert lab.gate.metrics.outcomes().get("pass", 0) == before + 1
+    door.end(part, asked, terms, None)
+    assert lab.gate.metrics.outcomes().get("pass", 0) == before + 1, "it was counted when it was answered"

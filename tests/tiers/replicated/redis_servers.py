@@ -104,6 +104,7 @@ async def replica(
     state: Path | None = None,
     local: LocalGenerations | None = None,
     ledger: Any = None,
+    under: Any = None,
     **options: object,
 ) -> AsyncIterator[Shared]:
     """A host with counters of its own; patient enough for a busy machine unless told otherwise."""
@@ -115,6 +116,7 @@ async def replica(
         wall=time.time,
         monotonic=asyncio.get_running_loop().time,
         ledger=ledger,
+        under=under,
     ) as shared:
         yield shared
 

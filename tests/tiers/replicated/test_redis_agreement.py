@@ -3,10 +3,11 @@
 import asyncio
 import logging
 
-from redis_servers import LINEAGE, entry_at, replica, serves, there, until
+from redis_servers import LINEAGE, PATIENCE, entry_at, replica, serves, there, until
 
 from gateway.tiers.generations import LocalGenerations, slots
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.redis_announce import announce
 
 
 def numbers(shared):
@@ -161,7 +162,7 @@ async def test_replicas_know_each_other_and_which_message_each_has_heard(server)
 
 async def test_numbers_are_published_and_hold_no_secret(server):
     class Published(dict):
-        def gauge(self, name, text, labels, read):
+        def gauge(self, name, text, labels, read, *, alike=False):
             self[name] = read
 
         counter = gauge
@@ -271,3 +272,16 @@ async def test_ends_that_never_cease_do_not_keep_a_replica_from_looking_at_redis
         await until(lambda: not one.tier.status()["unsent"])
         assert names <= {one.tier.status()["name"], *one.tier.status()["replicas"]}
         assert one.tier.status()["connected"]
+
+
+async def test_who_announces_a_revocation_learns_which_replicas_have_heard_it(server):
+    token, here = "e" * 32, Revoked()
+    assert await announce(server.place(), "labgate", token, 1.5) == {}
+    async with replica(server.place(), ledger=here) as one, replica(server.place()) as other:
+        await there(one, other)
+        await until(lambda: here == {token: 1.5})
+        epoch = other.generations.epoch
+        heard = await announce(server.place(), "labgate", "f" * 32, 2.5, patience=PATIENCE)
+        assert heard == {one.tier.status()["name"]: True, other.tier.status()["name"]: True}
+        assert other.generations.epoch > epoch
+        await until(lambda: here.get("f" * 32) == 2.5)

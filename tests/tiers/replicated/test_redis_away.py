@@ -84,6 +84,21 @@ async def test_a_bump_while_the_other_replica_alone_has_lost_redis_is_heard_when
             assert one.tier.status()["name"] == before
 
 
+async def test_connections_that_the_server_closed_while_they_were_idle_are_replaced_without_a_miss(
+    own, caplog
+):
+    caplog.set_level(logging.INFO)
+    async with replica(own.place()) as one:
+        await there(one)
+        assert await one.tier.put(entry_at(one))
+        for _ in range(5):
+            assert all(await asyncio.gather(*(one.tier.get(b"key") for _ in range(8))))
+            own.client().client_kill_filter(_type="normal", skipme=True)
+        assert await one.tier.get(b"key") is not None
+        assert one.tier.status()["connected"]
+    assert not [line for line in caplog.messages if "is away" in line]
+
+
 @pytest.mark.parametrize("how", ["killed", "emptied", "table lost", "another table"])
 async def test_a_redis_that_forgot_what_ended_makes_everything_from_before_void(own, how):
     async with replica(own.place()) as one, replica(own.place()) as other:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from redis.crc import key_slot
 from redis_servers import LINEAGE, entry_at, free_port, replica, serves, serving, there, until
 
+from gateway.core.keys import framed
 from gateway.core.verdict import Entry, Extent, HttpHead
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.redis_values import MOST_ROWS
@@ -126,6 +127,21 @@ async def test_a_value_lives_as_long_as_its_entry_may_serve(server):
         assert await one.tier.put(entry_at(one, life=0.05))
         await until(lambda: server.values() == [])
         assert await one.tier.get(b"key") is None
+
+
+async def test_gates_that_have_other_settings_of_a_service_share_nothing_of_it(server):
+    key, other_key = framed(b"s", b"lab") + b"x", framed(b"s", b"other") + b"x"
+    async with (
+        replica(server.place(), under={"lab": b"1", "other": b"1"}) as one,
+        replica(server.place(), under={"lab": b"2", "other": b"1"}) as two,
+    ):
+        await there(one, two)
+        assert await one.tier.put(entry_at(one, key))
+        assert await one.tier.put(entry_at(one, other_key))
+        assert await two.tier.get(key) is None
+        assert await two.tier.get(other_key) is not None
+        two.tier.under = one.tier.under
+        assert await two.tier.get(key) is not None
 
 
 @pytest.mark.parametrize(

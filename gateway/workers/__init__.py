@@ -1,0 +1,1 @@
+"""Several processes behind one address: who starts them, and how do they speak with one another?"""

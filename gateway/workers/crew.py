@@ -1,0 +1,215 @@
+"""What must all workers know, and what do they say together? The supervisor's side of the channels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from msgspec import to_builtins
+
+from gateway.core.faults import Unavailable
+from gateway.core.sums import Family, lasting, status_of_all, total
+from gateway.core.switches import Switches, Wish
+from gateway.core.told import Told
+from gateway.workers.channel import Handler
+from gateway.workers.child import Child
+from gateway.workers.hello import Handed, Hello, Switched
+from gateway.workers.listeners import Sockets, numbers
+from gateway.workers.loads import Loads
+
+_PATIENCE: Final = 2.0
+"""Seconds that a worker has to say how it stands; one that takes longer is left out, or its last word counts."""
+_COOKIES: Final = 10_000
+
+
+class Crew:
+    """The workers that run, what they have in common, and what was counted by those that have ended.
+
+    One of them leads: it asks the services what they offer, and the others hear it.
+    """
+
+    def __init__(self, handed: Handed, sockets: Sockets, memory: int, wall: Callable[[], float]) -> None:
+        """`memory` is the descriptor of the workers' `Loads`; `wall` gives seconds since 1970."""
+        self.memory = memory
+        self._loads = Loads(memory, handed.workers)
+        self.handed = handed
+        self.restarts = 0
+        self._sockets = sockets
+        self._wall = wall
+        self._started = wall()
+        self._members: dict[int, Child] = {}
+        self._leader: Child | None = None
+        self._switches = Switches()
+        self._told: dict[str, Told] = {}
+        self._cookies: dict[tuple[str, str], None] = {}
+        self._begun = False
+        self._ended: Sequence[Family] = ()
+        self._switching = asyncio.Lock()
+
+    @property
+    def members(self) -> list[Child]:
+        """Those that run, by number."""
+        return [self._members[number] for number in sorted(self._members)]
+
+    def join(self, child: Child) -> None:
+        """It runs from now on; the first one leads."""
+        self._members[child.number] = child
+        if self._leader is None:
+            self._leader = child
+
+    def leave(self, child: Child) -> None:
+        """It has ended; if it led, another one does."""
+        if self._members.get(child.number) is child:
+            del self._members[child.number]
+            self._loads.absent(child.number)
+        self._ended = total([self._ended, lasting(child.numbers)])
+        if self._leader is child:
+            members = self.members
+            self._leader = next((one for one in members if one.ready.is_set()), next(iter(members), None))
+            if self._leader is not None:
+                self._leader.channel.tell("lead")
+
+    def handlers(self, child: Child) -> Mapping[str, Handler]:
+        """What is done with what this worker says."""
+        of_it: Mapping[str, Callable[[Child, Any], Awaitable[Any]]] = {
+            "hello": self._greet,
+            "beat": self._heard,
+            "ready": self._is_ready,
+            "failed": self._has_failed,
+            "counted": self._has_counted,
+            "told": self._tell,
+            "begun": self._has_begun,
+            "cookie": self._own,
+        }
+        return {
+            **{kind: partial(deed, child) for kind, deed in of_it.items()},
+            "switch": self._switch,
+            "status": self._status,
+            "numbers": self._numbers,
+            "refresh": self._refresh,
+            "nudge": self._nudge,
+        }
+
+    async def _greet(self, child: Child, _: Any) -> Any:
+        child.greeted = True
+        return to_builtins(self._hello(child))
+
+    async def _heard(self, child: Child, _: Any) -> None:
+        """A sign of life: to have been heard is enough."""
+
+    async def _is_ready(self, child: Child, _: Any) -> None:
+        child.ready.set()
+
+    async def _has_failed(self, child: Child, words: str) -> None:
+        child.failed = words
+
+    async def _has_counted(self, child: Child, families: Any) -> None:
+        child.numbers = msgspec.convert(families, list[Family])
+
+    def _hello(self, child: Child) -> Hello:
+        handed, switches = self.handed, self._switches
+        return Hello(
+            number=child.number,
+            workers=handed.workers,
+            pseudonym=handed.pseudonym,
+            settings=handed.settings,
+            host=handed.host,
+            port=handed.port,
+            listeners=numbers(self._sockets),
+            loads=self.memory,
+            leads=child is self._leader,
+            begun=self._begun,
+            lanes=switches.lanes,
+            cache=switches.cache,
+            cordons=switches.cordons,
+            told=list(self._told.values()),
+            cookies=list(self._cookies),
+        )
+
+    # what one says and all hear
+
+    async def _spread(self, kind: str, body: Any, *, but: Child | None = None) -> None:
+        """Tell all workers but one; returns when each has done what follows from it, or has ended."""
+        asked = (one.channel.ask(kind, body) for one in self.members if one is not but and one.greeted)
+        await asyncio.gather(*map(_quietly, asked))
+
+    async def _switch(self, body: Any) -> Any:
+        said = msgspec.convert(body, Switched)
+        async with self._switching:
+            wish = Wish(said.lanes, said.cache, said.cordon)
+            done = self._switches.change(wish, said.by, said.now)
+            await self._spread("switch", body)
+            return done
+
+    async def _has_begun(self, teller: Child, _: Any) -> None:
+        self._begun = True
+        await self._spread("begun", None, but=teller)
+
+    async def _tell(self, teller: Child, body: Any) -> None:
+        one = msgspec.convert(body, Told)
+        self._told[one.service] = one.after(self._told.get(one.service))
+        await self._spread("told", body, but=teller)
+
+    async def _own(self, teller: Child, body: list[str]) -> None:
+        pair = (body[0], body[1])
+        if pair not in self._cookies and len(self._cookies) < _COOKIES:
+            self._cookies[pair] = None
+            await self._spread("cookie", pair, but=teller)
+
+    # what one asks and another one does
+
+    async def _refresh(self, service: Any) -> Any:
+        return await self._of_leader().ask("refresh", service)
+
+    async def _nudge(self, body: Any) -> None:
+        self._of_leader().tell("nudge", body)
+
+    def _of_leader(self) -> Any:
+        if self._leader is None or not self._leader.ready.is_set():
+            raise Unavailable("the gate is not asking its services at this moment: try again later")
+        return self._leader.channel
+
+    # what all say together
+
+    async def _each(self, kind: str) -> list[tuple[Child, Any]]:
+        """What each worker says, the leader first; None of those that are silent."""
+        members = [one for one in self.members if one.greeted]
+        members.sort(key=lambda one: one is not self._leader)
+        said = await asyncio.gather(*(_soon(one.channel.ask(kind)) for one in members))
+        return list(zip(members, said, strict=True))
+
+    async def _status(self, _: Any) -> Any:
+        said = [status for _, status in await self._each("status") if status]
+        if not said:
+            raise Unavailable("no worker says how it stands: try again")
+        status = status_of_all(said)
+        status["workers"] = sorted(status["workers"], key=lambda row: row["worker"])
+        return {**status, "uptime_seconds": round(self._wall() - self._started), "restarts": self.restarts}
+
+    async def _numbers(self, _: Any) -> Any:
+        for child, families in await self._each("numbers"):
+            if families:
+                child.numbers = msgspec.convert(families, list[Family])
+        own = [
+            Family("labgate_worker_restarts", "counter", "Workers that were started in the place of one that ended.", False,
+                   (("labgate_worker_restarts_total", (), float(self.restarts)),)),
+        ]  # fmt: skip
+        return to_builtins(total([*(one.numbers for one in self.members), self._ended, own]))
+
+
+async def _quietly(asked: Awaitable[Any]) -> None:
+    """Wait for it; a worker that has ended needs to be told nothing."""
+    try:
+        await asked
+    except Unavailable:
+        pass
+
+
+async def _soon(asked: Awaitable[Any]) -> Any:
+    try:
+        return await asyncio.wait_for(asked, _PATIENCE)
+    except (Unavailable, TimeoutError):
+        return None

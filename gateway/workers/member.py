@@ -1,0 +1,268 @@
+"""What is a worker to the others? Its side of the channel to the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import to_builtins
+
+from gateway.core.listing import Change
+from gateway.core.sums import Family
+from gateway.core.switches import Switches, Wish
+from gateway.core.told import Told
+from gateway.workers.channel import Channel
+from gateway.workers.hello import Hello, Switched
+from gateway.workers.listeners import inherited
+from gateway.workers.loads import Loads
+
+_BEAT: Final = 1.0
+"""Seconds between two signs of life."""
+_COUNT: Final = 5.0
+"""Seconds from one account of what was counted to the next: so much is lost of a worker that is killed."""
+_LIGHT: Final = 500.0
+"""An account of very many numbers comes so much later as it took to make."""
+
+
+class Work(Protocol):
+    """What the others may ask of this worker's gate."""
+
+    def status(self) -> Mapping[str, Any]:
+        """How it stands."""
+
+    def numbers(self) -> Sequence[Family]:
+        """What it has counted."""
+
+    def switched(self, wish: Wish) -> None:
+        """The switches have been changed so: act on it."""
+
+    def owned(self, name: bytes, service: str) -> None:
+        """A service has set a cookie of this name."""
+
+
+class Listener(Protocol):
+    """What knows the services: here by hearsay, or, in the worker that leads, by asking them."""
+
+    async def hear(self, one: Told) -> None:
+        """A service has answered, or not."""
+
+    def begun(self) -> None:
+        """Every service was asked once, or was given time to answer."""
+
+    def lead(self) -> None:
+        """Ask the services from now on."""
+
+    def nudged(self, service: str, reason: str) -> None:
+        """Another worker has reason to think that the service is not as we know it."""
+
+    async def refresh(self, service: str | None = None) -> Mapping[str, Change]:
+        """Ask again, now."""
+
+
+class Member:
+    """A worker's word to the others, and theirs to it. Made by `join`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.switches = Switches()
+        self.leads = False
+        self.gone = asyncio.Event()
+        """Set when there is no supervisor any more."""
+        self.hello: Hello
+        self.sockets: Mapping[str, Sequence[socket.socket]]
+        self._channel = channel
+        self._loads: Loads
+        self._work: Work | None = None
+        self._listener: Listener | None = None
+        self._early: list[Callable[[Listener], Awaitable[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def join(cls, end: socket.socket) -> Member:
+        """Say hello over this end of the channel. Raises `Unavailable` if nobody is there."""
+        member = cls(await Channel.open(end))
+        member._tasks.append(asyncio.create_task(member._attend(), name="channel to the supervisor"))
+        hello = msgspec.convert(await member._channel.ask("hello"), Hello)
+        member.hello = hello
+        member.leads |= hello.leads
+        member.sockets = inherited(hello.listeners)
+        member._loads = Loads(hello.loads, hello.workers)
+        os.close(hello.loads)
+        switches = member.switches
+        switches.lanes, switches.cache, switches.cordons = hello.lanes, hello.cache, dict(hello.cordons)
+        member._tasks.append(asyncio.create_task(member._beat(), name="signs of life"))
+        return member
+
+    async def failed(self, words: str) -> None:
+        """Tell why this worker cannot begin."""
+        self._channel.tell("failed", words)
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Say the last word about what was counted, and end the channel."""
+        self._count()
+        await self._channel.flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # for the gate
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its number, from 1, and how many workers there are."""
+        return self.hello.number, self.hello.workers
+
+    @property
+    def pseudonym(self) -> bytes:
+        """What the gate is called in `Via`, the same in all workers."""
+        return self.hello.pseudonym.encode("ascii")
+
+    def serve(self, work: Work) -> None:
+        """Have this asked when the others want to know; the cordons that there are, are told to it."""
+        self._work = work
+        work.switched(Wish(cordon=dict.fromkeys(self.switches.cordons, True)))
+        for name, service in self.hello.cookies:
+            work.owned(name.encode("latin-1"), service)
+
+    def ready(self) -> None:
+        """This worker takes calls."""
+        self._channel.tell("ready")
+
+    def patience(self, connections: int) -> float:
+        """For how many seconds this worker, which has so many, leaves a new connection to the others."""
+        return self._loads.patience(self.hello.number, connections)
+
+    def absent(self) -> None:
+        """This worker takes no more connections: nobody needs to leave any to it."""
+        self._loads.absent(self.hello.number)
+
+    async def switch(self, wish: Wish, by: str, now: float) -> tuple[str, ...]:
+        """Do as wished in all workers; what changed by it, in words. It is so everywhere when this returns."""
+        said = Switched(by, now, wish.lanes, wish.cache, dict(wish.cordon))
+        return tuple(await self._channel.ask("switch", to_builtins(said)))
+
+    async def status(self) -> Mapping[str, Any]:
+        """How all stand together. Raises `Unavailable`."""
+        found: Mapping[str, Any] = await self._channel.ask("status")
+        return found
+
+    async def numbers(self) -> list[Family]:
+        """What all have counted, those that have ended too. Raises `Unavailable`."""
+        return msgspec.convert(await self._channel.ask("numbers"), list[Family])
+
+    def own(self, name: bytes, service: str) -> None:
+        """Let all know that a service has set a cookie of this name."""
+        self._channel.tell("cookie", [name.decode("latin-1"), service])
+
+    # for discovery
+
+    async def listen(self, listener: Listener) -> None:
+        """Let this hear what the services offer, first what was told before."""
+        for one in self.hello.told:
+            await listener.hear(one)
+        if self.hello.begun:
+            listener.begun()
+        self._listener = listener
+        early, self._early = self._early, []
+        for deed in early:
+            await deed(listener)
+
+    async def announce(self, one: Told) -> None:
+        """Tell all others; returns when they know."""
+        await self._channel.ask("told", to_builtins(one))
+
+    def begun(self) -> None:
+        """Tell all others that every service was asked."""
+        self._channel.tell("begun")
+
+    def nudge(self, service: str, reason: str) -> None:
+        """Tell the leader that a service is not as we know it."""
+        self._channel.tell("nudge", [service, reason])
+
+    async def refresh(self, service: str | None) -> Mapping[str, Change]:
+        """Have the leader ask the services. Raises `Unavailable`."""
+        return msgspec.convert(await self._channel.ask("refresh", service), dict[str, Change])
+
+    # from the supervisor
+
+    async def _attend(self) -> None:
+        try:
+            await self._channel.attend(
+                {
+                    "switch": self._on_switch,
+                    "status": self._on_status,
+                    "numbers": self._on_numbers,
+                    "cookie": self._on_cookie,
+                    "told": lambda body: self._hear(lambda one: one.hear(msgspec.convert(body, Told))),
+                    "begun": lambda _: self._hear(_begun),
+                    "lead": self._on_lead,
+                    "nudge": self._on_nudge,
+                    "refresh": self._on_refresh,
+                }
+            )
+        finally:
+            self.gone.set()
+
+    async def _hear(self, deed: Callable[[Listener], Awaitable[None]]) -> None:
+        if self._listener is None:
+            self._early.append(deed)
+        else:
+            await deed(self._listener)
+
+    async def _on_switch(self, body: Any) -> None:
+        said = msgspec.convert(body, Switched)
+        wish = Wish(said.lanes, said.cache, said.cordon)
+        self.switches.change(wish, said.by, said.now)
+        if self._work is not None:
+            self._work.switched(wish)
+
+    async def _on_status(self, _: Any) -> Any:
+        return None if self._work is None else self._work.status()
+
+    async def _on_numbers(self, _: Any) -> Any:
+        return None if self._work is None else to_builtins(self._work.numbers())
+
+    async def _on_cookie(self, pair: list[str]) -> None:
+        if self._work is not None:
+            self._work.owned(pair[0].encode("latin-1"), pair[1])
+
+    async def _on_lead(self, _: Any) -> None:
+        self.leads = True
+        await self._hear(_lead)
+
+    async def _on_nudge(self, body: list[str]) -> None:
+        if self._listener is not None:
+            self._listener.nudged(body[0], body[1])
+
+    async def _on_refresh(self, service: str | None) -> Any:
+        if self._listener is None:
+            return {}
+        return to_builtins(await self._listener.refresh(service))
+
+    # signs of life
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _COUNT
+        while True:
+            self._channel.tell("beat")
+            await asyncio.sleep(_BEAT)
+            if (began := loop.time()) >= due:
+                self._count()
+                due = began + max(_COUNT, _LIGHT * (loop.time() - began))
+
+    def _count(self) -> None:
+        if self._work is not None:
+            self._channel.tell("counted", to_builtins(self._work.numbers()))
+
+
+async def _begun(listener: Listener) -> None:
+    listener.begun()
+
+
+async def _lead(listener: Listener) -> None:
+    listener.lead()
