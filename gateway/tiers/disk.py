@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
+from gateway.core.keys import service_of
 from gateway.core.verdict import Entry
 from gateway.tiers.disk_files import ENTRIES, UNFINISHED, DiskFiles, Lives
 from gateway.tiers.memory import SHARE
@@ -147,6 +148,8 @@ class DiskTier:
         finally:
             self._waiting -= waiting
         self.counts["stored" if stored else "refused"] += 1
+        if stored:
+            self._looked[service_of(entry.key)] = _ALWAYS
         return stored
 
     async def drop(self, key: bytes) -> None:
