@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from mounting import PATIENCE, Held, told, until
-from rfc9111 import FRESH, SHARED, Row, ask, hit, miss, row, table
+from rfc9111 import FRESH, LANES, SHARED, Row, ask, hit, miss, row, table
 
 TAG = 'ETag: "a"'
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE", "MKCOL", "X-ODD")
@@ -72,9 +72,10 @@ QUERIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("rows", [INVALIDATION, QUERIES], ids=["invalidation", "queries"])
-async def test_what_an_unsafe_request_changed_serves_nobody(stand, rows):
-    await (await table(stand)).run(rows)
+async def test_what_an_unsafe_request_changed_serves_nobody(stand, rows, lanes):
+    await (await table(stand, lanes)).run(rows)
 
 
 # --- what a table cannot say: things that happen at once
