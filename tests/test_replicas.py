@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -25,14 +26,15 @@ state_dir: {folder}/{name}
 shutdown_seconds: 2
 identity: {{anonymous: true, signing_keys: ["${{file:key.pem}}"]}}
 policies:
-  - {{to: ["group:operators"], allow: ["*"], operate: true}}
-  - {{to: [anonymous, authenticated], allow: ["*"]}}
+  - {{to: ["group:operators"], allow: ["*", "/**"], operate: true}}
+  - {{to: [anonymous, authenticated], allow: ["*", "/**"]}}
 services:
   lab:
     url: "{url}"
     methods:
       get: {{safe: true, cache: {{fresh: 1h, share: everyone, tags: [runs]}}}}
       put: {{invalidates: [runs]}}
+  pages: {{dialect: listed, url: "{url}", mount: /pages}}
 cache:
   redis: {{url: "redis://127.0.0.1:{port}/0", password: "${{env:REDIS_PASSWORD}}"}}
 """
@@ -42,8 +44,8 @@ ENVIRON = {"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "PYTHONPATH": ":
 
 @contextmanager
 def lab():
-    """A service with one value: `get` gives it, `put` changes it."""
-    state = {"value": 0}
+    """A service with one value: `get` gives it, `put` changes it; how often each of its pages was asked for."""
+    state, asked = {"value": 0}, Counter()
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,6 +70,16 @@ def lab():
             self.end_headers()
             self.wfile.write(body)
 
+        def do_GET(self):
+            with lock:
+                asked[self.path] += 1
+                body = f"{self.path} {state['value']}".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "public, max-age=600")
+            self.end_headers()
+            self.wfile.write(body)
+
         def log_message(self, *_):
             pass
 
@@ -75,7 +87,7 @@ def lab():
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         thread.join()
@@ -127,9 +139,9 @@ def serving(folder, name, url, port):
 
 @pytest.fixture
 def replicas(tmp_path):
-    """Two gates before one lab: their addresses, the folder of their logs, and Redis."""
+    """Two gates before one lab: their addresses, what the lab was asked, the folder of their logs, and Redis."""
     with ExitStack() as stack:
-        url = stack.enter_context(lab())
+        url, asked = stack.enter_context(lab())
         key = Ed25519PrivateKey.generate()
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (tmp_path / "key.pem").write_bytes(private)
@@ -138,7 +150,7 @@ def replicas(tmp_path):
         for name in ("one", "other"):
             until(lambda name=name: "redis at 127.0.0.1" in (tmp_path / f"{name}.log").read_text())
             until(lambda name=name: "is there" in (tmp_path / f"{name}.log").read_text())
-        yield (*addresses, tmp_path, redis)
+        yield (*addresses, asked, tmp_path, redis)
 
 
 def until(condition):
@@ -168,7 +180,7 @@ def known(address):
 
 
 def test_a_write_through_one_gate_ends_what_the_other_has_in_memory(replicas):
-    one, other, folder, _ = replicas
+    one, other, _, folder, _ = replicas
     known(one)
     known(other)
     for value in range(3):
@@ -202,8 +214,27 @@ def test_what_one_gate_has_stored_the_other_serves_from_redis_and_nothing_of_bef
     until(lambda: call(other, "lab.get", [0])[0] == value)
 
 
+def test_a_page_that_one_gate_has_stored_the_other_serves_from_redis(replicas):
+    one, other, asked, *_ = replicas
+    known(one)
+    known(other)
+    numbers = count()
+
+    def page(address, path):
+        with urllib.request.urlopen(f"{address}/pages{path}", timeout=PATIENCE) as response:
+            return response.read(), response.headers["Cache-Control"]
+
+    def served_from_redis():
+        path = f"/page/{next(numbers)}"
+        first, second = page(one, path), page(other, path)
+        assert first == second == (f"{path} 0".encode(), "public, max-age=600")
+        return asked[path] == 1
+
+    until(served_from_redis)
+
+
 def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):
-    one, other, folder, redis = replicas
+    one, other, _, folder, redis = replicas
     known(one)
     known(other)
     call(one, "lab.get")
@@ -245,7 +276,7 @@ def status(address, credential):
 
 
 def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):
-    one, other, folder, _ = replicas
+    one, other, _, folder, _ = replicas
     known(one)
     known(other)
     kept, lost = (token(folder, "create", "--subject", name) for name in ("ada", "bob"))
@@ -272,7 +303,7 @@ def test_operators_see_who_shares_and_that_redis_is_away(replicas):
 
 
 def test_a_revocation_without_redis_says_so_and_holds(replicas):
-    one, other, folder, redis = replicas
+    one, other, _, folder, redis = replicas
     known(one)
     known(other)
     lost = token(folder, "create", "--subject", "bob")

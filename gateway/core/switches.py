@@ -40,7 +40,7 @@ class Wish(Struct, frozen=True):
 class Switches:
     """What is on, and which services (by qualified name) are cordoned: plain values that whoever acts on them reads.
 
-    They hold for this process and end with it. A cordoned service takes no new calls, not even such as memory could
+    They hold in every worker, and end with the gate. A cordoned service takes no new calls, not even such as memory could
     answer; those under way go on.
     """
 

@@ -29,6 +29,8 @@ _AT_ONCE: Final = SMALL + (16 << 10)
 _PIECE: Final = 1 << 20
 TOUCH: Final = 60.0
 """Seconds for which an entry counts as just used, before it is noted again."""
+AHEAD: Final = 10 * 365 * 86400.0
+"""Seconds by which a pinned entry counts as used later than it was."""
 _LONG_AGO: Final = 3600.0
 """Seconds after which nobody is about to begin with a file any more."""
 _KNOWN: Final = 65536
@@ -113,7 +115,7 @@ class DiskFiles:
         else:
             self._check(file, status, foot)
             entry = replace(entry, extent=Extent(file, 0, foot.body))
-        self._touch(file, status)
+        self._touch(file, status, self._used(entry))
         return entry
 
     def _check(self, file: FileIO, status: os.stat_result, foot: Foot) -> None:
@@ -141,36 +143,66 @@ class DiskFiles:
             self._checked.clear()
         self._checked.add(self._known(status, foot))
 
-    def _touch(self, file: FileIO, status: os.stat_result) -> None:
-        """Note that the entry was used. The other time stays: it tells when somebody wrote to the file."""
-        now = self._wall()
-        if not 0 <= now - status.st_atime < TOUCH:
+    def _used(self, entry: Entry) -> float:
+        """When an entry counts as used that is used now: what is pinned goes after everything that is not."""
+        return self._wall() + (AHEAD if entry.pin else 0.0)
+
+    def _touch(self, file: FileIO, status: os.stat_result, used: float) -> None:
+        """Note when the entry was used. The other time stays: it tells when somebody wrote to the file."""
+        if not 0 <= used - status.st_atime < TOUCH:
             with suppress(OSError):
-                os.utime(file.fileno(), ns=(int(now * 1e9), status.st_mtime_ns))
+                os.utime(file.fileno(), ns=(int(used * 1e9), status.st_mtime_ns))
 
     # --- writing
 
     def save(self, entry: Entry) -> bool:
-        """Store the entry, or take its spool's file over; False for a body in any other file. Raises OSError."""
-        stamp = Stamp(self._lives.id, self._lives.run, self._under(entry.key))
-        if entry.extent is None:
+        """Store the entry, take its spool's file over, or copy its body from the entry's file in which it lies already.
+
+        False for a body in any other file. Raises OSError.
+        """
+        extent, raw, known = entry.extent, 0, b""
+        if extent is None:
             body, raw = stored_form.pack(entry)
             file = self._begin()
             file.add(body)
+        elif isinstance(extent.file, SpoolFile) and extent.file.path and extent.file.size == extent.length:
+            file = extent.file
         else:
-            if not isinstance(entry.extent.file, SpoolFile) or entry.extent.file.size != entry.extent.length:
+            try:
+                file, known = self._copied(extent)
+            except BrokenFormError:
                 return False
-            file, raw = entry.extent.file, 0
-        if file.path is None:
-            return False
-        end = stored_form.tail(stamp, entry, file.size, file.hash.digest(), raw)
+        stamp = Stamp(self._lives.id, self._lives.run, self._under(entry.key))
+        end = stored_form.tail(stamp, entry, file.size, known or file.hash.digest(), raw)
         _write_at(file, end, file.size)
         now = int(self._wall() * 1e9)
-        os.utime(file.fileno(), ns=(now, now))
+        os.utime(file.fileno(), ns=(int(self._used(entry) * 1e9), now))
         self._publish(file, self.path(entry.key), file.size + len(end))
-        # It was digested while it was written.
-        self._know(os.fstat(file.fileno()), stored_form.foot_of(end, file.size + len(end)))
+        if not known:  # it was digested while it was written
+            self._know(os.fstat(file.fileno()), stored_form.foot_of(end, file.size + len(end)))
         return True
+
+    def _copied(self, extent: Extent) -> tuple[SpoolFile, bytes]:
+        """The body of an entry's file in a new one, and its digest; the kernel copies, where it can.
+
+        So a large reply is renewed that the service has said still holds. Raises BrokenFormError for any other file.
+        """
+        source = extent.file.fileno()
+        size = os.fstat(source).st_size
+        foot = stored_form.foot_of(os.pread(source, FOOT, max(0, size - FOOT)), size)
+        if extent.offset or foot.body != extent.length:
+            raise BrokenFormError("not the body of an entry")
+        file = self._begin()
+        while file.size < foot.body:
+            left = foot.body - file.size
+            try:
+                copied = os.copy_file_range(source, file.fileno(), left, file.size, file.size)
+            except (AttributeError, OSError):
+                copied = file.write(os.pread(source, min(_PIECE, left), file.seek(file.size)))
+            if not copied:
+                raise BrokenFormError("shorter than its foot says")
+            file.size += copied
+        return file, foot.digest
 
     def _begin(self) -> SpoolFile:
         """A new file for what is not whole yet."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,42 @@ async def test_an_entry_larger_than_a_quarter_of_the_tier_is_not_stored(tmp_path
     await disk.close()
 
 
+async def test_a_large_entry_is_renewed_by_a_copy_of_its_file_and_what_was_altered_is_not_made_good_by_it(
+    disk,
+):
+    await disk.tier.put(entry_of("a", LARGE))
+    old = await disk.tier.get(key_of("a"))
+    assert await disk.tier.put(replace(old, fresh_until=9000.0))
+    new = await disk.tier.get(key_of("a"))
+    assert (body_of(new), new.fresh_until, body_of(old)) == (LARGE, 9000.0, LARGE)
+    assert (len(disk.tier), disk.unfinished()) == (1, [])
+    with disk.files()[0].open("r+b") as file:
+        file.seek(1000)
+        file.write(bytes((LARGE[1000] ^ 1,)))
+    assert await disk.tier.put(replace(new, fresh_until=9500.0))
+    assert await disk.tier.get(key_of("a")) is None
+    assert disk.tier.counts["corrupt"] == 1
+
+
+async def test_a_body_in_a_file_that_is_no_entrys_is_not_stored(disk, tmp_path):
+    (tmp_path / "other").write_bytes(LARGE)
+    with FileIO(str(tmp_path / "other")) as file:
+        assert not await disk.tier.put(replace(entry_of("a", b""), extent=Extent(file, 0, len(LARGE))))
+    assert (disk.files(), disk.unfinished()) == ([], [])
+
+
+async def test_what_is_pinned_goes_after_everything_that_is_not(tmp_path):
+    disk = Disk(tmp_path, size=100 * taken(1))
+    for number in range(104):
+        disk.now += 10
+        await disk.tier.put(replace(entry_of(f"n{number}", b"x"), pin=number < 30))
+    disk.tier._sweep(None)
+    left = {number for number in range(104) if await disk.tier.get(key_of(f"n{number}")) is not None}
+    assert left >= {*range(30), *range(60, 104)}
+    assert not left & set(range(30, 40))
+    await disk.close()
+
+
 async def test_a_small_entry_that_serves_for_moments_is_not_worth_a_file_and_a_large_one_is(disk):
     for body, stored in ((b"1", False), (LARGE, True)):
         entry = replace(entry_of("a", body), fresh_until=1001.0, stale_until=1002.0)
@@ -216,7 +253,6 @@ async def test_a_spools_file_is_taken_over_and_not_copied(disk):
     inode = os.fstat(file.fileno()).st_ino
     entry = replace(entry_of("a", b""), extent=Extent(file, 0, len(LARGE)))
     assert await disk.tier.put(entry)
-    assert not await disk.tier.put(entry)  # it is an entry's by now
     [stored] = disk.files()
     assert stored.stat().st_ino == inode
     assert body_of(await disk.tier.get(entry.key)) == LARGE
