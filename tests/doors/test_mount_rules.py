@@ -396,3 +396,16 @@ async def test_no_request_joins_a_trip_that_left_before_a_write_ended(up, ada, b
     held.free.set()
     assert (await first).body == b"old"
     assert (await ada.get("/lab/thing/7")).body == b"new"
+
+
+async def test_no_more_of_a_body_is_gathered_than_memory_would_take(stand):
+    up = await stand.upstream()
+    up.on("/openapi.json", as_json(document()))
+    await stand.gate(REST.format(url=up.url) + "cache: {memory: 400KiB}\n")
+    ada = stand.caller("lab")
+    for size, kept in ((50_000, True), (150_000, False), (2_000_000, False)):
+        up.on("/thing/7", told(b"x" * size))
+        await ada.ask("PUT", "/lab/thing/7", body=b"x")
+        first, second = await ada.get("/lab/thing/7"), await ada.get("/lab/thing/7")
+        assert (len(first.body), len(second.body), second.hit) == (size, size, kept)
+        assert ("stored" in first["Cache-Status"].split("; ")) is kept
