@@ -7,6 +7,7 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -468,6 +469,11 @@ class Relay:
             raise InternalFault(
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
+
+    @property
+    def largest(self) -> int:
+        """How many bytes of a body are worth being gathered: more than some tier takes are stored nowhere."""
+        return self._tier.largest if self._far is None else sys.maxsize
 
     def reaches(self, service: str) -> bool:
         """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""

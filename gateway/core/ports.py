@@ -209,6 +209,10 @@ class Watcher(Protocol):
 class Tier(Protocol):
     """A place for entries."""
 
+    @property
+    def largest(self) -> int:
+        """How many bytes one entry may take; it is not worth gathering more."""
+
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key."""
 
