@@ -25,7 +25,7 @@ from gateway.doors.rpc_guest import RpcGuest
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
 from gateway.wire.connection import Connection
-from gateway.wire.guest import Guest
+from gateway.wire.guest import ANSWERED, Answered, Guest
 from gateway.wire.lane import Seen
 
 _ADDRESS: Final = b"/rpc"
@@ -137,9 +137,8 @@ class RpcLane:
 
     # --- at once
 
-    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
-        """Answer a call, or a batch, that memory has all replies to."""
-        standing: Standing = seen.terms[line]
+    def at_once(self, caller: Connection, standing: Standing, data: bytes, end: int) -> bool:
+        """Answer a call, or a batch, that memory has all replies to; False, with nothing done, if it has not."""
         now = self.wall()
         if not standing.is_quick or not (standing.is_settled(now) or self.settled(standing, now)):
             return False
@@ -275,10 +274,16 @@ class RpcLane:
 
     # --- by a guest
 
-    def again(self, caller: Connection, line: bytes, seen: Seen) -> Guest | None:
-        """Who answers a request of lines that came before."""
+    def again(
+        self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int
+    ) -> Guest | Answered | None:
+        """Who answers a request of lines that came before; the whole of it is answered here where memory can."""
         standing = seen.terms.get(line)
-        return None if standing is None else self._guest(caller, standing)
+        if standing is None:
+            return None
+        if data and self.at_once(caller, standing, data, end):
+            return ANSWERED
+        return self._guest(caller, standing)
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Who answers the request; None where the handler behind has to look at it, or who calls must be asked about."""

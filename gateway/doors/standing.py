@@ -86,11 +86,8 @@ class Standing:
 
     def is_settled(self, now: float) -> bool:
         """Whether it still holds, and the caller was asked about a moment ago."""
-        return (
-            now < self.notes.until
-            and self.catalog is self._relay.catalog
-            and self._epoch == self._relay.epoch
-        )
+        relay = self._relay
+        return now < self.until and self.catalog is relay.catalog and self._epoch == relay.epoch
 
     def settle(self, principal: Principal) -> None:
         """Decide anew. Raises `UnknownDatastack`."""
