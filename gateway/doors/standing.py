@@ -31,6 +31,7 @@ class Standing:
         "_names",
         "_observer",
         "_relay",
+        "answered",
         "catalog",
         "datastack",
         "given_id",
@@ -70,6 +71,8 @@ class Standing:
         self.given_id = notes.request_id.encode("ascii") if notes.request_id is not None else None
         self.told = b""
         """The line that says the catalog's version for this caller."""
+        self.answered = observer.requests(DOOR, 200)
+        """Where requests are counted that nobody writes down."""
         self.version = 0
         self.until = 0.0
         """Until when nobody has to ask again who calls."""
