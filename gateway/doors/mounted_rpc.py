@@ -181,7 +181,9 @@ class MountedRpc(Mounted):
             return
         if isinstance(self.verdict, Stale):
             self._stale = stale = self.verdict
-            self.verdict = Miss(stale.key, stale.generations, stale.epoch, stale.rule, stale.why)
+            self.verdict = Miss(
+                stale.key, stale.generations, stale.epoch, stale.rule, stale.why, lineage=stale.lineage
+            )
         if isinstance(self.verdict, Miss) and method.cache is not None:
             self._parts = []
         self.depart()
