@@ -408,15 +408,20 @@ class Relay:
             return None
         entry, tier = found
         if entry.extent is not None and entry.length <= PROMOTED:
-            body = await self._far.body(entry)
-            if body is None:
+            read = await self.in_memory(entry)
+            if read is None:
                 return None
-            entry = replace(entry, body=body, extent=None)
+            entry = read
         if entry.extent is None:
             known = self._tier.get(key)
             if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
                 self._tier.put(key, entry)
         return entry, tier
+
+    async def in_memory(self, entry: Entry) -> Entry | None:
+        """The same entry with its body at hand; None if it cannot be read."""
+        body = None if self._far is None else await self._far.body(entry)
+        return None if body is None else replace(entry, body=body, extent=None)
 
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
         """One reply for all who share it: from a farther tier, or by a trip."""
@@ -425,15 +430,12 @@ class Relay:
         found = await self.recall(verdict, self.wall(), call.demand)
         if isinstance(found, Miss):
             return await self._trip(call, found)
-        body = found.entry.body
-        if found.entry.extent is not None and self._far is not None:
-            read = await self._far.body(found.entry)
-            if read is None:
-                return await self._trip(call, verdict)
-            body = read
+        read = await self.in_memory(found.entry)
+        if read is None:
+            return await self._trip(call, verdict)
         if isinstance(found, Stale):
             self._set_off(call, found)
-        return Reply(found.entry.kind, Whole(body), found)
+        return Reply(read.kind, Whole(read.body), found)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""

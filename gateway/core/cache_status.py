@@ -27,8 +27,7 @@ def cache_status(reply: Reply, now: float) -> str:
     """The `Cache-Status` of one reply: hit or forwarded, for how long yet, and why."""
     verdict = reply.verdict
     if isinstance(verdict, Hit):
-        told = f'; detail="{verdict.tier}"' if verdict.tier else ""
-        return f"{NAME}; hit; ttl={ttl(verdict.entry, now)}{told}"
+        return hit_status(verdict.entry, verdict.tier, now)
     if isinstance(verdict, Stale):
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
@@ -67,6 +66,12 @@ def trip_status(
         parts.append("collapsed")
     parts.append(f'detail="{verdict.why}"')
     return "; ".join(parts)
+
+
+def hit_status(entry: Entry, tier: str, now: float) -> str:
+    """The `Cache-Status` of a stored reply that is fresh; `tier` is the farther tier that it was found in, empty for memory."""
+    told = f'; detail="{tier}"' if tier else ""
+    return f"{NAME}; hit; ttl={ttl(entry, now)}{told}"
 
 
 def stale_status(entry: Entry, why: str, now: float) -> str:

@@ -301,6 +301,9 @@ class Generations(Protocol):
     def advance(self) -> None:
         """Raise the epoch."""
 
+    def sync(self) -> None:
+        """Have what was ended outlive the machine's power, where anything does; it takes milliseconds. Raises OSError."""
+
 
 class Identity(Protocol):
     """Who is calling?"""
