@@ -1,0 +1,28 @@
+"""What does the cache do, beside what a lab would put there otherwise? One table, all ratios taken in one run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import cached_calls
+from bench_lab import table
+from side_by_side import HEAD, Row
+
+ROWS: dict[str, Callable[[float, int], list[Row]]] = {
+    "same-bytes": cached_calls.same_bytes,
+    "warm-set": cached_calls.warm_set,
+    "batch": cached_calls.batch,
+}
+
+
+def run(seconds: float, runs: int, only: list[str]) -> None:
+    """Print the table, or some rows of it."""
+    rows: list[tuple[str, ...]] = [HEAD]
+    for name in only or ROWS:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        rows += ROWS[name](seconds, runs)
+    table(
+        "The cache, one core for the server, 32 connections, token, policies and metrics on, access log off",
+        rows,
+    )
