@@ -147,12 +147,17 @@ def token_of(config: Path) -> str:
     return done.stdout.strip()
 
 
+def program(name: str, package: str) -> str:
+    """Where a system program is; exits with the name of its package where it is missing."""
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+    if found is None:
+        sys.exit(f"{name} is needed as the yardstick: apt-get install {package}")
+    return found
+
+
 def nginx_binary() -> str:
     """Where nginx is."""
-    found = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if found is None:
-        sys.exit("nginx is needed as the yardstick: apt-get install nginx-light")
-    return found
+    return program("nginx", "nginx-light")
 
 
 @contextmanager

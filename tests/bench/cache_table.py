@@ -6,12 +6,16 @@ import sys
 from collections.abc import Callable
 
 import cached_calls
+import cached_gets
+import uncached_calls
 from bench_lab import table
 from side_by_side import HEAD, Row
 
 ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "same-bytes": cached_calls.same_bytes,
     "warm-set": cached_calls.warm_set,
+    "get": cached_gets.small,
+    "uncached": uncached_calls.small,
     "batch": cached_calls.batch,
 }
 
