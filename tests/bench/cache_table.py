@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 import cached_calls
+import cached_files
 import cached_gets
 import uncached_calls
 from bench_lab import table
@@ -17,6 +18,8 @@ ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "get": cached_gets.small,
     "uncached": uncached_calls.small,
     "batch": cached_calls.batch,
+    "file": cached_files.from_disk,
+    "stored": cached_files.stored_on_the_way,
 }
 
 
