@@ -8,6 +8,7 @@ from collections.abc import Callable
 import cached_calls
 import cached_files
 import cached_gets
+import two_workers
 import uncached_calls
 from bench_lab import table
 from side_by_side import HEAD, Row
@@ -20,6 +21,7 @@ ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "batch": cached_calls.batch,
     "file": cached_files.from_disk,
     "stored": cached_files.stored_on_the_way,
+    "workers": two_workers.cached,
 }
 
 
