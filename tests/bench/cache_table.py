@@ -8,6 +8,7 @@ from collections.abc import Callable
 import cached_calls
 import cached_files
 import cached_gets
+import half_load
 import two_workers
 import uncached_calls
 from bench_lab import table
@@ -22,6 +23,7 @@ ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "file": cached_files.from_disk,
     "stored": cached_files.stored_on_the_way,
     "workers": two_workers.cached,
+    "tail": half_load.tail,
 }
 
 
