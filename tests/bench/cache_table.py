@@ -11,7 +11,7 @@ import cached_files
 import cached_gets
 import half_load
 import two_workers
-import uncached_calls
+import uncached
 from bench_lab import table
 from side_by_side import HEAD, Row
 
@@ -19,7 +19,8 @@ ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "same-bytes": cached_calls.same_bytes,
     "warm-set": cached_calls.warm_set,
     "get": cached_gets.small,
-    "uncached": uncached_calls.small,
+    "uncached": uncached.call_through,
+    "uncached-get": uncached.get_through,
     "batch": cached_calls.batch,
     "file": cached_files.from_disk,
     "stored": cached_files.stored_on_the_way,

@@ -146,9 +146,10 @@ def posts(
     )
 
 
-def gets(url: str, *, token: str = "", seconds: float) -> Callable[[], Load]:
-    """A load of equal GETs by wrk."""
-    return lambda: Load(*wrk_counts(url, "", script="get.lua", token=token, seconds=seconds))
+def gets(url: str, targets: str = "", *, token: str = "", seconds: float) -> Callable[[], Load]:
+    """A load of GETs by wrk: all of the URL, or of these targets of its server with a number for each in place of @@."""
+    script = "get_unique.lua" if targets else "get.lua"
+    return lambda: Load(*wrk_counts(url, targets, script=script, token=token, seconds=seconds))
 
 
 def times(count: float, load: Callable[[], Load]) -> Callable[[], Load]:
