@@ -35,7 +35,7 @@ from gateway.core.reply import Fields
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
-from gateway.core.verdict import Entry, Extent, HttpHead, Miss
+from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Stale
 
 NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
@@ -188,22 +188,23 @@ class HttpBook:
     async def recall(self, wanted: Wanted, wall: Callable[[], float]) -> Found:
         """What the farther tiers have for the request, judged when it is here."""
         key, entry = self._under(wanted)
-        far = self._from_afar
-        if far is not None and entry is None:
-            if key == wanted.root:
-                entry = await self._fetched(far, key)
-                if entry is not None and entry.vary:
-                    key = variant(wanted.root, entry.vary, wanted.asked, wanted.person)
-                    entry = self.get(key) or await self._fetched(far, key)
-            else:
-                entry = await self._fetched(far, key)
-        return self._judged(wanted, key, entry, wall())
+        tier = ""
+        if entry is None and key == wanted.root:
+            entry, tier = await self._fetched(key)
+            if entry is not None and entry.vary:
+                key = variant(wanted.root, entry.vary, wanted.asked, wanted.person)
+                entry, tier = self.get(key), ""
+        if entry is None and key != wanted.root:
+            entry, tier = await self._fetched(key)
+        found = self._judged(wanted, key, entry, wall())
+        if tier and isinstance(found.verdict, Hit | Stale):
+            return replace(found, verdict=replace(found.verdict, tier=tier))
+        return found
 
-    async def _fetched(
-        self, far: Callable[[bytes], Awaitable[tuple[Entry, str] | None]], key: bytes
-    ) -> Entry | None:
-        found = await far(key)
-        return None if found is None else found[0]
+    async def _fetched(self, key: bytes) -> tuple[Entry | None, str]:
+        """What the farther tiers have under a key, and the name of the tier that has it."""
+        found = None if self._from_afar is None else await self._from_afar(key)
+        return (None, "") if found is None else found
 
     def _judged(self, wanted: Wanted, key: bytes, entry: Entry | None, now: float) -> Found:
         if not self._switches.cache:

@@ -7,6 +7,7 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -93,7 +94,7 @@ class Relay:
         self._tier = tier
         self._generations = generations
         self._flights = flights
-        self._wall = wall
+        self.wall = wall
         self._monotonic = monotonic
         self.book = HttpBook(
             Shelf(tier.get, self._store, self._forget, self.reaches, self.from_afar),
@@ -183,6 +184,11 @@ class Relay:
 
         A stale entry answers at once, and one refresh is sent on its way.
         """
+        found = self.look(call, now)
+        return found if isinstance(found, Reply) else None
+
+    def look(self, call: Call, now: float) -> Reply | Miss | Pass:
+        """The same; where memory has no reply, why it has none."""
         self.admit(call)
         verdict = self.judge(call, now)
         match verdict:
@@ -191,7 +197,7 @@ class Relay:
             case Stale(entry):
                 self._refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
-        return None
+        return verdict
 
     def quick(self, method: Method, principal: Principal) -> Quick | None:
         """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
@@ -267,11 +273,11 @@ class Relay:
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call, from memory or by a trip."""
-        return self.at_hand(call, self._wall()) or await self.obtain(call)
+        return self.at_hand(call, self.wall()) or await self.obtain(call)
 
     async def obtain(self, call: Call) -> Reply:
         """The reply to a call that was admitted and is not at hand: joins a trip or makes one."""
-        verdict = self.judge(call, self._wall())
+        verdict = self.judge(call, self.wall())
         match verdict:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
@@ -304,12 +310,11 @@ class Relay:
         """How many seconds the service of a call has."""
         return self.routes[call.method.service].service.timeout
 
-    def solo(self, call: Call) -> Trip | None:
-        """A trip for a safe call, which was admitted, that the caller carries through by himself.
+    def solo(self, call: Call, verdict: Miss | Pass) -> Trip | None:
+        """A trip for a safe call, which was admitted and judged just now, that the caller carries through by himself.
 
-        None where there is somebody to join, or something at hand by now, or a farther tier to ask, or a write to be made.
+        None where there is somebody to join, or a farther tier to ask, or a write to be made.
         """
-        verdict = self.judge(call, self._wall())
         if isinstance(verdict, Miss):
             if self.may_recall(verdict, call.demand):
                 return None
@@ -317,7 +322,7 @@ class Relay:
             if self._flights.find(key) is not None:
                 return None
             return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
-        if isinstance(verdict, Pass) and call.method.safe:
+        if call.method.safe:
             return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
         return None
 
@@ -403,32 +408,34 @@ class Relay:
             return None
         entry, tier = found
         if entry.extent is not None and entry.length <= PROMOTED:
-            body = await self._far.body(entry)
-            if body is None:
+            read = await self.in_memory(entry)
+            if read is None:
                 return None
-            entry = replace(entry, body=body, extent=None)
+            entry = read
         if entry.extent is None:
             known = self._tier.get(key)
             if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
                 self._tier.put(key, entry)
         return entry, tier
 
+    async def in_memory(self, entry: Entry) -> Entry | None:
+        """The same entry with its body at hand; None if it cannot be read."""
+        body = None if self._far is None else await self._far.body(entry)
+        return None if body is None else replace(entry, body=body, extent=None)
+
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
         """One reply for all who share it: from a farther tier, or by a trip."""
         if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
             return await self._trip(call, verdict)
-        found = await self.recall(verdict, self._wall(), call.demand)
+        found = await self.recall(verdict, self.wall(), call.demand)
         if isinstance(found, Miss):
             return await self._trip(call, found)
-        body = found.entry.body
-        if found.entry.extent is not None and self._far is not None:
-            read = await self._far.body(found.entry)
-            if read is None:
-                return await self._trip(call, verdict)
-            body = read
+        read = await self.in_memory(found.entry)
+        if read is None:
+            return await self._trip(call, verdict)
         if isinstance(found, Stale):
             self._set_off(call, found)
-        return Reply(found.entry.kind, Whole(body), found)
+        return Reply(read.kind, Whole(read.body), found)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""
@@ -469,6 +476,11 @@ class Relay:
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
 
+    @property
+    def largest(self) -> int:
+        """How many bytes of a body are worth being gathered: more than some tier takes are stored nowhere."""
+        return self._tier.largest if self._far is None else sys.maxsize
+
     def reaches(self, service: str) -> bool:
         """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
         return self._far is not None and self.switches.cache and self._far.may_have(service)
@@ -481,11 +493,11 @@ class Relay:
         if not self.switches.cache:  # switched off while the trip went on
             return False
         if isinstance(body, bytes):
-            entry = entry_of(verdict, kind, body, self._wall(), head)
+            entry = entry_of(verdict, kind, body, self.wall(), head)
         elif body.length > verdict.rule.max_size:
             return False
         else:
-            entry = entry_of(verdict, kind, b"", self._wall(), head)
+            entry = entry_of(verdict, kind, b"", self.wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self._store(entry)
 

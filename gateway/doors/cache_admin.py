@@ -190,12 +190,22 @@ class PurgeDoor:
         if purge.everything:
             self._generations.advance()
             await self._shed()
+        await self._put_down()
         self._log(purge, asked)
         told_of = {"ended": list(names[:_TOLD]), "count": len(names)}
         kind, value = purge.asked
         return _json(
             {"purged": {kind: value or True}, **told_of} | ({} if dropped is None else {"dropped": dropped})
         )
+
+    async def _put_down(self) -> None:
+        """What people have ended stays ended when the machine loses its power: it is on the disk before they hear of it."""
+        try:
+            await asyncio.to_thread(self._generations.sync)
+        except OSError as error:
+            log.warning(
+                "what was purged is not on the disk, and a loss of power may undo it: %s", error.strerror
+            )
 
     def _also(self, key: bytes) -> tuple[str, ...]:
         """What else has to end, where dropping the entry here is not enough: its address, or all entries of its method."""

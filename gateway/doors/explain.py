@@ -203,17 +203,16 @@ class MountExplainer:
         """What the cache has for the request, in which tier, and whether a trip for the same is under way."""
         book = self._relay.book
         found = book.find(wanted, self._wall())
-        tier = "memory"
         flying = isinstance(found.verdict, Miss) and book.trip(found.verdict, method) is not None
         if book.may_recall(wanted, found, way.service.qualified):
             found = await book.recall(wanted, self._wall)
-            tier = "beyond memory"
         verdict = found.verdict
         nothing = isinstance(verdict, Miss) and verdict.why == "not stored"
         if nothing and wanted.rule is BY_THE_REPLY and found.entry is None:
             # Whether its reply is stored is for the reply to say: nobody has asked for it yet.
             verdict = Pass("no rule")
-        return verdict, tier if isinstance(verdict, Hit | Stale) else None, flying
+        tier = (verdict.tier or "memory") if isinstance(verdict, Hit | Stale) else None
+        return verdict, tier, flying
 
 
 class ExplainDoor:

@@ -210,7 +210,9 @@ class MountedCached(MountedShared):
             self._learn(head, verdict, now)
             return
         how = book.how(wanted.lasting, head.status, head.fields, self._requested, now)
-        if not isinstance(how, str) and length_of(head.fields) > wanted.rule.max_size:
+        if not isinstance(how, str) and length_of(head.fields) > min(
+            wanted.rule.max_size, self.tools.relay.largest
+        ):
             how = "larger than may be stored"
         if isinstance(how, str):
             if how != "no rule":

@@ -7,7 +7,7 @@ import asyncio
 from msgspec.structs import replace
 
 from gateway.core import rpc_mount
-from gateway.core.call import Call, Http, Params
+from gateway.core.call import Call, Demand, Http, Params
 from gateway.core.conditions import in_force, named_in_result, named_params
 from gateway.core.faults import (
     BadRequest,
@@ -25,7 +25,7 @@ from gateway.core.naming import is_introspection, shown
 from gateway.core.reply import Fields
 from gateway.core.rpc_mount import RpcBody, RpcCall
 from gateway.core.storing import why_not_kept, why_not_shared
-from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale
+from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.doors.mounted import Mounted
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage import EARLY
@@ -177,11 +177,33 @@ class MountedRpc(Mounted):
         params = Params(None if self._single is None else self._single.params)
         call = Call(self.id, self._principal, method, params, deadline, self.notes.demand, http=asked)
         self.verdict = self.tools.relay.judge(call, self.tools.wall())
+        if isinstance(self.verdict, Miss) and self.tools.relay.may_recall(self.verdict, call.demand):
+            self.later(self._recall_call(self.verdict, call.demand))
+            return
+        self._settle(method)
+
+    async def _recall_call(self, miss: Miss, wanted: Demand) -> None:
+        """Ask the farther tiers."""
+        relay = self.tools.relay
+        verdict: Verdict = await relay.recall(miss, self.tools.wall(), wanted)
+        if isinstance(verdict, Hit | Stale) and verdict.entry.extent is not None:
+            # The caller's id goes into the middle of it.
+            entry = await relay.in_memory(verdict.entry)
+            verdict = miss if entry is None else replace(verdict, entry=entry)
+        if self.over or self.left or self.method is None:
+            return
+        self.verdict = verdict
+        self._settle(self.method)
+
+    def _settle(self, method: Method) -> None:
+        """Do what was found right."""
         if isinstance(self.verdict, Hit) and self._from_memory(self.verdict):
             return
         if isinstance(self.verdict, Stale):
             self._stale = stale = self.verdict
-            self.verdict = Miss(stale.key, stale.generations, stale.epoch, stale.rule, stale.why)
+            self.verdict = Miss(
+                stale.key, stale.generations, stale.epoch, stale.rule, stale.why, lineage=stale.lineage
+            )
         if isinstance(self.verdict, Miss) and method.cache is not None:
             self._parts = []
         self.depart()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.core.cache_status import age_of, stale_status, trip_status, ttl
+from gateway.core.cache_status import age_of, hit_status, stale_status, trip_status, ttl
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.http_storing import BY_THE_REPLY, head_of
 from gateway.core.serving import Served, served
-from gateway.core.verdict import Entry, HttpHead, Miss, Pass, Stale
+from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale
 from gateway.doors.keeping import Keeping
 from gateway.doors.mounted_reply import MountedReply
 
@@ -34,7 +34,8 @@ class MountedServed(MountedReply):
             )
             self._say(fetched, entry, now)
         else:
-            self._say(f"labgate; hit; ttl={seconds}", entry, now)
+            tier = verdict.tier if isinstance(verdict, Hit) else ""
+            self._say(hit_status(entry, tier, now), entry, now)
         self._write(entry)
 
     def serve_stale(self, entry: Entry, why: str) -> None:

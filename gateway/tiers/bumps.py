@@ -102,6 +102,11 @@ class Bumps:
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
+    def sync(self) -> None:
+        """Put the numbers on the disk, where they lie in a file. Raises OSError."""
+        if self._file is not None:
+            self._map.flush()
+
     def close(self) -> None:
         """Let go of the file; what is noted from now on is noted in the map alone."""
         if self._file is not None:

@@ -29,6 +29,9 @@ class LocalGenerations:
         self._epoch += 1
         self.changes += 1
 
+    def sync(self) -> None:
+        """Nothing of this outlives the process, and no entry that it speaks of does."""
+
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
         counters = self._counters

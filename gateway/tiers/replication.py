@@ -63,6 +63,11 @@ class Replicated:
             self._local.advance()
         self.wake()
 
+    def sync(self) -> None:
+        """Have what was ended here outlive the machine's power, with what is still to be told to others. Raises OSError."""
+        self._local.sync()
+        self._bumps.sync()
+
     def _note(self, rows: Iterable[int]) -> None:
         self._bumps.touch(rows)
         for row in rows:

@@ -104,7 +104,10 @@ class SharedGenerations:
         self.sync()
 
     def sync(self) -> None:
-        """Put what was ended on the disk: from here on it outlives the machine's power too. It takes milliseconds."""
+        """Put what was ended on the disk: from here on it outlives the machine's power too. It takes milliseconds.
+
+        Raises OSError.
+        """
         self._map.flush()
 
     # --- for entries that lie elsewhere

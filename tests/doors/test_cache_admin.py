@@ -261,6 +261,39 @@ async def test_a_purge_under_load_is_no_error_to_anybody(lab, admin):
     await asyncio.gather(calls(), calls(), purges())
 
 
+@pytest.fixture
+def deeds(lab, monkeypatch):
+    """What is done with the generations, in order: names that are ended, the epoch, and when they are put on the disk."""
+    done, generations = [], lab.gate.generations
+    bump, advance, sync = generations.bump, generations.advance, generations.sync
+    monkeypatch.setattr(generations, "bump", lambda names: (bump(names), done.append(names)))
+    monkeypatch.setattr(generations, "advance", lambda: (advance(), done.append("epoch")))
+    monkeypatch.setattr(generations, "sync", lambda: (sync(), done.append("put on the disk")))
+    return done
+
+
+@pytest.mark.parametrize(
+    "said", [{"method": "calc.get"}, {"service": "calc"}, {"tag": "numbers"}, {"all": True}], ids=str
+)
+async def test_what_was_purged_is_on_the_disk_before_its_operator_is_told(admin, said, deeds):
+    await admin.purge(**said)
+    assert deeds[-1] == "put on the disk"
+    assert len(deeds) > 1
+
+
+async def test_a_purge_that_a_full_disk_does_not_take_holds_all_the_same_and_is_no_error(
+    lab, admin, monkeypatch, caplog
+):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    await lab.call("calc.get")
+    monkeypatch.setattr(lab.gate.generations, "sync", full)
+    await admin.purge(method="calc.get")
+    assert not await hit(lab)
+    assert "No space left on device" in caplog.text
+
+
 async def test_it_is_written_down_who_purged_what(lab, admin, caplog):
     with caplog.at_level(logging.WARNING, "labgate.operator"):
         await admin.purge(tag="numbers")

@@ -1,6 +1,7 @@
 """Replies through a mount lie in the farther tiers too: after a restart, in files, in parts, and never after a write."""
 
 import asyncio
+import json
 
 import pytest
 from mounting import PATIENCE, told, until
@@ -59,8 +60,10 @@ async def test_what_was_stored_answers_after_a_restart_whole_and_in_parts(stand,
     await stored(stand, 2 if target in ("/up/mine", "/up/varies") else 1)
     caller = await again(stand, up)
     caller.token = ada.token
-    for _ in range(2):
+    for turn in range(2):
         answer = await caller.get(target, "X-A: 1")
+        # What is long stays in its file, the rest is in memory from then on.
+        assert ('detail="disk"' in answer["Cache-Status"]) == (turn == 0 or size == len(LARGE))
         assert (answer.hit, answer.body == LARGE[:size], answer["ETag"]) == (True, True, '"a"')
     if size:
         part = await caller.get(target, "X-A: 1", "Range: bytes=2-4")
@@ -105,3 +108,16 @@ async def test_a_large_body_that_breaks_off_leaves_nothing(stand, up, tmp_path):
             ]
         )
     )
+
+
+@pytest.mark.parametrize("target", ["/up/shared", "/up/mine"])
+async def test_an_operator_is_told_which_tier_has_what_a_request_asks_for(stand, up, target):
+    up.on("*", fresh(b"x", SHARED if target == "/up/shared" else "Cache-Control: max-age=3600"))
+    ada = stand.caller("lab")
+    await ada.get(target)
+    await stored(stand, 1 if target == "/up/shared" else 2)
+    caller = await again(stand, up)
+    caller.token = ada.token
+    for tier in ("disk", "memory"):
+        said = json.loads((await stand.at(caller).rpc("/-/explain", {"path": target})).body)
+        assert (said["outcome"], said["tier"]) == ("hit", tier)

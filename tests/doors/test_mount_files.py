@@ -8,6 +8,7 @@ from mounted_labs import REST, document
 from mounting import PATIENCE, as_json, same, told
 
 DISK = "cache: {disk: {size: 64MiB}}\n"
+FROM_DISK = '; detail="disk"'
 LARGE = random.Random(1).randbytes(3_000_000)
 """More than is taken into memory from a file."""
 
@@ -40,8 +41,13 @@ async def looked_again(gate):
             await asyncio.sleep(0.02)
 
 
+def told_alike(answer):
+    """What an answer says, but for the tier that it came from."""
+    return same(answer.raw.replace(FROM_DISK.encode(), b""))
+
+
 @pytest.mark.parametrize("body", [b"seven", b"x" * 100_000, LARGE], ids=["small", "middle", "large"])
-async def test_another_gate_answers_from_the_disk_what_memory_would_byte_for_byte(lab, body):
+async def test_another_gate_answers_from_the_disk_what_memory_would_byte_for_byte_and_says_so(lab, body):
     up, (one, other), (ada, bob) = lab
     up.on("/thing/7", told(body, "X-Odd: a", 'ETag: "x"', status="200 Fine"))
     await ada.get("/lab/thing/7")
@@ -51,7 +57,9 @@ async def test_another_gate_answers_from_the_disk_what_memory_would_byte_for_byt
     assert len(up.to("/thing/7")) == 1
     assert far.hit
     assert far.body == body
-    assert same(far.raw) == same(near.raw)
+    assert far["Cache-Status"].endswith(FROM_DISK)
+    assert ("disk" in near["Cache-Status"]) == (body == LARGE)
+    assert told_alike(far) == told_alike(near)
     assert (await bob.get("/lab/thing/7")).body == body
     assert len(up.to("/thing/7")) == 1
 

@@ -36,6 +36,14 @@ def test_bumping_nothing_is_nothing_to_send():
     assert (list(generations.unsent().values()), woken) == ([1], [1])
 
 
+def test_what_is_put_on_the_disk_is_what_holds_here_and_what_is_still_to_be_sent(monkeypatch):
+    local, bumps, put = LocalGenerations(), Bumps(), []
+    monkeypatch.setattr(local, "sync", lambda: put.append("generations"), raising=True)
+    monkeypatch.setattr(bumps, "sync", lambda: put.append("bumps"), raising=True)
+    Replicated(local, bumps).sync()
+    assert put == ["generations", "bumps"]
+
+
 def test_bumps_that_wait_are_merged_so_that_there_are_never_more_than_slots():
     generations = Replicated(LocalGenerations(), Bumps())
     for number in range(20_000):
