@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+import cache_entries
 import cached_calls
 import cached_files
 import cached_gets
 import half_load
 import two_workers
-import uncached_calls
+import uncached
 from bench_lab import table
 from side_by_side import HEAD, Row
 
@@ -18,12 +19,14 @@ ROWS: dict[str, Callable[[float, int], list[Row]]] = {
     "same-bytes": cached_calls.same_bytes,
     "warm-set": cached_calls.warm_set,
     "get": cached_gets.small,
-    "uncached": uncached_calls.small,
+    "uncached": uncached.call_through,
+    "uncached-get": uncached.get_through,
     "batch": cached_calls.batch,
     "file": cached_files.from_disk,
     "stored": cached_files.stored_on_the_way,
     "workers": two_workers.cached,
     "tail": half_load.tail,
+    "million": lambda _seconds, _runs: cache_entries.million(),
 }
 
 

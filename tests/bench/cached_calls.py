@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
-from collections.abc import Callable
 
 from bench_lab import Lab, lab, post
 from relay_calls import call
-from side_by_side import Contender, Load, Row, compared, posts, row, times
+from side_by_side import Contender, Row, compared, cpu_seconds, posts, row, times
 
 WARM_SET = 10_000
 """As many as post_set.lua makes."""
-_PASSES = 3
-"""Over the set before it counts: the cache is filled, then the gate's lanes see each of it again."""
+_PASSES, _MOST_RUNS = 4, 12
+"""Over the set at least, and runs at most, before it counts: the cache is filled, then the gate's lanes see all again."""
 
 
 def same_bytes(seconds: float, runs: int) -> list[Row]:
@@ -43,8 +42,9 @@ def warm_set(seconds: float, runs: int) -> list[Row]:
     with lab() as here:
         mine = call("bench.get_00002", ["@@"]).replace('"id": 1', '"id": @@')
         theirs = call("get_00002", ["@@"]).replace('"id": 1', '"id": @@')
-        gate = posts(here.gate, mine, script="post_set.lua", token=here.token, seconds=seconds)
-        nginx = posts(here.nginx("cached"), theirs, script="post_set.lua", seconds=seconds)
+        varied = {"script": "post_set.lua", "seconds": seconds}
+        gate = Contender(here.pid, posts(here.gate, mine, token=here.token, **varied))
+        nginx = Contender(here.nginx_pid, posts(here.nginx("cached"), theirs, **varied))
         _warmed(gate)
         _warmed(nginx)
         kept = sum(1 for path in (here.folder / "cache").rglob("*") if path.is_file())
@@ -52,7 +52,7 @@ def warm_set(seconds: float, runs: int) -> list[Row]:
             sys.exit(f"nginx keeps {kept} of {WARM_SET} answers")
         _must_be_hits(here, mine.replace("@@", str(WARM_SET)))
         _must_be_hits(here, mine.replace("@@", "1"))
-        found = compared(runs, gate=Contender(here.pid, gate), nginx=Contender(here.nginx_pid, nginx))
+        found = compared(runs, gate=gate, nginx=nginx)
     work = f"cached call, id and params vary over {WARM_SET:,}"
     return [row(work, found["gate"], "nginx proxy_cache", found["nginx"], "1.7")]
 
@@ -79,11 +79,17 @@ def batch(seconds: float, runs: int, size: int = 1000) -> list[Row]:
     return [row(work, found["gate"], "nginx proxy_cache, single calls", found["nginx"], wanted)]
 
 
-def _warmed(load: Callable[[], Load]) -> None:
-    """Load and throw the figures away until the whole set was asked for several times."""
-    done = 0.0
-    while done < _PASSES * WARM_SET:
-        done += load().done
+def _warmed(contender: Contender) -> None:
+    """Load and throw the figures away: over the whole set several times, and until a call takes no less time than before."""
+    done, before = 0.0, float("inf")
+    for _ in range(_MOST_RUNS):
+        spent = cpu_seconds(contender.pid)
+        load = contender.load()
+        done += load.done
+        each = (cpu_seconds(contender.pid) - spent) / load.done
+        if done >= _PASSES * WARM_SET and each > before * 0.95:
+            return
+        before = min(before, each)
 
 
 def _must_be_hits(here: Lab, body: str) -> None:

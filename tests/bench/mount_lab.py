@@ -38,10 +38,11 @@ _UPSTREAM = (
     + """
   server {{
     listen 127.0.0.1:{upstream};
-    add_header Cache-Control "public, max-age=3600";
-    location /api {{ default_type application/json; return 200 '{answer}'; }}
-    location /small {{ default_type application/json; return 200 '{small}'; }}
-    location / {{ root {folder}/files; }}
+    default_type application/json;
+    location /api {{ return 200 '{answer}'; }}
+    location /plain {{ return 200 '{small}'; }}
+    location /small {{ add_header Cache-Control "public, max-age=3600"; return 200 '{small}'; }}
+    location / {{ add_header Cache-Control "public, max-age=3600"; root {folder}/files; }}
   }}
 }}
 """

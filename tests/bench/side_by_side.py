@@ -29,6 +29,10 @@ class Figure(NamedTuple):
     rate: float
     cpu: float
 
+    def told(self, unit: str) -> str:
+        """The rate, and how busy the server was with it: one that waits for the load says nothing by the clock."""
+        return f"{self.rate:,.0f} {unit} ({self.rate * self.cpu / 1e4:.0f} % busy)"
+
 
 class Contender(NamedTuple):
     """A server by its process, and how it is loaded once."""
@@ -126,9 +130,9 @@ def row(work: str, mine: Figure, yardstick: str, theirs: Figure, wanted: str, un
     """The row of two figures; both ratios are above 1 where the gate is ahead."""
     return Row(
         work,
-        f"{mine.rate:,.0f} {unit}",
+        mine.told(unit),
         yardstick,
-        f"{theirs.rate:,.0f} {unit}",
+        theirs.told(unit),
         f"{mine.rate / theirs.rate:.2f}",
         wanted,
         f"{mine.cpu:,.2f}",
@@ -146,9 +150,10 @@ def posts(
     )
 
 
-def gets(url: str, *, token: str = "", seconds: float) -> Callable[[], Load]:
-    """A load of equal GETs by wrk."""
-    return lambda: Load(*wrk_counts(url, "", script="get.lua", token=token, seconds=seconds))
+def gets(url: str, targets: str = "", *, token: str = "", seconds: float) -> Callable[[], Load]:
+    """A load of GETs by wrk: all of the URL, or of these targets of its server with a number for each in place of @@."""
+    script = "get_unique.lua" if targets else "get.lua"
+    return lambda: Load(*wrk_counts(url, targets, script=script, token=token, seconds=seconds))
 
 
 def times(count: float, load: Callable[[], Load]) -> Callable[[], Load]:

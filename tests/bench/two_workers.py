@@ -38,9 +38,9 @@ def _by_cpu(found: dict[str, Figure]) -> Row:
     one, two = found["one"], found["two"]
     return Row(
         "two workers, processor time of a cached call (both on one core)",
-        f"{two.rate:,.0f} /s",
+        two.told("/s"),
         "one worker",
-        f"{one.rate:,.0f} /s",
+        one.told("/s"),
         f"{two.rate / one.rate:.2f}",
         "CPU time at most 1.05 times",
         f"{two.cpu:,.2f}",
@@ -55,9 +55,9 @@ def _by_clock(found: dict[str, Figure]) -> Row:
     note = "" if cores >= _MANY else f"; these {cores} cores carry the load as well, so it cannot be had here"
     return Row(
         "two workers, cached calls (each on a core)",
-        f"{two.rate:,.0f} /s",
+        two.told("/s"),
         "one worker",
-        f"{one.rate:,.0f} /s",
+        one.told("/s"),
         f"{two.rate / one.rate:.2f}",
         f"1.8 where cores allow{note}",
         f"{two.cpu:,.2f}",
