@@ -98,7 +98,14 @@ class Relay:
         self._wall = wall
         self._monotonic = monotonic
         self.book = HttpBook(
-            Shelf(tier.get, self._store, self._forget, self.reaches, self.from_afar),
+            Shelf(
+                tier.get,
+                self._store,
+                self._forget,
+                self.reaches,
+                self.from_afar,
+                lambda entry: tier.put(entry.key, entry),
+            ),
             generations,
             self.switches,
         )
