@@ -57,6 +57,7 @@ from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
 from gateway.tiers.disk import DiskTier
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
@@ -121,6 +122,7 @@ class Gate:
         self._stack.callback(local.close)
         self.generations: Generations = local
         await self._share()
+        marks = self._pending_writes()
         self.shelves = self._shelves(local)
         jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
         # In this order they are asked where a service's dialect is `auto`.
@@ -150,6 +152,7 @@ class Gate:
             monotonic=self.monotonic,
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
+            marks=marks,
         )
         self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
         self.holdings = Holdings(
@@ -225,6 +228,17 @@ class Gate:
         )
         self.generations, self.redis = shared.generations, shared.tier
         self.redis.publish(self.metrics)
+
+    def _pending_writes(self) -> PendingWrites | None:
+        """Where writes under way are noted; what killed processes have left there ends now."""
+        try:
+            marks = PendingWrites(self.settings.state_dir / "writes")
+            self._stack.callback(marks.close)
+            marks.end_left_over(self.generations.bump)
+        except OSError as error:
+            log.warning("it is not noted which writes are under way: %s", error.strerror)
+            return None
+        return marks
 
     def _upstream(self, service: Service) -> HttpUpstream:
         upstream = HttpUpstream(service)

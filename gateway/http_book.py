@@ -149,6 +149,7 @@ class Shelf(Struct, frozen=True):
     """The tiers, as the book reaches them: memory at once, and the farther ones where they may have something.
 
     `reaches` says that of a service by its qualified name; `from_afar` gives an entry and the tier that it was in.
+    `put_near` stores in memory alone, where that is another thing.
     """
 
     get: Callable[[bytes], Entry | None]
@@ -156,6 +157,7 @@ class Shelf(Struct, frozen=True):
     drop: Callable[[bytes], None]
     reaches: Callable[[str], bool] = lambda _: False
     from_afar: Callable[[bytes], Awaitable[tuple[Entry, str] | None]] | None = None
+    put_near: Callable[[Entry], bool] | None = None
 
 
 class HttpBook:
@@ -164,6 +166,7 @@ class HttpBook:
     def __init__(self, shelf: Shelf, generations: Generations, switches: Switches) -> None:
         self.get = shelf.get
         self._put = shelf.put
+        self._put_near = shelf.put_near or shelf.put
         self._drop = shelf.drop
         self.reaches = shelf.reaches
         self._from_afar = shelf.from_afar
@@ -231,6 +234,10 @@ class HttpBook:
             and entry.generations == self._generations.read(lineage)
         )
 
+    def under(self, wanted: Wanted) -> Entry | None:
+        """What memory has for the request, whatever it is worth by now."""
+        return self._under(wanted)[1]
+
     def _under(self, wanted: Wanted) -> tuple[bytes, Entry | None]:
         """The key that the request has after what is known of its kind, and what lies there."""
         entry = self.get(wanted.root)
@@ -270,9 +277,20 @@ class HttpBook:
         return storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
 
     def store(
-        self, wanted: Wanted, miss: Miss, how: Storing, head: HttpHead, body: bytes | Extent, received: float
+        self,
+        wanted: Wanted,
+        miss: Miss,
+        how: Storing,
+        head: HttpHead,
+        body: bytes | Extent,
+        received: float,
+        *,
+        near: bool = False,
     ) -> Entry | None:
-        """Store a whole reply, whose body may lie in a file; the entry, or None if no tier takes it."""
+        """Store a whole reply, whose body may lie in a file; the entry, or None if no tier takes it.
+
+        `near` = in memory alone.
+        """
         length = len(body) if isinstance(body, bytes) else body.length
         if not self._switches.cache or length > wanted.rule.max_size:
             return None
@@ -282,7 +300,8 @@ class HttpBook:
             *others, reply = entries(how, self._place(wanted), miss, head, b"", received)
             made = (*others, replace(reply, extent=body))
         made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
-        stored = [self._put(entry) for entry in made]
+        put = self._put_near if near else self._put
+        stored = [put(entry) for entry in made]
         return made[-1] if all(stored) else None
 
     def _place(self, wanted: Wanted) -> Place:

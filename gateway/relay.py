@@ -26,7 +26,7 @@ from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import FarTiers, Generations, Route, Spool, Tally, Tier, Watcher
+from gateway.core.ports import FarTiers, Generations, Marks, Route, Spool, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
@@ -83,8 +83,10 @@ class Relay:
         monotonic: Callable[[], float],
         switches: Switches | None = None,
         far: FarTiers | None = None,
+        marks: Marks | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
+        self._marks = marks
         self._far = far
         self.policies = policies
         self.catalog = Catalog()
@@ -97,7 +99,14 @@ class Relay:
         self.wall = wall
         self._monotonic = monotonic
         self.book = HttpBook(
-            Shelf(tier.get, self._store, self._forget, self.reaches, self.from_afar),
+            Shelf(
+                tier.get,
+                self._store,
+                self._forget,
+                self.reaches,
+                self.from_afar,
+                lambda entry: tier.put(entry.key, entry),
+            ),
             generations,
             self.switches,
         )
@@ -239,15 +248,37 @@ class Relay:
 
     # what a door carries through by itself, byte by byte
 
-    def ended(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> None:
+    def sets_out(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> tuple[str, ...]:
+        """A request through a mount is sent that may change something. What is noted until it has `ended`.
+
+        `uris` are the generations of the addresses that it changes, as far as that is known. It may lead to others, so
+        that all replies end, should this process be killed before, that speak for themselves.
+        """
+        names = {name for method in methods for name in (*method.purges, *method.calls)}
+        return self._mark((*sorted(names), *uris))
+
+    def _mark(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        if self._marks is None or not names:
+            return ()
+        self._marks.mark(names)
+        return names
+
+    def _clear(self, marked: tuple[str, ...]) -> None:
+        if self._marks is not None and marked:
+            self._marks.clear(marked)
+
+    def ended(
+        self, methods: Iterable[Method], uris: Iterable[str] = (), marked: tuple[str, ...] = ()
+    ) -> None:
         """A request through a mount has ended, however it did: what it may have changed holds no longer.
 
-        `uris` are the generations of the addresses that it changed.
+        `uris` are the generations of the addresses that it changed, `marked` is what `sets_out` has noted.
         """
         for method in set(methods):
             # With what is written to the service, and before the addresses: see `HttpBook.since`.
             self._generations.bump(method.purges)
         self._generations.bump(tuple(uris))
+        self._clear(marked)
 
     def beside(self, key: Hashable, fly: Callable[[], Coroutine[Any, Any, Reply]]) -> None:
         """Do work that belongs to no caller, unless the same is under way."""
@@ -441,6 +472,9 @@ class Relay:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""
         service = call.method.service
         started = self._monotonic()
+        method = call.method
+        changes = not method.safe and isinstance(method.binding, HttpBinding)
+        marked = self._mark((*method.purges, *method.calls) if changes else method.purges)
         try:
             reply = await self._perform(call)
         except UpstreamUnreachable:
@@ -448,9 +482,10 @@ class Relay:
             raise
         finally:
             # A write may have happened even if nobody heard of it, so its tags end in every case.
-            self._generations.bump(call.method.purges)
-            if not call.method.safe and isinstance(call.method.binding, HttpBinding):
-                self._generations.bump(call.method.calls)
+            self._generations.bump(method.purges)
+            if changes:
+                self._generations.bump(method.calls)
+            self._clear(marked)
         return self._brought(call, verdict, reply, started)
 
     def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:

@@ -13,6 +13,7 @@ from typing import cast
 from gateway.app import running
 from gateway.commands import supervising, working
 from gateway.commands.options import add_config, settings_of, url
+from gateway.commands.pauses import leave_tables_alone
 from gateway.identity.errors import IdentityError
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry.logs import configure
@@ -75,6 +76,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings) as gate:
+        leave_tables_alone()
         operators = url(*gate.operator_address)
         log.info("serving %d services; operators: %s", len(gate.upstreams), operators)
         print(f"ready {url(*gate.address)}", flush=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.app import running
+from gateway.commands.pauses import leave_tables_alone
 from gateway.core.faults import Unavailable
 from gateway.identity.errors import IdentityError
 from gateway.settings import Settings
@@ -60,6 +61,7 @@ async def _work(end: socket.socket, tether: int) -> int:
 
 async def _serve(settings: Settings, member: Member, stopping: asyncio.Event) -> None:
     async with running(settings, member):
+        leave_tables_alone()
         member.ready()
         await _either(asyncio.create_task(member.gone.wait()), asyncio.create_task(stopping.wait()))
 

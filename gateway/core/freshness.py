@@ -80,13 +80,15 @@ def entry_of(
     if isinstance(fresh, Pass):
         return fresh
     stale = 0.0 if kind == "error" else miss.rule.stale
+    fresh_until = now + fresh
     return Entry(
         key=miss.key,
         kind="http" if head else "result" if kind == "result" else "error",
         body=body,
         stored=now,
-        fresh_until=now + fresh,
-        stale_until=now + fresh + stale,
+        fresh_until=fresh_until,
+        # The same object where it can be: there may be a million entries.
+        stale_until=fresh_until + stale if stale else fresh_until,
         epoch=miss.epoch,
         generations=miss.generations,
         lineage=miss.lineage,

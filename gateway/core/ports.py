@@ -305,6 +305,16 @@ class Generations(Protocol):
         """Have what was ended outlive the machine's power, where anything does; it takes milliseconds. Raises OSError."""
 
 
+class Marks(Protocol):
+    """Where it is noted which writes are under way, for the case that this process is killed before they end."""
+
+    def mark(self, names: tuple[str, ...]) -> None:
+        """A write sets out that will end the generations of these names."""
+
+    def clear(self, names: tuple[str, ...]) -> None:
+        """The same write is over, and they have ended."""
+
+
 class Identity(Protocol):
     """Who is calling?"""
 

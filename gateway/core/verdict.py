@@ -85,7 +85,7 @@ class Entry(Struct, frozen=True, gc=False):
         )
 
 
-OVERHEAD = 320
+OVERHEAD = 410
 """Bytes that an entry takes beside its body and key: the struct, its numbers and its place in the tier."""
 
 

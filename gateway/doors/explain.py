@@ -27,6 +27,7 @@ from gateway.doors.plain import arguments
 from gateway.doors.wanting import wanted_of
 from gateway.doors.way import Way
 from gateway.http_book import Wanted
+from gateway.http_parts import find_part
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
@@ -207,6 +208,9 @@ class MountExplainer:
         if book.may_recall(wanted, found, way.service.qualified):
             found = await book.recall(wanted, self._wall)
         verdict = found.verdict
+        part = find_part(book, wanted, self._wall()) if isinstance(verdict, Miss) else None
+        if part is not None and way.verb == "GET":
+            return part[0], "memory", False
         nothing = isinstance(verdict, Miss) and verdict.why == "not stored"
         if nothing and wanted.rule is BY_THE_REPLY and found.entry is None:
             # Whether its reply is stored is for the reply to say: nobody has asked for it yet.

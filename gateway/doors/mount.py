@@ -14,6 +14,7 @@ from gateway.core.faults import BadRequest
 from gateway.core.keys import person
 from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
+from gateway.core.parts import root_of_parts
 from gateway.core.paths import Steps, located, plain_steps, rest_of
 from gateway.core.places import Places, normal_origin
 from gateway.core.policy import Access
@@ -133,7 +134,8 @@ class MountDoor:
         if settled.root is not None:
             if not self._relay.switches.cache:
                 return None
-            entry = self._relay.book.get(settled.root + way.rest + query)
+            root, book = settled.root + way.rest + query, self._relay.book
+            entry = book.get(root)
             if entry is not None:
                 hit = self._hit(line, seen, way, query, settled, entry) if data else None
                 if hit is None or not hit.answer(caller):
@@ -142,6 +144,8 @@ class MountDoor:
                 if size <= SMALL and lane.comes_again(data):
                     lane.put_request(data, size, hit)
                 return ANSWERED
+            if notes.special and book.get(root_of_parts(root)) is not None:
+                return None
             if settled.ruled or settled.heuristic or self._relay.reaches(way.service.qualified):
                 return None
         lease = way.carrier.at_hand()

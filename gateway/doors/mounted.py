@@ -186,7 +186,9 @@ class Mounted(MountedCached):
             lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
         head = lease.head(way.verb.encode(), way.rest, self.query, host, lines)
         self.departed = perf_counter()
-        self._unsure = not self.safe
+        if not self.safe and not self._unsure:
+            self._unsure = True
+            self._marked = self.tools.relay.sets_out(self.methods, self._changed())
         self.send(lease, head, seconds)
 
     def lines_of(self, passed: Fields) -> bytes:

@@ -25,9 +25,11 @@ from gateway.core.validators import (
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
 from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
+from gateway.doors.part_keeping import PartKeeping
 from gateway.doors.renewal import Errand, Renewal
 from gateway.doors.wanting import wanted_of
 from gateway.doors.way import Settled
+from gateway.http_parts import is_part
 
 FAILURES: Final = frozenset((500, 502, 503, 504))
 """Statuses instead of which a stale reply may serve (RFC 5861 section 4)."""
@@ -95,6 +97,8 @@ class MountedCached(MountedShared):
                 self._missed(verdict, found)
 
     def _missed(self, verdict: Miss, found: Found) -> None:
+        if self._wanted.special and self.serve_part():
+            return
         self._entry, self._spare = found.entry, found.spare
         self.candidate = self._askable(found.entry)
         if self._shares(verdict) and self._follow(verdict):
@@ -209,10 +213,11 @@ class MountedCached(MountedShared):
         if self._way.verb == "HEAD":
             self._learn(head, verdict, now)
             return
-        how = book.how(wanted.lasting, head.status, head.fields, self._requested, now)
-        if not isinstance(how, str) and length_of(head.fields) > min(
-            wanted.rule.max_size, self.tools.relay.largest
-        ):
+        part = is_part(wanted, head)
+        status = 200 if part else head.status
+        how = book.how(wanted.lasting, status, head.fields, self._requested, now)
+        most = min(wanted.rule.max_size, self.tools.relay.largest)
+        if not isinstance(how, str) and length_of(head.fields) > most:
             how = "larger than may be stored"
         if isinstance(how, str):
             if how != "no rule":
@@ -228,7 +233,7 @@ class MountedCached(MountedShared):
             self.land(shared=False)
             return
         kept = Kept(wanted, verdict, how, head, self._requested, now)
-        self._keeping = Keeping(self.tools.relay, kept, self._pace)
+        self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
 
     def _pace(self, wait: bool) -> None:
         """Have the service wait for the disk, or go on."""

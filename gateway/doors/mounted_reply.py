@@ -53,6 +53,7 @@ class MountedReply(Passage):
     departed = 0.0
     _counted = (0, 0)
     _unsure = False  # the request may have reached the service
+    _marked: tuple[str, ...] = ()
     _led_to: tuple[str, ...] = ()
 
     def __init__(
@@ -163,7 +164,7 @@ class MountedReply(Passage):
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.tools.observer
         if self._unsure:
-            self.tools.relay.ended(self.methods, self._changed())
+            self.tools.relay.ended(self.methods, self._changed(), self._marked)
         self._count()
         seconds = perf_counter() - self.started
         ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))

@@ -9,11 +9,15 @@ from gateway.core.serving import Served, served
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale
 from gateway.doors.keeping import Keeping
 from gateway.doors.mounted_reply import MountedReply
+from gateway.http_book import Wanted
+from gateway.http_parts import find_part
 
 
 class MountedServed(MountedReply):
     """A request below a mount that a stored reply may answer: whole, in part, or by word that it is unchanged."""
 
+    wanted: Wanted | None = None
+    """The request as the cache sees it; None where it has no part in it."""
     _keeping: Keeping | None = None
     _collapsed = False
     _asked_status: int | None = None
@@ -47,6 +51,19 @@ class MountedServed(MountedReply):
             self.verdict = Stale(entry, entry.key, entry.generations, entry.epoch, rule, "expired")
         self._say(stale_status(entry, why, now), entry, now)
         self._write(entry)
+
+    def serve_part(self) -> bool:
+        """Answer a request for a range by stored parts, where they hold what it asks for; whether they did."""
+        wanted, now = self.wanted, self.tools.wall()
+        if wanted is None or self._way.verb != "GET":
+            return False
+        found = find_part(self.tools.relay.book, wanted, now)
+        if found is None:
+            return False
+        self.verdict, head, body = found
+        self._say(hit_status(self.verdict.entry, "", now), self.verdict.entry, now)
+        self.write_stored(head, body)
+        return True
 
     def _say(self, status: str, entry: Entry, now: float) -> None:
         self._told = b"Cache-Status: %b\r\nAge: %d\r\n" % (status.encode(), age_of(entry, now))

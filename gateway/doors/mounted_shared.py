@@ -21,8 +21,6 @@ _TURNS: Final = 3
 class MountedShared(MountedServed):
     """A request below a mount that may wait for the trip of another one for the same."""
 
-    wanted: Wanted | None = None
-    """The request as the cache sees it; None where it has no part in it."""
     candidate: Entry | None = None
     """The stored reply about which the service is asked."""
     _trip: Trip | None = None

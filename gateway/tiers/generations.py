@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from functools import lru_cache
+from functools import cache, lru_cache
 from zlib import crc32
 
 SLOTS = 4096
@@ -48,3 +48,15 @@ class LocalGenerations:
 def slots(names: tuple[str, ...]) -> tuple[int, ...]:
     """The counters that the names hash to, the same in every process."""
     return tuple(crc32(name.encode()) % SLOTS for name in names)
+
+
+@cache
+def slot_names() -> tuple[str, ...]:
+    """A name for each slot that hashes to it, for those who know slots alone: generations are ended by names."""
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < SLOTS:
+        name = f"slot:{number}"
+        found.setdefault(slots.__wrapped__((name,))[0], name)
+        number += 1
+    return tuple(found[slot] for slot in range(SLOTS))

@@ -19,12 +19,11 @@ those of Redis. *No answer that left before a write ended is stored, shared or j
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 
 from gateway.core.ports import Generations
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import EPOCH, Bumps
-from gateway.tiers.generations import SLOTS, slots
+from gateway.tiers.generations import slot_names, slots
 
 
 class Replicated:
@@ -123,7 +122,7 @@ class Replicated:
         self._bumps.touch(risen)
         if EPOCH in others:
             self._local.advance()
-        self._local.bump(tuple(_names()[row] for row in others if row != EPOCH))
+        self._local.bump(tuple(slot_names()[row] for row in others if row != EPOCH))
         for row, count in risen.items():
             heard[row] = count
 
@@ -160,18 +159,6 @@ class Replicated:
 def rows_of(lineage: tuple[str, ...]) -> tuple[int, ...]:
     """The rows that an entry of this lineage must agree with: those of its names, and the epoch's."""
     return (*slots(lineage), EPOCH)
-
-
-@cache
-def _names() -> tuple[str, ...]:
-    """A name for each slot that hashes to it: others tell us slots, and generations are ended by names."""
-    found: dict[int, str] = {}
-    number = 0
-    while len(found) < SLOTS:
-        name = f"slot:{number}"
-        found.setdefault(slots.__wrapped__((name,))[0], name)
-        number += 1
-    return tuple(found[slot] for slot in range(SLOTS))
 
 
 def _nobody() -> None:

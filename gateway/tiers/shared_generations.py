@@ -37,6 +37,7 @@ _CLEAN, _EPOCH, _CHANGES = 10, 11, 12
 _FIRST: Final = 512
 _SIZE: Final = 8 * (_FIRST + SLOTS)
 _MACHINE_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
+_MOST_READ: Final = 8192
 _TAGGED: Final = 2
 """So many generations has the entry of a method without tags: its service's and its own."""
 
@@ -50,6 +51,8 @@ class SharedGenerations:
         `machine` tells one run of the machine from the next, None = as the kernel says; empty where nobody says.
         """
         self._path = path
+        self._read: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._read_at = -1
         self._machine = blake2b(machine_run() if machine is None else machine, digest_size=16).digest()
         self._lock = self._opened()
         # Everybody holds this one as long as they live: who can have it alone is the last.
@@ -80,9 +83,18 @@ class SharedGenerations:
         return self._numbers[_CHANGES]
 
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
-        """The counters of these names, now."""
-        counters = self._counters
-        return tuple([counters[slot] for slot in slots(names)])
+        """The counters of these names, now; the same tuple for as long as nothing has ended."""
+        changes = self._numbers[_CHANGES]
+        if changes != self._read_at:
+            self._read.clear()
+            self._read_at = changes
+        known = self._read.get(names)
+        if known is None:
+            if len(self._read) >= _MOST_READ:
+                self._read.clear()
+            counters = self._counters
+            known = self._read[names] = tuple([counters[slot] for slot in slots(names)])
+        return known
 
     # --- what ends them
 

@@ -66,8 +66,13 @@ class Lane:
 
     def put(self, lines: bytes, seen: Seen) -> None:
         """Remember, if there is room; when there is none, everything is forgotten first."""
-        if self._room(lines, 0 if lines in self._seen else len(lines) + _EACH):
-            self._seen[lines] = seen
+        if not self.on or len(lines) > LONGEST:
+            return
+        size = 0 if lines in self._seen else len(lines) + _EACH
+        if self._size + size > MOST:
+            self.clear()
+        self._size += size
+        self._seen[lines] = seen
 
     def comes_again(self, data: bytes) -> bool:
         """Whether this request came before, and is worth remembering: most never come again."""
@@ -80,18 +85,14 @@ class Lane:
         return False
 
     def put_request(self, data: bytes, size: int, known: Repeat) -> None:
-        """Remember what is known of a whole request; `size` is what that takes beside its usual parts, in bytes."""
-        if self._room(data, 0 if data in self.requests else len(data) + size + _EACH_REQUEST):
-            self.requests[data] = known
+        """Remember what is known of a whole request, if there is room; `size` is what that takes beside its usual parts.
 
-    def _room(self, key: bytes, size: int) -> bool:
-        """Make room for another entry; False where it is not to be remembered."""
-        if not self.on or len(key) > LONGEST:
-            return False
-        if self._size + size > MOST:
-            self.clear()
-        self._size += size
-        return True
+        Where there is none, what is remembered stays: requests that come in turn would push each other out.
+        """
+        taken = 0 if data in self.requests else len(data) + size + _EACH_REQUEST
+        if self.on and len(data) <= LONGEST and self._size + taken <= MOST:
+            self._size += taken
+            self.requests[data] = known
 
     def clear(self) -> None:
         """Forget everything."""

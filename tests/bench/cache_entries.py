@@ -13,8 +13,10 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bench_lab import SERVER_CORE
@@ -92,9 +94,11 @@ def million() -> list[Row]:
 
 def measure() -> dict[str, float]:
     """Fill a tier with few entries, then with many; look them up; see what they took."""
+    from gateway.commands.pauses import leave_tables_alone
     from gateway.tiers.memory import MemoryTier
 
     tier = MemoryTier(4 << 30)
+    leave_tables_alone()  # as `labgated serve` does
     entries = _entries()
     keys: list[bytes] = []
     pauses = Pauses()
@@ -133,10 +137,12 @@ def _entries() -> Iterator[Any]:
     from gateway.core.method import CacheRule
     from gateway.core.quick_envelope import usual_call
     from gateway.core.verdict import Miss
-    from gateway.tiers.generations import LocalGenerations
+    from gateway.tiers.shared_generations import SharedGenerations
 
     rule, names = CacheRule(fresh=3600.0, share="everyone"), ("bench", "bench.get_job")
-    generations, before = LocalGenerations(), target("bench", "get_job") + EVERYONE
+    folder = tempfile.TemporaryDirectory()
+    generations = SharedGenerations(Path(folder.name) / "generations")
+    before = target("bench", "get_job") + EVERYONE
     for number in range(MANY):
         text = b'{"jsonrpc":"2.0","method":"bench.get_job","params":["J%d"],"id":1}' % number
         call = usual_call(text, 512)

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import EPOCH, Bumps
-from gateway.tiers.generations import SLOTS, LocalGenerations, slots
-from gateway.tiers.replication import Replicated, _names, rows_of
+from gateway.tiers.generations import SLOTS, LocalGenerations, slot_names, slots
+from gateway.tiers.replication import Replicated, rows_of
 
 
 def lineage_of(tag: str) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def lineage_of(tag: str) -> tuple[str, ...]:
 
 
 def test_there_is_a_name_for_every_slot():
-    assert [slots((name,))[0] for name in _names()] == list(range(SLOTS))
+    assert [slots((name,))[0] for name in slot_names()] == list(range(SLOTS))
 
 
 def test_reading_costs_nothing_more_than_on_one_host_alone():
