@@ -6,7 +6,7 @@ RFC 9111's rule book, joined to the tiers: what it decides is in `core.http_judg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from msgspec import Struct
@@ -36,6 +36,7 @@ from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Stale
+from gateway.store import Store
 
 NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
@@ -145,31 +146,12 @@ class Trip:
         return self._landed.result() if done else None
 
 
-class Shelf(Struct, frozen=True):
-    """The tiers, as the book reaches them: memory at once, and the farther ones where they may have something.
-
-    `reaches` says that of a service by its qualified name; `from_afar` gives an entry and the tier that it was in.
-    `put_near` stores in memory alone, where that is another thing.
-    """
-
-    get: Callable[[bytes], Entry | None]
-    put: Callable[[Entry], bool]
-    drop: Callable[[bytes], None]
-    reaches: Callable[[str], bool] = lambda _: False
-    from_afar: Callable[[bytes], Awaitable[tuple[Entry, str] | None]] | None = None
-    put_near: Callable[[Entry], bool] | None = None
-
-
 class HttpBook:
     """Finds and stores HTTP replies; whoever carries requests through a mount asks it."""
 
-    def __init__(self, shelf: Shelf, generations: Generations, switches: Switches) -> None:
-        self.get = shelf.get
-        self._put = shelf.put
-        self._put_near = shelf.put_near or shelf.put
-        self._drop = shelf.drop
-        self.reaches = shelf.reaches
-        self._from_afar = shelf.from_afar
+    def __init__(self, store: Store, generations: Generations, switches: Switches) -> None:
+        self.get = store.get
+        self._store = store
         self._generations = generations
         self._switches = switches
         self._trips: dict[Hashable, Trip] = {}
@@ -186,7 +168,7 @@ class HttpBook:
         """Whether farther tiers may have what memory has not: it is worth waiting for `recall`."""
         absent = isinstance(found.verdict, Miss) and found.verdict.why in (NOT_STORED, NO_VARIANT)
         newest = wanted.demand.max_age is not None and wanted.demand.max_age < 0
-        return absent and not newest and self._from_afar is not None and self.reaches(service)
+        return absent and not newest and self._store.reaches(service)
 
     async def recall(self, wanted: Wanted, wall: Callable[[], float]) -> Found:
         """What the farther tiers have for the request, judged when it is here."""
@@ -206,7 +188,7 @@ class HttpBook:
 
     async def _fetched(self, key: bytes) -> tuple[Entry | None, str]:
         """What the farther tiers have under a key, and the name of the tier that has it."""
-        found = None if self._from_afar is None else await self._from_afar(key)
+        found = await self._store.from_afar(key)
         return (None, "") if found is None else found
 
     def _judged(self, wanted: Wanted, key: bytes, entry: Entry | None, now: float) -> Found:
@@ -300,7 +282,7 @@ class HttpBook:
             *others, reply = entries(how, self._place(wanted), miss, head, b"", received)
             made = (*others, replace(reply, extent=body))
         made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
-        put = self._put_near if near else self._put
+        put = self._store.put_near if near else self._store.put
         stored = [put(entry) for entry in made]
         return made[-1] if all(stored) else None
 
@@ -325,17 +307,17 @@ class HttpBook:
         how = self.how(whole, head.status, aged, requested, received)
         if isinstance(how, str):
             if not wanted.demand.no_store:
-                self._drop(old.key)
+                self._store.forget(old.key)
             return replace(old, head=head_of(head.status, head.reason, fields), stored=received, aged=0)
         renewed = head_of(head.status, head.reason, how.fields)
         entry = self.store(whole, miss, how, renewed, old.extent or old.body, received)
         if entry is not None and entry.key != old.key:
-            self._drop(old.key)
+            self._store.forget(old.key)
         return entry or replace(old, head=renewed, stored=received, aged=how.aged)
 
     def drop(self, entry: Entry) -> None:
         """Forget a reply that holds no longer."""
-        self._drop(entry.key)
+        self._store.forget(entry.key)
 
     # --- trips that others wait for
 

@@ -7,7 +7,6 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -26,18 +25,16 @@ from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
 from gateway.core.policy import Policies
-from gateway.core.ports import FarTiers, Generations, Marks, Route, Spool, Tally, Tier, Watcher
+from gateway.core.ports import FarTiers, Generations, Marks, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
-from gateway.http_book import HttpBook, Shelf
+from gateway.http_book import HttpBook
+from gateway.store import Store
 
 log = logging.getLogger("labgate.relay")
-
-PROMOTED = 1 << 20
-"""Bytes of a body up to which one that a farther tier has in a file is taken into memory."""
 
 
 class Quick:
@@ -87,29 +84,17 @@ class Relay:
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
         self._marks = marks
-        self._far = far
         self.policies = policies
         self.catalog = Catalog()
         self.routes: Mapping[str, Route] = {}
         self.switches = switches or Switches()
         self._watcher = watcher
-        self._tier = tier
         self._generations = generations
         self._flights = flights
         self.wall = wall
         self._monotonic = monotonic
-        self.book = HttpBook(
-            Shelf(
-                tier.get,
-                self._store,
-                self._forget,
-                self.reaches,
-                self.from_afar,
-                lambda entry: tier.put(entry.key, entry),
-            ),
-            generations,
-            self.switches,
-        )
+        self.store = Store(tier, far, self.switches)
+        self.book = HttpBook(self.store, generations, self.switches)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
         """Take a new catalog, and how the calls of each service (by its qualified name) are carried out now."""
@@ -166,7 +151,7 @@ class Relay:
         key = key_of(call, rule)
         lineage = call.method.lineage
         generations = self._generations.read(lineage)
-        entry = self._tier.get(key)
+        entry = self.store.get(key)
         return judge(
             rule,
             key,
@@ -223,12 +208,8 @@ class Relay:
 
     def ready(self, quick: Quick, params: bytes | None, now: float) -> Entry | None:
         """The fresh entry for a call with these parameters, if memory has it; none while its service or the cache is off."""
-        entry = self._tier.get(quick.prefix + parameters(params, quick.rule))
+        entry = self.store.get(quick.prefix + parameters(params, quick.rule))
         return entry if entry is not None and self.serves(quick, entry, now) else None
-
-    def has(self, entry: Entry) -> bool:
-        """Whether memory still has this very entry."""
-        return self._tier.get(entry.key) is entry
 
     @property
     def changes(self) -> int:
@@ -292,13 +273,6 @@ class Relay:
     def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes | Extent) -> bool:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
         return self._keep(verdict, "http", body, head)
-
-    def spool(self, verdict: Miss | Stale, pace: Callable[[bool], None] | None = None) -> Spool | None:
-        """Where the body of a reply goes while it passes, which the rule may let be stored; None without farther tiers.
-
-        `pace` is told True when whoever sends should wait for the disk, and False when they may go on.
-        """
-        return None if self._far is None else self._far.spool(verdict.rule.max_size, pace)
 
     # fly
 
@@ -374,7 +348,8 @@ class Relay:
 
         What a farther tier answers on the way may be too old for some; a refresh asks none.
         """
-        age = call.demand.max_age if self._far is not None and isinstance(verdict, Miss) else None
+        reaches = isinstance(verdict, Miss) and self.store.reaches(call.method.service)
+        age = call.demand.max_age if reaches else None
         writes = self._generations.read(call.method.writes)
         return verdict.key, verdict.epoch, verdict.generations, writes, age
 
@@ -397,11 +372,9 @@ class Relay:
     def may_recall(self, verdict: Miss, demand: Demand = NO_DEMAND) -> bool:
         """Whether farther tiers may have the reply that memory has not: it is worth waiting for `recall`."""
         return (
-            self._far is not None
-            and self.switches.cache
-            and (verdict.rule.fresh > 0 or verdict.rule.negative > 0)
+            (verdict.rule.fresh > 0 or verdict.rule.negative > 0)
             and (demand.max_age is None or demand.max_age >= 0)
-            and self._far.may_have(service_of(verdict.key))
+            and self.store.reaches(service_of(verdict.key))
         )
 
     async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
@@ -411,7 +384,7 @@ class Relay:
         """
         if not self.may_recall(verdict, demand):
             return verdict
-        found = await self.from_afar(verdict.key)
+        found = await self.store.from_afar(verdict.key)
         if found is None:
             return verdict
         entry, tier = found
@@ -429,31 +402,6 @@ class Relay:
             return replace(judged, tier=tier)
         return judged if isinstance(judged, Miss) else verdict
 
-    async def from_afar(self, key: bytes) -> tuple[Entry, str] | None:
-        """What the farther tiers have under a key, and the tier's name; nobody has judged it.
-
-        Memory has it from here on, unless its body is long: that stays in its file.
-        """
-        found = None if self._far is None else await self._far.get(key)
-        if found is None or self._far is None:
-            return None
-        entry, tier = found
-        if entry.extent is not None and entry.length <= PROMOTED:
-            read = await self.in_memory(entry)
-            if read is None:
-                return None
-            entry = read
-        if entry.extent is None:
-            known = self._tier.get(key)
-            if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
-                self._tier.put(key, entry)
-        return entry, tier
-
-    async def in_memory(self, entry: Entry) -> Entry | None:
-        """The same entry with its body at hand; None if it cannot be read."""
-        body = None if self._far is None else await self._far.body(entry)
-        return None if body is None else replace(entry, body=body, extent=None)
-
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
         """One reply for all who share it: from a farther tier, or by a trip."""
         if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
@@ -461,7 +409,7 @@ class Relay:
         found = await self.recall(verdict, self.wall(), call.demand)
         if isinstance(found, Miss):
             return await self._trip(call, found)
-        read = await self.in_memory(found.entry)
+        read = await self.store.in_memory(found.entry)
         if read is None:
             return await self._trip(call, verdict)
         if isinstance(found, Stale):
@@ -511,15 +459,6 @@ class Relay:
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
 
-    @property
-    def largest(self) -> int:
-        """How many bytes of a body are worth being gathered: more than some tier takes are stored nowhere."""
-        return self._tier.largest if self._far is None else sys.maxsize
-
-    def reaches(self, service: str) -> bool:
-        """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
-        return self._far is not None and self.switches.cache and self._far.may_have(service)
-
     # store
 
     def _keep(
@@ -534,24 +473,7 @@ class Relay:
         else:
             entry = entry_of(verdict, kind, b"", self.wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
-        return not isinstance(entry, Pass) and self._store(entry)
-
-    def _forget(self, key: bytes) -> None:
-        """Neither memory nor the farther tiers have this key any more; nobody waits for them."""
-        self._tier.drop(key)
-        far = self._far
-        if far is not None:
-
-            async def drop() -> Reply:
-                await far.drop(key)
-                return Reply("http", Whole(b""), Pass("forgotten"))
-
-            self.beside(("forget", key), drop)
-
-    def _store(self, entry: Entry) -> bool:
-        """Memory takes what is in no file; the farther tiers get everything, without anybody waiting for them."""
-        kept = entry.extent is None and self._tier.put(entry.key, entry)
-        return (self._far is not None and self._far.put(entry)) or kept
+        return not isinstance(entry, Pass) and self.store.put(entry)
 
 
 def _in_force(verdict: Miss | Stale, call: Call, reply: Reply) -> Miss | Stale:

@@ -1,6 +1,7 @@
 """A plain model beside the HTTP book: whatever happens in whatever order, no answer is another's, too old, or from before a write."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ from gateway.core.method import HttpBinding, Method
 from gateway.core.principal import Principal
 from gateway.core.switches import Switches
 from gateway.core.verdict import Hit, Miss, Stale
-from gateway.http_book import HttpBook, Shelf, Wanted, root_of, rule_for, watched_for
+from gateway.http_book import HttpBook, Wanted, root_of, rule_for, watched_for
+from gateway.store import Store
 from gateway.tiers.generations import LocalGenerations
 
 METHOD = Method(name="up.http", service="up", binding=HttpBinding("GET", "/**"), safe=True)
@@ -82,15 +84,17 @@ class Book(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         self.entries = {}
         self.generations = LocalGenerations()
-        self.book = HttpBook(Shelf(self.entries.get, self.put, self.drop), self.generations, Switches())
+        memory = SimpleNamespace(get=self.entries.get, put=self.put, drop=self.drop, largest=1 << 20)
+        switches = Switches()
+        self.book = HttpBook(Store(memory, None, switches), self.generations, switches)
         self.origin = Origin()
         self.bodies: list[Body] = []
         self.trips: list[Trip] = []
 
-    def put(self, entry):
+    def put(self, key, entry):
         # Tiers that other hosts share need the names whose counters these are.
         assert len(entry.lineage) == len(entry.generations)
-        self.entries[entry.key] = entry
+        self.entries[key] = entry
         return True
 
     def drop(self, key):

@@ -274,6 +274,9 @@ class FarTiers(Protocol):
     async def drop(self, key: bytes) -> None:
         """Forget the key in every one of them."""
 
+    def forget(self, key: bytes) -> None:
+        """Have that done in the background."""
+
     def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
         """For a body that may be stored, of at most so many bytes.
 

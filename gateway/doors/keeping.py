@@ -55,13 +55,13 @@ class Keeping:
             self.abandon()
             return False
         if self._spool is None and self._size > SHORT:
-            self._spool = self._relay.spool(self._kept.miss, self._pace)
+            self._spool = self._relay.store.spool(self._kept.miss.rule.max_size, self._pace)
             if self._spool is not None:
                 whole, self._parts = b"".join(self._parts), []
                 return self._spool.write(whole + data)
         if self._spool is not None:
             return self._spool.write(data)
-        if self._size > self._relay.largest:
+        if self._size > self._relay.store.largest:
             self.abandon()
             return False
         self._parts.append(data)

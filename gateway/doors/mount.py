@@ -146,7 +146,7 @@ class MountDoor:
                 return ANSWERED
             if notes.special and book.get(root_of_parts(root)) is not None:
                 return None
-            if settled.ruled or settled.heuristic or self._relay.reaches(way.service.qualified):
+            if settled.ruled or settled.heuristic or self._relay.store.reaches(way.service.qualified):
                 return None
         lease = way.carrier.at_hand()
         return (

@@ -216,7 +216,7 @@ class MountedCached(MountedShared):
         part = is_part(wanted, head)
         status = 200 if part else head.status
         how = book.how(wanted.lasting, status, head.fields, self._requested, now)
-        most = min(wanted.rule.max_size, self.tools.relay.largest)
+        most = min(wanted.rule.max_size, self.tools.relay.store.largest)
         if not isinstance(how, str) and length_of(head.fields) > most:
             how = "larger than may be stored"
         if isinstance(how, str):

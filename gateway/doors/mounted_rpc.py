@@ -188,7 +188,7 @@ class MountedRpc(Mounted):
         verdict: Verdict = await relay.recall(miss, self.tools.wall(), wanted)
         if isinstance(verdict, Hit | Stale) and verdict.entry.extent is not None:
             # The caller's id goes into the middle of it.
-            entry = await relay.in_memory(verdict.entry)
+            entry = await relay.store.in_memory(verdict.entry)
             verdict = miss if entry is None else replace(verdict, entry=entry)
         if self.over or self.left or self.method is None:
             return

@@ -93,7 +93,7 @@ class Known:
             if not relay.serves(self._quick, entry, now):
                 return False
             self._changes = changes
-        if now >= entry.fresh_until or relay.switches.hinder or not relay.has(entry):
+        if now >= entry.fresh_until or relay.switches.hinder or not relay.store.has(entry):
             return False
         second = int(now)
         if second != self._second:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 from gateway.core.ports import FarTier, Spool
 from gateway.core.verdict import Entry
@@ -74,10 +74,17 @@ class Shelves:
         if not self.tiers or len(self._under_way) >= UNDER_WAY:
             self.refused += 1
             return False
-        task = asyncio.get_running_loop().create_task(self._put(entry))
+        self._begin(self._put(entry))
+        return True
+
+    def forget(self, key: bytes) -> None:
+        """Have the key forgotten in every tier, in the background."""
+        self._begin(self.drop(key))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return True
 
     async def _put(self, entry: Entry) -> None:
         for tier in self.tiers:

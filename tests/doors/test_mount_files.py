@@ -37,7 +37,7 @@ async def stored(gate):
 async def looked_again(gate):
     """It is believed for a second that a service has nothing on the disk."""
     async with asyncio.timeout(PATIENCE):
-        while not gate.relay.reaches("lab"):
+        while not gate.relay.store.reaches("lab"):
             await asyncio.sleep(0.02)
 
 

@@ -40,7 +40,7 @@ async def asked_and_stored(gates, caller):
     one, other = gates
     answer = await caller.rpc("/calc/api", call("get", 1, token="first"))
     await one.shelves.settle()
-    await until(lambda: other.relay.reaches("calc"))
+    await until(lambda: other.relay.store.reaches("calc"))
     return answer
 
 

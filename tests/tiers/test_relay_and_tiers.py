@@ -81,7 +81,7 @@ async def test_what_a_trip_has_brought_meanwhile_is_not_replaced_by_what_a_tier_
     await other.shelves.settle()
     one.shelves.put(one.memory.get(miss.key))
     await one.stored()
-    assert (await other.relay.from_afar(miss.key))[0].body == b"1"
+    assert (await other.relay.store.from_afar(miss.key))[0].body == b"1"
     assert other.memory.get(miss.key).body == b"2"
 
 
@@ -168,7 +168,7 @@ async def test_a_reply_never_waits_for_a_tier_to_store_it(labs):
 async def test_a_mounts_reply_in_a_file_is_kept_and_recalled_as_a_file(labs):
     one, other = labs(), labs()
     verdict = one.relay.judge(one.call(LARGE), one.disk.now)
-    spool = one.relay.spool(verdict)
+    spool = one.relay.store.spool(verdict.rule.max_size)
     body = bytes(range(256)) * 8192 * 2
     for at in range(0, len(body), 100_000):
         assert spool.write(body[at : at + 100_000])
@@ -192,7 +192,7 @@ async def test_a_reply_larger_than_its_rule_allows_is_kept_in_no_tier(labs):
     rule = CacheRule(fresh=30, max_size=100)
     method = Method("jobs.few", "jobs", RpcBinding("few"), safe=True, cache=rule)
     verdict = lab.relay.judge(lab.call(method), lab.disk.now)
-    assert not lab.relay.spool(verdict).write(bytes(101))
+    assert not lab.relay.store.spool(verdict.rule.max_size).write(bytes(101))
     assert not lab.relay.keep(verdict, HttpHead(200, b"OK", ()), bytes(101))
 
 
