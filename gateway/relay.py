@@ -7,6 +7,7 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -95,7 +96,7 @@ class Relay:
         self._tier = tier
         self._generations = generations
         self._flights = flights
-        self._wall = wall
+        self.wall = wall
         self._monotonic = monotonic
         self.book = HttpBook(
             Shelf(
@@ -192,6 +193,11 @@ class Relay:
 
         A stale entry answers at once, and one refresh is sent on its way.
         """
+        found = self.look(call, now)
+        return found if isinstance(found, Reply) else None
+
+    def look(self, call: Call, now: float) -> Reply | Miss | Pass:
+        """The same; where memory has no reply, why it has none."""
         self.admit(call)
         verdict = self.judge(call, now)
         match verdict:
@@ -200,7 +206,7 @@ class Relay:
             case Stale(entry):
                 self._refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
-        return None
+        return verdict
 
     def quick(self, method: Method, principal: Principal) -> Quick | None:
         """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
@@ -298,11 +304,11 @@ class Relay:
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call, from memory or by a trip."""
-        return self.at_hand(call, self._wall()) or await self.obtain(call)
+        return self.at_hand(call, self.wall()) or await self.obtain(call)
 
     async def obtain(self, call: Call) -> Reply:
         """The reply to a call that was admitted and is not at hand: joins a trip or makes one."""
-        verdict = self.judge(call, self._wall())
+        verdict = self.judge(call, self.wall())
         match verdict:
             case Hit(entry) | Stale(entry):  # came while the call was on its way here
                 return Reply(entry.kind, Whole(entry.body), verdict)
@@ -335,12 +341,11 @@ class Relay:
         """How many seconds the service of a call has."""
         return self.routes[call.method.service].service.timeout
 
-    def solo(self, call: Call) -> Trip | None:
-        """A trip for a safe call, which was admitted, that the caller carries through by himself.
+    def solo(self, call: Call, verdict: Miss | Pass) -> Trip | None:
+        """A trip for a safe call, which was admitted and judged just now, that the caller carries through by himself.
 
-        None where there is somebody to join, or something at hand by now, or a farther tier to ask, or a write to be made.
+        None where there is somebody to join, or a farther tier to ask, or a write to be made.
         """
-        verdict = self.judge(call, self._wall())
         if isinstance(verdict, Miss):
             if self.may_recall(verdict, call.demand):
                 return None
@@ -348,7 +353,7 @@ class Relay:
             if self._flights.find(key) is not None:
                 return None
             return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
-        if isinstance(verdict, Pass) and call.method.safe:
+        if call.method.safe:
             return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
         return None
 
@@ -453,7 +458,7 @@ class Relay:
         """One reply for all who share it: from a farther tier, or by a trip."""
         if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
             return await self._trip(call, verdict)
-        found = await self.recall(verdict, self._wall(), call.demand)
+        found = await self.recall(verdict, self.wall(), call.demand)
         if isinstance(found, Miss):
             return await self._trip(call, found)
         read = await self.in_memory(found.entry)
@@ -506,6 +511,11 @@ class Relay:
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
 
+    @property
+    def largest(self) -> int:
+        """How many bytes of a body are worth being gathered: more than some tier takes are stored nowhere."""
+        return self._tier.largest if self._far is None else sys.maxsize
+
     def reaches(self, service: str) -> bool:
         """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
         return self._far is not None and self.switches.cache and self._far.may_have(service)
@@ -518,11 +528,11 @@ class Relay:
         if not self.switches.cache:  # switched off while the trip went on
             return False
         if isinstance(body, bytes):
-            entry = entry_of(verdict, kind, body, self._wall(), head)
+            entry = entry_of(verdict, kind, body, self.wall(), head)
         elif body.length > verdict.rule.max_size:
             return False
         else:
-            entry = entry_of(verdict, kind, b"", self._wall(), head)
+            entry = entry_of(verdict, kind, b"", self.wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self._store(entry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gateway.core.reply import Reply
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
@@ -31,13 +32,18 @@ def cache_status(reply: Reply, now: float) -> str:
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
         return f'{NAME}; hit; ttl={ttl(verdict.entry, now)}; detail="{verdict.why}, {doing}"'
-    default = "miss" if isinstance(verdict, Miss) else "bypass"
-    parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
-    if reply.stored:
+    return _fetched(verdict.why, isinstance(verdict, Miss), reply.stored, reply.collapsed)
+
+
+@lru_cache(1024)
+def _fetched(why: str, missed: bool, stored: bool, collapsed: bool) -> str:
+    """What is said of a reply that was fetched: there are a handful of reasons."""
+    parts = [NAME, f"fwd={_FORWARDED.get(why, 'miss' if missed else 'bypass')}"]
+    if stored:
         parts.append("stored")
-    if reply.collapsed:
+    if collapsed:
         parts.append("collapsed")
-    parts.append(f'detail="{verdict.why}"')
+    parts.append(f'detail="{why}"')
     return "; ".join(parts)
 
 

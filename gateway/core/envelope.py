@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from itertools import islice
 from typing import Final, Literal
 
@@ -352,10 +353,16 @@ def request(method: str, params: bytes | None, token: bytes | None) -> bytes:
     The method is escaped to ASCII, so that any text survives, lone surrogates too.
     """
     return b'{"jsonrpc":"2.0","method":%b%b%b}' % (
-        json.dumps(method).encode(),
+        _spelled(method),
         b"" if params is None else b',"params":' + params,
         b"" if token is None else b',"id":' + token,
     )
+
+
+@lru_cache(65536)
+def _spelled(method: str) -> bytes:
+    """The method's name in JSON; the same few are said with every call."""
+    return json.dumps(method).encode()
 
 
 # --- parts -----------------------------------------------------------------------------------------------

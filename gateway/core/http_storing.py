@@ -16,7 +16,7 @@ from gateway.core.method import CacheRule
 from gateway.core.passing import HOP_BY_HOP, NOT_FOR_CALLERS, WITH_A_PLACE, connection_names
 from gateway.core.reply import Fields
 from gateway.core.validators import has_validator
-from gateway.core.vary import PRINCIPAL, names_of, variant
+from gateway.core.vary import MOST_NAMES, PRINCIPAL, names_of, variant
 from gateway.core.verdict import Entry, HttpHead, Miss
 
 BY_THE_REPLY: Final = CacheRule(fresh=0.0, share="everyone")
@@ -209,10 +209,11 @@ class Place(Struct, frozen=True):
 
 
 def place_names(place: Place, how: Storing) -> tuple[bytes, ...]:
-    """The names by which the reply is told from others under its root: those of before stay."""
+    """The names by which the reply is told from others under its root: those of before stay, as long as they are not too many."""
     before = place.known.vary if place.known is not None else ()
-    own = how.vary - place.chosen
-    return tuple(sorted(own.union(before, (PRINCIPAL,) if how.private else ())))
+    own = (how.vary - place.chosen).union((PRINCIPAL,) if how.private else ())
+    both = own.union(before)
+    return tuple(sorted(both if len(both) <= 2 * MOST_NAMES else own))
 
 
 def entries(

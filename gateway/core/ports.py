@@ -209,6 +209,10 @@ class Watcher(Protocol):
 class Tier(Protocol):
     """A place for entries."""
 
+    @property
+    def largest(self) -> int:
+        """How many bytes one entry may take; it is not worth gathering more."""
+
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key."""
 
@@ -374,6 +378,9 @@ class Observer(Protocol):
 
     def tally(self, method: Method, outcome: str) -> Tally:
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
+
+    def hits(self, method: Method) -> Tally:
+        """A place to count requests through a mount, with the bytes of their answers, that memory answered with 200."""
 
     def requests(self, door: str, status: int) -> Tally:
         """A place to count HTTP requests that nobody wants to have written down."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 from gateway.core.http_fields import values
@@ -31,6 +32,9 @@ UNKNOWN: Final = frozenset(
 )
 """Fields that the gate writes anew for each request: what varies by them serves no other."""
 
+_SECRET: Final = frozenset((b"authorization", b"cookie", b"labgate-token", b"proxy-authorization"))
+"""Fields whose values are in keys as digests: keys lie in files, and are shown to operators."""
+
 _name = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+").fullmatch
 _space = re.compile(rb"[ \t]*,[ \t]*")
 
@@ -57,14 +61,16 @@ def variant(root: bytes, names: tuple[bytes, ...], asked: Fields, person: bytes)
     parts = [first_frame(root), framed(b"v", root)]
     for name in names:
         parts.append(framed(b"n", name))
-        parts.append(person if name == PRINCIPAL else _said(values(asked, name)))
+        parts.append(person if name == PRINCIPAL else _said(name, values(asked, name)))
     return b"".join(parts)
 
 
-def _said(found: list[bytes]) -> bytes:
+def _said(name: bytes, found: list[bytes]) -> bytes:
     """What a request says in one field: nothing is not the same as an empty text."""
     if not found:
         return b"-"
     joined = b",".join(value.strip(b" \t") for value in found)
+    if name in _SECRET:
+        return framed(b"f", b"digest " + blake2b(joined, digest_size=16).hexdigest().encode())
     # Within quotes a space may mean something.
     return framed(b"f", joined if b'"' in joined else _space.sub(b",", joined))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.doors.mount import MountDoor
 from gateway.doors.rpc_lane import RpcLane
 from gateway.wire.connection import Connection
-from gateway.wire.guest import Guest
+from gateway.wire.guest import Answered, Guest
 from gateway.wire.lane import Seen
 
 
@@ -22,15 +22,13 @@ class FrontDoor:
             self._mounts is not None and self._mounts.takes(target)
         )
 
-    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
-        """Answer a request whose lines are known from memory."""
-        return self._rpc is not None and self._rpc.at_once(caller, line, seen, data, end)
-
-    def again(self, caller: Connection, line: bytes, seen: Seen) -> Guest | None:
+    def again(
+        self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int
+    ) -> Guest | Answered | None:
         """Who answers a request for what was asked for before by the same header lines."""
         if self._rpc is not None and line in seen.terms:
-            return self._rpc.again(caller, line, seen)
-        return self._mounts.again(caller, line, seen) if self._mounts is not None else None
+            return self._rpc.again(caller, line, seen, data, end)
+        return self._mounts.again(caller, line, seen, data) if self._mounts is not None else None
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Who answers the request; None = the aiohttp handler does."""

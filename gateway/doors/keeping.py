@@ -61,6 +61,9 @@ class Keeping:
                 return self._spool.write(whole + data)
         if self._spool is not None:
             return self._spool.write(data)
+        if self._size > self._relay.largest:
+            self.abandon()
+            return False
         self._parts.append(data)
         return True
 

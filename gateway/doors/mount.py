@@ -25,19 +25,22 @@ from gateway.core.storing import why_passed
 from gateway.core.vary import PRINCIPAL, variant
 from gateway.core.verdict import Entry, pass_for
 from gateway.doors.dash import Dash
+from gateway.doors.mount_hit import SMALL, MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.notes import Notes
 from gateway.doors.passed import status_lines
-from gateway.doors.quick import Quick
 from gateway.doors.wanting import chooses_of
 from gateway.doors.way import Settled, Way
 from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
-from gateway.wire.guest import Guest
+from gateway.wire.guest import ANSWERED, Answered, Guest
 from gateway.wire.lane import Seen
 from gateway.wire.passage import SOON
+
+AT_ONCE: Final = 64 << 10
+"""Bytes of a stored body up to which it is written in one go."""
 
 RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
@@ -72,8 +75,11 @@ class MountDoor:
         """Whether requests for this target may be for a service."""
         return self._own is not None or (bool(self._mounts) and not _OWN(target) and target != b"*")
 
-    def again(self, caller: Connection, line: bytes, seen: Seen) -> Guest | None:
-        """Whoever answers a request for a path that was asked for before by the same header lines."""
+    def again(self, caller: Connection, line: bytes, seen: Seen, data: bytes) -> Guest | Answered | None:
+        """Whoever answers a request for a path that was asked for before by the same header lines.
+
+        `data` is the whole request, where it may be answered here and now.
+        """
         notes = seen.notes
         if notes is None:
             return None
@@ -87,7 +93,7 @@ class MountDoor:
         query = b"" if mark < 0 else line[mark:]
         if query and not _query(query):
             return None
-        dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer))
+        dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer), data)
         return dash or (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
 
     def _from_stem(self, notes: Notes, line: bytes) -> Way | None:
@@ -105,8 +111,15 @@ class MountDoor:
         return way
 
     def _dash(
-        self, caller: Connection, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled | None
-    ) -> Dash | Quick | None:
+        self,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        settled: Settled | None,
+        data: bytes,
+    ) -> Dash | Answered | None:
         """The fast way, where everything is settled or can be now; who calls is looked at several times a second."""
         notes: Notes = seen.notes
         cordons = self._relay.switches.cordons
@@ -124,7 +137,13 @@ class MountDoor:
             root, book = settled.root + way.rest + query, self._relay.book
             entry = book.get(root)
             if entry is not None:
-                return self._quick(caller, line, seen, way, query, settled, entry)
+                hit = self._hit(line, seen, way, query, settled, entry) if data else None
+                if hit is None or not hit.answer(caller):
+                    return None
+                lane, size = caller.shared.lane, len(hit.entry.body)
+                if size <= SMALL and lane.comes_again(data):
+                    lane.put_request(data, size, hit)
+                return ANSWERED
             if notes.special and book.get(root_of_parts(root)) is not None:
                 return None
             if settled.ruled or settled.heuristic or self._relay.reaches(way.service.qualified):
@@ -134,32 +153,29 @@ class MountDoor:
             Dash(self._tools, caller, line, seen, way, query, lease, settled) if lease is not None else None
         )
 
-    def _quick(
-        self,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
-        settled: Settled,
-        entry: Entry,
-    ) -> Quick | None:
+    def _hit(
+        self, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled, entry: Entry
+    ) -> MountHit | None:
         """Whoever gives the stored reply as it is; None where there is more to it."""
         notes: Notes = seen.notes
         if notes.special or way.verb != "GET":
             return None
-        book = self._relay.book
-        if entry.vary:
-            if entry.vary != _BY_PRINCIPAL:
+        signpost = entry
+        if signpost.vary:
+            if signpost.vary != _BY_PRINCIPAL:
                 return None
-            found = book.get(variant(entry.key, entry.vary, (), settled.person))
+            found = self._relay.book.get(variant(signpost.key, signpost.vary, (), settled.person))
             if found is None:
                 return None
             entry = found
-        lineage = way.lineage_of(settled.method, query)
-        if not book.is_fresh(entry, lineage, self._tools.wall()):
+        if (
+            entry.head is None
+            or not entry.head.ready
+            or entry.extent is not None
+            or len(entry.body) > AT_ONCE
+        ):
             return None
-        return Quick(self._tools, caller, line, seen, way, query, settled, entry)
+        return MountHit(self._tools, line, seen, way, query, settled, signpost, entry)
 
     def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
         """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""
@@ -228,6 +244,7 @@ class MountDoor:
             version,
             service.http_cache.heuristic.on,
             watched_for(method),
+            self._tools.observer.hits(method),
         )
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
@@ -256,10 +273,11 @@ class MountDoor:
             notes.keep(known, way)
             if depth == 1 and self._own is None and rest and self._mounts.all_below(where.steps):
                 notes.keep_stem(known[: len(known) - len(rest)], way)
-        dash = self._dash(caller, line, seen, way, where.query, None)
-        return dash or (MountedRpc if way.is_rpc else Mounted)(
-            self._tools, caller, line, seen, way, where.query
-        )
+        dash = self._dash(caller, line, seen, way, where.query, None, b"")
+        if isinstance(dash, Dash):
+            return dash
+        made = MountedRpc if way.is_rpc else Mounted
+        return made(self._tools, caller, line, seen, way, where.query)
 
     def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
         """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""

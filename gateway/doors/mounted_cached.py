@@ -216,7 +216,9 @@ class MountedCached(MountedShared):
         part = is_part(wanted, head)
         status = 200 if part else head.status
         how = book.how(wanted.lasting, status, head.fields, self._requested, now)
-        if not isinstance(how, str) and length_of(head.fields) > wanted.rule.max_size:
+        if not isinstance(how, str) and length_of(head.fields) > min(
+            wanted.rule.max_size, self.tools.relay.largest
+        ):
             how = "larger than may be stored"
         if isinstance(how, str):
             if how != "no rule":

@@ -16,6 +16,7 @@ from gateway.core.ports import Observer
 from gateway.core.question import EXPLAIN, Question, question_of
 from gateway.core.reply import Fields, Reply
 from gateway.core.transcode import NotSayable
+from gateway.core.verdict import Miss, Pass
 from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
 from gateway.doors.fields import of_reply
@@ -43,13 +44,14 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "verdict")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
         self.method: Method | None = None
         self.call: Call | None = None
         self.reply: Reply | None = None
+        self.verdict: Miss | Pass | None = None
         self.fault: Fault | None = None
         self.raw: bytes | None = None
         self.question: Question | None = None
@@ -109,7 +111,7 @@ class RpcDoor:
         """The answer to a call that somebody else has carried through, or (None) that was answered when it began."""
         # The loop's clock may stand still for a whole trip: no time at all is a time, too.
         if part.call is not None and seconds is not None:
-            self._observe(part, seconds)
+            self.observe(part, seconds)
         return self._put_together(
             [part], self._answers([part], asked, terms.reading, terms.writing), asked, terms
         )
@@ -149,11 +151,15 @@ class RpcDoor:
                 demand=wanted,
                 notification=entry.id is None,
             )
-            part.reply = self._relay.at_hand(part.call, self._wall())
+            found = self._relay.look(part.call, self._wall())
+            if isinstance(found, Reply):
+                part.reply = found
+            else:
+                part.verdict = found
         except Fault as fault:
             part.fault = fault
         if part.reply is not None or part.fault is not None:
-            self._observe(part, 0.0)
+            self.observe(part, 0.0)
         return part
 
     async def _carry_out(self, parts: Sequence[Part]) -> None:
@@ -184,9 +190,10 @@ class RpcDoor:
             part.reply = await self._relay.obtain(call)
         except Fault as fault:
             part.fault = fault
-        self._observe(part, self._monotonic() - started)
+        self.observe(part, self._monotonic() - started)
 
-    def _observe(self, part: Part, seconds: float) -> None:
+    def observe(self, part: Part, seconds: float) -> None:
+        """Count a call that has ended."""
         if part.method is None:
             return
         if part.fault is not None:

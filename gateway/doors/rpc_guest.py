@@ -15,6 +15,7 @@ from gateway.doors.attending import attend, attended
 from gateway.doors.refusal import refused
 from gateway.doors.rpc import Part, RpcDoor
 from gateway.doors.rpc_trip import RpcTrip
+from gateway.doors.rpc_written import written
 from gateway.doors.standing import Standing
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
@@ -42,7 +43,9 @@ class RpcGuest:
         standing: Standing,
         asked: Occasion,
         max_depth: int,
+        call: tuple[str, bytes, bytes] | None = None,
     ) -> None:
+        """`call` is what the body says, where somebody has read it already."""
         self._door = door
         self._relay = relay
         self._observer = observer
@@ -50,6 +53,7 @@ class RpcGuest:
         self._standing = standing
         self._asked = asked
         self._max_depth = max_depth
+        self._call = call
         self._body: list[bytes] = []
         self._fault: BadRequest | None = None
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +76,7 @@ class RpcGuest:
         if self._fault is None and self._standing.is_quick:
             body = b"".join(self._body)
             self._body = [body]
-            call = usual_call(body, self._max_depth)
+            call = self._call or usual_call(body, self._max_depth)
             if call is not None and self._set_off(Request(call[0], call[1] or None, call[2])):
                 return
         self._task = self._caller.shared.loop.create_task(self._answer())
@@ -123,13 +127,28 @@ class RpcGuest:
     def _finish(self, part: Part, seconds: float | None) -> None:
         """Write the answer to the call."""
         self._trip = None
-        asked = self._asked
+        asked, caller, reply = self._asked, self._caller, part.reply
+        if reply is not None and part.id is not None and self._is_plain(part):
+            if seconds is not None:
+                self._door.observe(part, seconds)
+            self._standing.answered.count += 1
+            shared, now = caller.shared, self._relay.wall()
+            caller.answer(
+                written(reply, part.id, asked.id.encode("ascii"), self._standing.told, shared.date(), now)
+            )
+            return
         asked.visit.seconds = perf_counter() - self._started
         answer = attended(asked, self._observer, self._door.end(part, asked, self._standing.terms, seconds))
-        if len(answer.body) < JOINED_BYTES and not self._caller.over:
-            deliver_now(self._caller, self._caller.head.keep_alive, answer)
+        if len(answer.body) < JOINED_BYTES and not caller.over:
+            deliver_now(caller, caller.head.keep_alive, answer)
         else:
-            self._task = self._caller.shared.loop.create_task(self._deliver(answer))
+            self._task = caller.shared.loop.create_task(self._deliver(answer))
+
+    def _is_plain(self, part: Part) -> bool:
+        """Whether the reply is short, nobody writes it down, and the connection goes on."""
+        reply = part.reply
+        short = reply is not None and len(reply.body.data) < JOINED_BYTES
+        return short and self._caller.goes_on and not self._observer.writes
 
     # --- any request
 

@@ -25,7 +25,7 @@ from gateway.doors.rpc_guest import RpcGuest
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
 from gateway.wire.connection import Connection
-from gateway.wire.guest import Guest
+from gateway.wire.guest import ANSWERED, Answered, Guest
 from gateway.wire.lane import Seen
 
 _ADDRESS: Final = b"/rpc"
@@ -137,17 +137,12 @@ class RpcLane:
 
     # --- at once
 
-    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
-        """Answer a call, or a batch, that memory has all replies to."""
-        standing: Standing = seen.terms[line]
-        now = self.wall()
-        if not standing.is_quick or not (standing.is_settled(now) or self.settled(standing, now)):
-            return False
-        body = data[end:]
-        call = usual_call(body, self._limits.depth)
-        if call is None:
-            return body.startswith(b"[") and self._batch(caller, standing, body, now)
+    def at_once(
+        self, caller: Connection, standing: Standing, data: bytes, call: tuple[str, bytes, bytes]
+    ) -> bool:
+        """Answer the call that the whole request is from memory; False, with nothing done, if that has no reply to it."""
         name, params, token = call
+        now = self.wall()
         quick = standing.quick(name)
         entry = self.relay.ready(quick, params or None, now) if quick is not None else None
         if quick is None or entry is None or entry.length > _LONGEST:
@@ -275,10 +270,26 @@ class RpcLane:
 
     # --- by a guest
 
-    def again(self, caller: Connection, line: bytes, seen: Seen) -> Guest | None:
-        """Who answers a request of lines that came before."""
+    def again(
+        self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int
+    ) -> Guest | Answered | None:
+        """Who answers a request of lines that came before; the whole of it is answered here where memory can."""
         standing = seen.terms.get(line)
-        return None if standing is None else self._guest(caller, standing)
+        if standing is None:
+            return None
+        now = self.wall()
+        if not standing.is_settled(now) and not self.settled(standing, now):
+            return None
+        if not data or not standing.is_quick:
+            return self._guest(caller, standing)
+        body = data[end:]
+        call = usual_call(body, self._limits.depth)
+        if call is not None:
+            if self.at_once(caller, standing, data, call):
+                return ANSWERED
+        elif body.startswith(b"[") and self._batch(caller, standing, body, now):
+            return ANSWERED
+        return self._guest(caller, standing, call)
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:
         """Who answers the request; None where the handler behind has to look at it, or who calls must be asked about."""
@@ -291,15 +302,17 @@ class RpcLane:
             if len(seen.terms) >= _MOST_LINES:
                 seen.terms.clear()
             seen.terms[line] = standing
-        return self._guest(caller, standing)
+        return self._guest(caller, standing) if self.settled(standing, self.wall()) else None
 
-    def _guest(self, caller: Connection, standing: Standing) -> Guest | None:
-        if not self.settled(standing, self.wall()):
-            return None
+    def _guest(
+        self, caller: Connection, standing: Standing, call: tuple[str, bytes, bytes] | None = None
+    ) -> Guest:
         visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, caller.peer)
         visit.subject = standing.principal.subject
         asked = Occasion(visit, standing.principal, standing.datastack, standing.view)
-        return RpcGuest(self._door, self.relay, self._observer, caller, standing, asked, self._limits.depth)
+        return RpcGuest(
+            self._door, self.relay, self._observer, caller, standing, asked, self._limits.depth, call
+        )
 
     def _standing(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Standing | None:
         """What the lines say, where they are of the usual kind and nothing is wrong with them."""

@@ -16,7 +16,6 @@ from gateway.doors.rpc import Part
 from gateway.relay import Relay, Trip
 from gateway.wire.passage import SOON
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
-from gateway.wire.upstream_request import field_lines
 
 log = logging.getLogger("labgate.doors")
 
@@ -76,13 +75,13 @@ class RpcTrip:
         """Set off; None, with nothing done, where the relay has to be asked for the reply."""
         route = relay.routes[call.method.service]
         carrier = route.carrier
-        if carrier is None or not call.method.safe or route.service.timeout < SOON:
+        if carrier is None or part.verdict is None or not call.method.safe or route.service.timeout < SOON:
             return None
         found = route.dialect.messenger(call.method, route.service, route.address)
         lease = carrier.at_hand() if found is not None else None
         if found is None or lease is None:
             return None
-        trip = relay.solo(call)
+        trip = relay.solo(call, part.verdict)
         if trip is None:
             lease.release()
             return None
@@ -94,16 +93,12 @@ class RpcTrip:
         call, lease = self._trip.call, self._lease
         try:
             errand = self._messenger.request(call, self._service, self._service.timeout)
-            own = self._carrier.own_fields
-            fields = tuple([field for field in errand.fields if field[0].lower() not in own])
-            head = lease.head(
-                _POST,
-                address.encode("ascii"),
-                b"",
-                None,
-                field_lines(fields),
-                b"Content-Length: %d\r\n" % len(errand.body),
-            )
+            own, fields = self._carrier.own_fields, errand.fields
+            if own:
+                fields = tuple([field for field in fields if field[0].lower() not in own])
+            lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+            length = b"Content-Length: %d\r\n" % len(errand.body)
+            head = lease.head(_POST, address.encode("ascii"), b"", None, lines, length)
             self._token = errand.token
             lease.connection.start(head + errand.body, self, whole=True, bodiless=False)
         except NotConnectedError as failure:

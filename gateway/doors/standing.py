@@ -31,6 +31,7 @@ class Standing:
         "_names",
         "_observer",
         "_relay",
+        "answered",
         "catalog",
         "datastack",
         "given_id",
@@ -70,6 +71,8 @@ class Standing:
         self.given_id = notes.request_id.encode("ascii") if notes.request_id is not None else None
         self.told = b""
         """The line that says the catalog's version for this caller."""
+        self.answered = observer.requests(DOOR, 200)
+        """Where requests are counted that nobody writes down."""
         self.version = 0
         self.until = 0.0
         """Until when nobody has to ask again who calls."""
@@ -86,11 +89,8 @@ class Standing:
 
     def is_settled(self, now: float) -> bool:
         """Whether it still holds, and the caller was asked about a moment ago."""
-        return (
-            now < self.notes.until
-            and self.catalog is self._relay.catalog
-            and self._epoch == self._relay.epoch
-        )
+        relay = self._relay
+        return now < self.until and self.catalog is relay.catalog and self._epoch == relay.epoch
 
     def settle(self, principal: Principal) -> None:
         """Decide anew. Raises `UnknownDatastack`."""

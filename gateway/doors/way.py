@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.core.catalog import Catalog
 from gateway.core.invalidation import uri_name
@@ -12,7 +12,7 @@ from gateway.core.listing import Listing
 from gateway.core.method import SAFE_VERBS, Method
 from gateway.core.paths import Steps
 from gateway.core.places import Places
-from gateway.core.ports import Carrier
+from gateway.core.ports import Carrier, Tally
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
 
@@ -53,6 +53,8 @@ class Settled(Struct, frozen=True, gc=False):
     version: bytes = b""
     heuristic: bool = False
     watched: tuple[str, ...] = ()
+    hits: Tally = field(default_factory=Tally)
+    """Where requests are counted that memory answers with a 200."""
 
 
 class Way:

@@ -50,6 +50,7 @@ class Metrics(Collector):
         self._requests: Counter[tuple[str, int]] = Counter()
         self._moved: Counter[tuple[str, str]] = Counter()
         self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._hits: dict[tuple[str, str], Tally] = {}
         self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
         self._registry = CollectorRegistry(auto_describe=False)
@@ -94,23 +95,38 @@ class Metrics(Collector):
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
         return self._tallies.setdefault((method.service, method.qualified, outcome), Tally())
 
+    def hits(self, method: Method) -> Tally:
+        """A place to count requests through a mount, with the bytes of their answers, that memory answered with 200."""
+        return self._hits.setdefault((method.service, method.qualified), Tally())
+
     def requests(self, door: str, status: int) -> Tally:
         """A place to count HTTP requests that nobody wants to have written down."""
         return self._request_tallies.setdefault((door, status), Tally())
 
     def _gather(self) -> None:
         """Add up what was counted elsewhere."""
+        for (service, method), tally in self._hits.items():
+            count, tally.count = tally.count, 0
+            size, tally.size = tally.size, 0
+            if count:
+                self._count_hits(service, method, "hit", count, size)
+                self._requests["mount", 200] += count
+                self._moved[service, "sent"] += size
         for (service, method, outcome), tally in self._tallies.items():
             count, tally.count = tally.count, 0
             size, tally.size = tally.size, 0
             if count:
-                self._calls[service, method, outcome] += count
-                self._sizes[service, method, outcome] += size
-                self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
+                self._count_hits(service, method, outcome, count, size)
         for (door, status), tally in self._request_tallies.items():
             count, tally.count = tally.count, 0
             if count:
                 self._requests[door, status] += count
+
+    def _count_hits(self, service: str, method: str, outcome: str, count: int, size: int) -> None:
+        """Calls that memory answered took no time that could be measured."""
+        self._calls[service, method, outcome] += count
+        self._sizes[service, method, outcome] += size
+        self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """Count the bytes that went through a mount."""

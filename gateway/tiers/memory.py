@@ -27,7 +27,8 @@ class MemoryTier:
         self._taken = 0
         self._taken_by_pinned = 0
         self.limit = size
-        self._largest = size // SHARE
+        self.largest = size // SHARE
+        """Bytes that one entry may take."""
 
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key, which was used just now by that."""
@@ -53,7 +54,7 @@ class MemoryTier:
         """Store the entry; False if it is larger than one entry may be."""
         self.forget(key)
         size = entry.size
-        if size > self._largest:
+        if size > self.largest:
             return False
         self._taken += size
         if entry.pin:

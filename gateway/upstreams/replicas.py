@@ -78,6 +78,7 @@ class HttpUpstream:
             )
             for url in service.urls
         ]
+        self._own_fields = frozenset(self._replicas[0].replaced)
         self._next = 0
 
     @property
@@ -93,7 +94,7 @@ class HttpUpstream:
     @property
     def own_fields(self) -> frozenset[bytes]:
         """The names of the fields, in lower case, that the service sends values of its own for."""
-        return frozenset(self._replicas[0].replaced)
+        return self._own_fields
 
     @property
     def connections(self) -> int:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.core.faults import BadRequest
 from gateway.wire.framing import Chunks, Length
-from gateway.wire.guest import Guest
+from gateway.wire.guest import ANSWERED, Guest
 from gateway.wire.head import CHUNKED, END, Head, examine, fields_of, find_end, usual_line
 from gateway.wire.lane import Seen
 from gateway.wire.phase import Phase
@@ -224,15 +224,11 @@ class Connection(asyncio.Protocol):
             return False
         line = data[:at]
         head = self.head = seen.bodiless if line.startswith(b"HEAD ") else seen.head
-        if (
-            line in seen.terms
-            and len(data) == end + head.length
-            and self._may_answer
-            and shared.host.at_once(self, line, seen, data, end)
-        ):
+        whole = data if len(data) == end + head.length and self._may_answer else b""
+        guest = shared.host.again(self, line, seen, whole, end)
+        if guest == ANSWERED:
             self._answered_at_once()
             return True
-        guest = shared.host.again(self, line, seen)
         if guest is None:
             usual = usual_line(line)
             if usual is None or not shared.host.takes(usual[1]):
@@ -251,8 +247,10 @@ class Connection(asyncio.Protocol):
         return not (halted or self._real.is_closing())
 
     def _answered_at_once(self) -> None:
-        self.shared.counters.requests += 1
-        self._since = self.shared.loop.time()
+        shared = self.shared
+        shared.counters.requests += 1
+        self._phase = Phase.IDLE
+        self._since = shared.loop.time()
 
     def _hand_on(self, head: Head, data: bytes, end: int) -> None:
         """Give the request whose head is `data[:end]`, with what is here of its body, to a guest or to aiohttp."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from gateway.core.faults import BadRequest
 from gateway.wire.lane import Seen
@@ -46,6 +46,11 @@ class Guest(Protocol):
         """About once a second: end what has taken too long. `now` is on the loop's clock."""
 
 
+Answered = Literal["answered"]
+ANSWERED: Final[Answered] = "answered"
+"""The request has its answer already."""
+
+
 class Repeat(Protocol):
     """What is known of a request whose very bytes came before (`Lane.put_request`)."""
 
@@ -56,19 +61,16 @@ class Repeat(Protocol):
 class Host(Protocol):
     """Who says which requests are answered by a guest, and answers at once those that need none."""
 
-    def at_once(self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int) -> bool:
-        """Answer the one whole request that `data` is, with its head before `end`; False, with nothing done, if not.
-
-        Asked only about lines for which there are `seen.terms`.
-        """
-
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a guest; the others go to the aiohttp handler."""
 
-    def again(self, caller: Connection, line: bytes, seen: Seen) -> Guest | None:
-        """Who answers a request whose line (without its version) differs from one before in its query at most.
+    def again(
+        self, caller: Connection, line: bytes, seen: Seen, data: bytes, end: int
+    ) -> Guest | Answered | None:
+        """Who answers a request whose line (without its version) and header lines came before.
 
-        None = that is not known: ask `guest`.
+        The line may differ in what the host knows to mean nothing. `data` is the one whole request, its head before `end`,
+        where it may be answered here and now, else empty. None = that is not known: ask `guest`.
         """
 
     def guest(self, caller: Connection, verb: str, target: bytes, seen: Seen) -> Guest | None:

@@ -98,6 +98,7 @@ class Lab:
         self.upstream, self.gate_port, self.operator, self.nginx_port = (free_port() for _ in range(4))
         self.config = folder / "labgate.yaml"
         self.token = ""
+        self.pid = self.nginx_pid = 0
 
     @property
     def gate(self) -> str:
@@ -110,12 +111,16 @@ class Lab:
 
 
 @contextmanager
-def lab(methods: int = 10, *, with_nginx: bool = True) -> Iterator[Lab]:
-    """Everything started; the servers under test on one core, the load and the upstream on the other."""
+def lab(methods: int = 10, *, with_nginx: bool = True, more: str = "") -> Iterator[Lab]:
+    """Everything started; the servers under test on one core, the load and the upstream on the other.
+
+    `more` is added to the gate's settings.
+    """
     with tempfile.TemporaryDirectory() as name:
         here = Lab(Path(name), methods)
         here.config.write_text(
             CONFIG.format(port=here.gate_port, operator=here.operator, upstream=here.upstream, folder=name)
+            + more
         )
         python = sys.executable
         here.token = token_of(here.config)
@@ -142,12 +147,17 @@ def token_of(config: Path) -> str:
     return done.stdout.strip()
 
 
+def program(name: str, package: str) -> str:
+    """Where a system program is; exits with the name of its package where it is missing."""
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+    if found is None:
+        sys.exit(f"{name} is needed as the yardstick: apt-get install {package}")
+    return found
+
+
 def nginx_binary() -> str:
     """Where nginx is."""
-    found = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if found is None:
-        sys.exit("nginx is needed as the yardstick: apt-get install nginx-light")
-    return found
+    return program("nginx", "nginx-light")
 
 
 @contextmanager
@@ -159,14 +169,22 @@ def nginx(here: Lab) -> Iterator[None]:
     config.write_text(
         NGINX.format(folder=here.folder, upstream=here.upstream, port=here.nginx_port, returned=returned)
     )
-    with process(binary, "-c", str(config), "-p", str(here.folder), core=SERVER_CORE):
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(here.nginx("return"), timeout=1).read()
-                break
-            except OSError:
-                time.sleep(0.02)
+    with process(binary, "-c", str(config), "-p", str(here.folder), core=SERVER_CORE) as here.nginx_pid:
+        until_it_answers(here.nginx("return"))
         yield
+
+
+def until_it_answers(url: str, seconds: float = 10) -> None:
+    """Wait for a server that has just been started; exits when it does not come up."""
+    latest = time.monotonic() + seconds
+    while time.monotonic() < latest:
+        try:
+            urllib.request.urlopen(url, timeout=1).read()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    sys.exit(f"nothing answers at {url}")
 
 
 def post(url: str, body: bytes, token: str = "") -> bytes:
@@ -182,6 +200,14 @@ def wrk(
     url: str, body: str, *, script: str = "post.lua", token: str = "", seconds: float, connections: int = 32
 ) -> float:
     """Requests a second that wrk counts with the body; exits when any answer failed."""
+    done, spent = wrk_counts(url, body, script=script, token=token, seconds=seconds, connections=connections)
+    return done / spent
+
+
+def wrk_counts(
+    url: str, body: str, *, script: str, token: str = "", seconds: float, connections: int = 32
+) -> tuple[int, float]:
+    """How many requests wrk had answered, and in how many seconds; exits when any answer failed."""
     out = subprocess.run(
         [
             *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"),
@@ -194,9 +220,10 @@ def wrk(
     ).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         sys.exit(f"answers failed at {url}:\n{out}")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", out)
-    assert found, out
-    return float(found[1])
+    done, rate = re.search(r"(\d+) requests in", out), re.search(r"Requests/sec:\s+([\d.]+)", out)
+    assert done, out
+    assert rate, out
+    return int(done[1]), int(done[1]) / float(rate[1])
 
 
 def median_of(runs: int, *measures: tuple[str, object]) -> dict[str, float]:

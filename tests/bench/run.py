@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cache_table
+
 
 def main() -> int:
     """Run what is asked for; everything without arguments."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["calls", "mounts", "catalog", "sdk", []], default=[])
+    parser.add_argument(
+        "what", nargs="*", choices=["calls", "mounts", "cache", "catalog", "sdk", []], default=[]
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
     parser.add_argument("--stream-mib", type=int, default=1024, help="up and down at once through a mount")
+    parser.add_argument("--only", action="append", default=[], metavar="ROW", help="of the cache's table")
     args = parser.parse_args()
-    chosen = set(args.what or ("calls", "mounts", "catalog", "sdk"))
+    unknown = set(args.only).difference(cache_table.ROWS)
+    if unknown:
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
+    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk"))
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
@@ -29,6 +37,8 @@ def main() -> int:
         import mount_passing
 
         mount_passing.run(args.seconds, args.runs, args.stream_mib)
+    if "cache" in chosen:
+        cache_table.run(args.seconds, args.runs, args.only)
     if "catalog" in chosen:
         import catalog_lists
 

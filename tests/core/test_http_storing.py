@@ -95,6 +95,18 @@ def test_lines_are_made_ready_where_every_caller_gets_the_same():
     assert head_of(204, b"", ()).ready == b""
 
 
+def test_names_that_come_together_over_time_are_not_more_than_a_key_can_hold():
+    known = None
+    for turn in range(20):
+        vary = frozenset(b"x-%d-%d" % (turn, at) for at in range(30))
+        found = Storing((), 0, NOW + 7, NOW + 7, NOW + 7, False, False, vary, False)
+        place = Place(b"root", b"me", (), known)
+        known, reply = entries(found, place, MISS, head_of(200, b"", ()), b"x", NOW)
+        assert vary <= set(known.vary)
+        assert len(known.vary) <= 64
+        assert reply.body == b"x"
+
+
 MISS = Miss(b"root", (1, 2), 3, BY_THE_REPLY, "not stored")
 names = st.sets(st.sampled_from([b"x-a", b"x-b", b"accept"])).map(frozenset)
 

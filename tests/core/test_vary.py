@@ -78,3 +78,14 @@ def test_other_roots_and_other_names_are_other_keys():
         for names in ((b"x-a",), (b"x-b",), (b"x-a", b"x-b"))
     }
     assert len(keys) == 6
+
+
+@pytest.mark.parametrize("name", [b"authorization", b"cookie", b"labgate-token", b"proxy-authorization"])
+def test_no_credential_stands_in_a_key(name):
+    made = [
+        variant(b"root", (name,), ((name.title(), value),), b"")
+        for value in (b"Bearer secret", b"Bearer other")
+    ]
+    assert made[0] != made[1]
+    assert b"secret" not in made[0]
+    assert variant(b"root", (name,), (), b"") not in made

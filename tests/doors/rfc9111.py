@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from mounting import Answer, Asked, Caller, CutShort, Line, Stand, Upstream
+from mounting import Answer, Asked, Caller, CutShort, Line, Stand, Upstream, until
 
 CONFIG = """\
 policies:
@@ -203,7 +203,11 @@ def problems(step: Step, got: Answer, asked: list[Asked], bodies: list[bytes], n
         yield f"the origin was asked {len(asked)} times" + status
 
 
-async def table(stand: Stand) -> Table:
+LANES = ("on", "off")
+"""Every conversation is held with the lanes of known requests, and without."""
+
+
+async def table(stand: Stand, lanes: str = "on") -> Table:
     """A gate with an origin."""
     up = await stand.upstream()
     await stand.gate(CONFIG.format(url=up.url))
@@ -211,4 +215,6 @@ async def table(stand: Stand) -> Table:
         "ada": stand.caller("lab"),
         "bob": stand.caller("lab", name="bob"),
     }
+    await stand.switch(callers["ada"], lanes=lanes)
+    await until(lambda: all(server.lane.on == (lanes == "on") for server in stand.running.servers))
     return Table(stand, up, callers)

@@ -356,3 +356,56 @@ async def test_an_upstream_that_is_gone_is_not_missed_where_memory_answers(up, a
     await up.stop()
     assert (await ada.get("/lab/thing/8")).status == 502
     assert (await ada.get("/lab/thing/7")).body == first.body
+
+
+# --- equal requests at once
+
+
+async def test_equal_misses_of_what_a_rule_stores_share_one_trip(up, ada, bob):
+    held = Held(told(b"seven"))
+    up.on("/thing/7", held)
+    asking = [asyncio.create_task(who.get("/lab/thing/7")) for who in (ada, bob) * 10]
+    await until(lambda: up.to("/thing/7"))
+    held.free.set()
+    answers = await asyncio.gather(*asking)
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b"seven")}
+    assert len(up.to("/thing/7")) == 1
+    assert sum("collapsed" in answer["Cache-Status"] for answer in answers) > 0
+
+
+async def test_a_failure_is_nobody_elses(up, ada, bob):
+    held = Held(told(b"no", status="500 Oh"))
+    up.on("/thing/7", held)
+    first = asyncio.create_task(ada.get("/lab/thing/7"))
+    await until(lambda: up.to("/thing/7"))
+    up.on("/thing/7", told(b"seven"))
+    others = [asyncio.create_task(bob.get("/lab/thing/7")) for _ in range(5)]
+    held.free.set()
+    assert (await first).status == 500
+    assert {answer.body for answer in await asyncio.gather(*others)} == {b"seven"}
+
+
+async def test_no_request_joins_a_trip_that_left_before_a_write_ended(up, ada, bob):
+    held = Held(told(b"old"))
+    up.on("/thing/7", held)
+    first = asyncio.create_task(ada.get("/lab/thing/7"))
+    await until(lambda: up.to("/thing/7"))
+    up.on("/thing/7", told(b"new"))
+    await bob.ask("PUT", "/lab/thing/9", body=b"x")
+    assert (await bob.get("/lab/thing/7")).body == b"new"
+    held.free.set()
+    assert (await first).body == b"old"
+    assert (await ada.get("/lab/thing/7")).body == b"new"
+
+
+async def test_no_more_of_a_body_is_gathered_than_memory_would_take(stand):
+    up = await stand.upstream()
+    up.on("/openapi.json", as_json(document()))
+    await stand.gate(REST.format(url=up.url) + "cache: {memory: 400KiB}\n")
+    ada = stand.caller("lab")
+    for size, kept in ((50_000, True), (150_000, False), (2_000_000, False)):
+        up.on("/thing/7", told(b"x" * size))
+        await ada.ask("PUT", "/lab/thing/7", body=b"x")
+        first, second = await ada.get("/lab/thing/7"), await ada.get("/lab/thing/7")
+        assert (len(first.body), len(second.body), second.hit) == (size, size, kept)
+        assert ("stored" in first["Cache-Status"].split("; ")) is kept

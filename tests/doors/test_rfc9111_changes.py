@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from mounting import PATIENCE, Held, told, until
-from rfc9111 import FRESH, SHARED, Row, ask, hit, miss, row, table
+from rfc9111 import FRESH, LANES, SHARED, Row, ask, hit, miss, row, table
 
 TAG = 'ETag: "a"'
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE", "MKCOL", "X-ODD")
@@ -72,9 +72,10 @@ QUERIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("rows", [INVALIDATION, QUERIES], ids=["invalidation", "queries"])
-async def test_what_an_unsafe_request_changed_serves_nobody(stand, rows):
-    await (await table(stand)).run(rows)
+async def test_what_an_unsafe_request_changed_serves_nobody(stand, rows, lanes):
+    await (await table(stand, lanes)).run(rows)
 
 
 # --- what a table cannot say: things that happen at once
@@ -242,3 +243,48 @@ async def test_a_head_with_very_many_fields_is_stored_as_it_is(stand):
         )
     ]
     await (await table(stand)).run(rows)
+
+
+async def test_what_is_asked_anew_is_asked_with_its_body(stand):
+    found = await table(stand)
+    up, ada = found.up, found.callers["ada"]
+    up.on("/x", told(b"whole", "Cache-Control: no-cache, public", TAG))
+    assert (await ada.get("/up/x", body=b"question")).body == b"whole"
+    odd = [b'HTTP/1.1 304 Not Modified\r\nETag: "other"\r\n\r\n', told(b"anew")]
+
+    async def answer(asked):
+        return odd.pop(0)
+
+    up.on("/x", answer)
+    assert (await ada.get("/up/x", body=b"question")).body == b"anew"
+    assert [one.body for one in up.to("/x")] == [b"question"] * 3
+    assert [one.values("If-None-Match") for one in up.to("/x")] == [[], [b'"a"'], []]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_renewal_of_a_query_has_its_body(stand, chunked):
+    found = await table(stand)
+    up, ada = found.up, found.callers["ada"]
+    lines = "Cache-Control: max-age=1, stale-while-revalidate=1000, public", "Age: 5"
+    up.on("/x", told(b"old", *lines).replace(b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", b""))
+    body = b"8\r\nquestion\r\n0\r\n\r\n" if chunked else b"question"
+    framed = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+
+    async def asks() -> bytes:
+        line = await ada.line()
+        line.writer.write(ada.head("QUERY", "/up/x", framed) + body)
+        answer = await line.answer()
+        await line.close()
+        return answer.body
+
+    assert await asks() == b"old"
+    up.on(
+        "/x",
+        told(b"new", "Cache-Control: max-age=3600, public").replace(
+            b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", b""
+        ),
+    )
+    async with asyncio.timeout(PATIENCE):
+        while await asks() != b"new":
+            pass
+    assert {one.body for one in up.to("/x")} == {b"question"}

@@ -1,7 +1,7 @@
 """RFC 9111 sections 4.2, 5.1 to 5.3 and RFC 9213: for how long a stored reply serves, through the running gate."""
 
 import pytest
-from rfc9111 import FRESH, Row, ask, hit, miss, row, table
+from rfc9111 import FRESH, LANES, Row, ask, hit, miss, row, table
 
 TAG = 'ETag: "a"'
 
@@ -227,8 +227,9 @@ MORE = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize(
     "rows", [LIFETIMES, TARGETED, REQUESTS, MORE], ids=["replies", "targeted", "requests", "more"]
 )
-async def test_a_stored_reply_serves_as_long_as_it_is_fresh_and_no_longer(stand, rows):
-    await (await table(stand)).run(rows)
+async def test_a_stored_reply_serves_as_long_as_it_is_fresh_and_no_longer(stand, rows, lanes):
+    await (await table(stand, lanes)).run(rows)

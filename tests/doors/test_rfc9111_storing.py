@@ -1,6 +1,7 @@
 """RFC 9111 section 3: what is stored, through the running gate."""
 
-from rfc9111 import FRESH, SHARED, Row, ask, hit, miss, row, table
+import pytest
+from rfc9111 import FRESH, LANES, SHARED, Row, ask, hit, miss, row, table
 
 
 def stored(section, name, says, **how) -> Row:
@@ -135,8 +136,9 @@ TABLE = [
 ]  # fmt: skip
 
 
-async def test_what_section_3_lets_be_stored_is_and_nothing_else(stand):
-    found = await table(stand)
+@pytest.mark.parametrize("lanes", LANES)
+async def test_what_section_3_lets_be_stored_is_and_nothing_else(stand, lanes):
+    found = await table(stand, lanes)
     ada, bob = found.callers["ada"], found.callers["bob"]
 
     class Own(type(ada)):

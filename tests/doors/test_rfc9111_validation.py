@@ -1,7 +1,7 @@
 """RFC 9111 sections 4.1 and 4.3, and RFC 9110's conditions and ranges: which stored reply answers, and whether it still holds."""
 
 import pytest
-from rfc9111 import FRESH, Row, ask, confirmed, hit, miss, row, table
+from rfc9111 import FRESH, LANES, Row, ask, confirmed, hit, miss, row, table
 
 TAG = 'ETag: "a"'
 WEAK = 'ETag: W/"a"'
@@ -207,6 +207,9 @@ TABLES = {
 }
 
 
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("rows", TABLES.values(), ids=list(TABLES))
-async def test_a_stored_reply_answers_where_it_was_chosen_for_such_a_request_and_still_holds(stand, rows):
-    await (await table(stand)).run(rows)
+async def test_a_stored_reply_answers_where_it_was_chosen_for_such_a_request_and_still_holds(
+    stand, rows, lanes
+):
+    await (await table(stand, lanes)).run(rows)

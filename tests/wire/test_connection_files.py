@@ -76,7 +76,7 @@ class Both:
     def takes(self, target: bytes) -> bool:
         return self.way == "guest"
 
-    def again(self, caller, line, seen):
+    def again(self, caller, line, seen, data, end):
         return None
 
     def guest(self, caller, verb, target, seen):

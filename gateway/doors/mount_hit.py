@@ -1,0 +1,135 @@
+"""How does a stored reply go out about which everything is decided? In one write."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from gateway.core.cache_status import age_of, ttl
+from gateway.core.verdict import Entry, Hit
+from gateway.doors.asked import new_number
+from gateway.doors.mount_tools import MountTools
+from gateway.doors.mounted import Mounted
+from gateway.doors.notes import Notes
+from gateway.doors.way import Settled, Way
+from gateway.wire.connection import Connection
+from gateway.wire.lane import Seen
+
+SMALL = 4 << 10
+"""Bytes of a body beyond which the whole answer is not kept ready."""
+
+DOOR = "mount"
+
+
+class MountHit:
+    """One request that memory answers; a `Repeat` for the next one of the same bytes.
+
+    What can only have ended since is looked at each time; what stands in the answer for a second is written once in it.
+    `signpost` lies where the look-up began, and is the entry itself where nothing tells replies apart.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_changes",
+        "_line",
+        "_lineage",
+        "_principal",
+        "_query",
+        "_second",
+        "_seen",
+        "_settled",
+        "_signpost",
+        "_tools",
+        "_way",
+        "entry",
+    )
+
+    def __init__(
+        self,
+        tools: MountTools,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        settled: Settled,
+        signpost: Entry,
+        entry: Entry,
+    ) -> None:
+        self._tools = tools
+        self._line = line
+        self._seen = seen
+        self._way = way
+        self._query = query
+        self._settled = settled
+        self._signpost = signpost
+        self._principal = seen.notes.caller
+        self._lineage = way.lineage_of(settled.method, query)
+        self._changes = -1
+        self._second = -1
+        self._before = self._after = b""
+        self.entry = entry
+
+    def answer(self, caller: Connection) -> bool:
+        """Answer, if all still holds."""
+        tools, entry, settled = self._tools, self.entry, self._settled
+        notes: Notes = self._seen.notes
+        now, relay = tools.wall(), tools.relay
+        changes = relay.changes
+        # No epoch ends without a change.
+        if changes != self._changes:
+            if settled.epoch != relay.epoch or not relay.book.is_fresh(entry, self._lineage, now):
+                return False
+            self._changes = changes
+        if (
+            now >= notes.until
+            or notes.caller is not self._principal
+            or settled.catalog is not relay.catalog
+            or relay.switches.hinder
+            or not entry.stored - 1 <= now < entry.fresh_until
+        ):
+            return False
+        # Both are still there: that they were used keeps them longer.
+        get, signpost = relay.book.get, self._signpost
+        if get(signpost.key) is not signpost or (signpost is not entry and get(entry.key) is not entry):
+            return False
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._write(second)
+        number = settled.request_id or new_number()
+        caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
+        self._count(caller, number)
+        return True
+
+    def _write(self, second: int) -> None:
+        """The answer, before the request id and after it, for this second."""
+        entry, body = self.entry, self.entry.body
+        ready = b"" if entry.head is None else entry.head.ready
+        self._before = b"%bX-Request-Id: " % ready
+        self._after = (
+            b"\r\n%bCache-Status: labgate; hit; ttl=%d\r\nAge: %d\r\nContent-Length: %d\r\n\r\n%b"
+            % (
+                self._settled.version,
+                ttl(entry, second),
+                age_of(entry, second),
+                len(body),
+                body,
+            )
+        )
+
+    def _count(self, caller: Connection, number: bytes) -> None:
+        settled, entry, observer = self._settled, self.entry, self._tools.observer
+        status = 200 if entry.head is None else entry.head.status
+        size = len(entry.body)
+        if observer.writes:
+            made = Mounted(self._tools, caller, self._line, self._seen, self._way, self._query)
+            made.take_over(settled, number.decode("ascii"), perf_counter(), 0.0, None)
+            made.verdict = Hit(entry)
+            made.status, made.sent = status, size
+            made.close()
+        elif status == 200:
+            hits = settled.hits
+            hits.count += 1
+            hits.size += size
+        else:
+            observer.passed(settled.method, "hit" if status < 400 else "error", 0.0, status, size)

@@ -1,0 +1,173 @@
+"""How much does a server do in a second, and how much processor time does it take for that, beside another one?"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bench_lab import wrk_counts
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Load(NamedTuple):
+    """What was done (calls, or MiB), and in how many seconds."""
+
+    done: float
+    seconds: float
+
+
+class Figure(NamedTuple):
+    """`rate` is a second, `cpu` the server's processor time for one, in microseconds."""
+
+    rate: float
+    cpu: float
+
+
+class Contender(NamedTuple):
+    """A server by its process, and how it is loaded once."""
+
+    pid: int
+    load: Callable[[], Load]
+
+
+class Row(NamedTuple):
+    """A row of the table, as it is printed."""
+
+    work: str
+    mine: str
+    yardstick: str
+    theirs: str
+    ratio: str
+    wanted: str
+    cpu_mine: str = ""
+    cpu_theirs: str = ""
+    cpu_ratio: str = ""
+
+
+HEAD = Row(
+    *("work", "gate", "beside", "it", "ratio", "wanted"),
+    *("gate CPU us", "its CPU us", "ratio by CPU"),
+)
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time of a process and all that descend from it, so far."""
+    total = 0
+    for one in family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / _TICK
+
+
+def pin(pid: int, cores: set[int]) -> None:
+    """Let a process, its threads and all that descend from it run on these cores only."""
+    for one in family(pid):
+        for task in Path(f"/proc/{one}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Let this process itself run on one core, as a client of what is measured."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def resident_mib(pid: int, line: str = "VmRSS") -> float:
+    """The memory of a process in MiB, now; the most so far with the line `VmHWM`."""
+    found = re.search(line + r":\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def measured(contender: Contender) -> Figure:
+    """One run."""
+    before = cpu_seconds(contender.pid)
+    load = contender.load()
+    return Figure(load.done / load.seconds, (cpu_seconds(contender.pid) - before) / load.done * 1e6)
+
+
+def compared(runs: int, **contenders: Contender) -> dict[str, Figure]:
+    """The medians of some runs, taken in turn so that a slow minute falls on all alike."""
+    seen: dict[str, list[Figure]] = {name: [] for name in contenders}
+    for _ in range(runs):
+        for name, contender in contenders.items():
+            seen[name].append(measured(contender))
+    return {name: Figure(*map(statistics.median, zip(*all_, strict=True))) for name, all_ in seen.items()}
+
+
+def row(work: str, mine: Figure, yardstick: str, theirs: Figure, wanted: str, unit: str = "/s") -> Row:
+    """The row of two figures; both ratios are above 1 where the gate is ahead."""
+    return Row(
+        work,
+        f"{mine.rate:,.0f} {unit}",
+        yardstick,
+        f"{theirs.rate:,.0f} {unit}",
+        f"{mine.rate / theirs.rate:.2f}",
+        wanted,
+        f"{mine.cpu:,.2f}",
+        f"{theirs.cpu:,.2f}",
+        f"{theirs.cpu / mine.cpu:.2f}" if mine.cpu else "",
+    )
+
+
+def posts(
+    url: str, body: str, *, script: str = "post.lua", token: str = "", seconds: float, connections: int = 32
+) -> Callable[[], Load]:
+    """A load of POSTs by wrk."""
+    return lambda: Load(
+        *wrk_counts(url, body, script=script, token=token, seconds=seconds, connections=connections)
+    )
+
+
+def gets(url: str, *, token: str = "", seconds: float) -> Callable[[], Load]:
+    """A load of equal GETs by wrk."""
+    return lambda: Load(*wrk_counts(url, "", script="get.lua", token=token, seconds=seconds))
+
+
+def times(count: float, load: Callable[[], Load]) -> Callable[[], Load]:
+    """The same load, where each thing done counts as so many."""
+
+    def counted() -> Load:
+        done = load()
+        return Load(done.done * count, done.seconds)
+
+    return counted
+
+
+def for_seconds(seconds: float, work: Callable[[], float]) -> Callable[[], Load]:
+    """A load that does the work again until the time is over, at least once; the work says how much it did."""
+
+    def load() -> Load:
+        done, started = 0.0, time.perf_counter()
+        while done == 0 or time.perf_counter() - started < seconds:
+            done += work()
+        return Load(done, time.perf_counter() - started)
+
+    return load
