@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -163,3 +164,35 @@ async def test_a_gate_that_was_killed_with_no_write_under_way_keeps_what_it_had(
         told = await read(session, address)
         assert [value for value, _ in told] == [3, 3, 3]
         assert all("; hit" in status for _, status in told)
+
+
+def writing(state: Path) -> list[int]:
+    """The processes that have noted a write under way."""
+    return [
+        int(file.name.partition("-")[0]) for file in state.glob("writes/*.writes") if any(file.read_bytes())
+    ]
+
+
+async def test_what_a_killed_workers_write_has_changed_is_not_served_by_those_that_go_on(lab, run) -> None:
+    config, session, state = run
+    config.write_text(config.read_text() + "workers: 2\n")
+    async with serving(config) as (address, gate):
+        await read(session, address)
+        await stored(state, 3)
+        # A POST: clients send others again by themselves when their connection is lost.
+        asked = asyncio.ensure_future(WRITES["a call"](session, address))
+        async with asyncio.timeout(60):
+            await lab.done.wait()
+        (worker,) = writing(state)
+        assert worker != gate.pid
+        os.kill(worker, signal.SIGKILL)
+        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+            await asked
+        async with asyncio.timeout(60):
+            while writing(state):  # until the worker that takes its place is here
+                await asyncio.sleep(0.01)
+        async with aiohttp.ClientSession(headers=session.headers) as another:
+            values = [value for _ in range(6) for value, _ in await read(another, address)]
+        assert set(values) == {1}
+        gate.send_signal(signal.SIGTERM)
+        await gate.wait()
