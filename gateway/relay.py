@@ -16,7 +16,14 @@ from msgspec.structs import replace
 from gateway.core.call import NO_DEMAND, Call, Demand
 from gateway.core.catalog import Catalog
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
-from gateway.core.faults import Fault, Forbidden, InternalFault, UnknownMethod, UpstreamUnreachable
+from gateway.core.faults import (
+    DeadlineExceeded,
+    Fault,
+    Forbidden,
+    InternalFault,
+    UnknownMethod,
+    UpstreamUnreachable,
+)
 from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters, service_of
@@ -295,6 +302,8 @@ class Relay:
                     if isinstance(shared.verdict, Hit | Stale):  # it went no farther than a tier
                         return shared
                     return replace(shared, verdict=verdict, collapsed=True)
+                if self._monotonic() >= call.deadline:
+                    raise DeadlineExceeded("The service did not answer within the call's time.")
                 # Failures are nobody's but the caller's whose they are: the others go by themselves.
                 alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
                 return await alone.join(call.deadline)
@@ -305,9 +314,13 @@ class Relay:
                 )
 
     async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
-        """What somebody else's trip brings, None where it fails."""
+        """What somebody else's trip brings, None where it fails or takes more than half of the time that is left.
+
+        The other half is for a trip of one's own.
+        """
+        now = self._monotonic()
         try:
-            return await flight.join(deadline)
+            return await flight.join(now + (deadline - now) / 2)
         except Fault:
             return None
 

@@ -252,3 +252,34 @@ async def test_raising_the_epoch_voids_every_entry(world):
     await world.answer(READ)
     world.generations.advance()
     assert (await world.answer(READ)).verdict.why == "invalidated"
+
+
+async def test_who_waits_for_a_trip_that_takes_too_long_makes_one_within_the_time_that_is_left(world):
+    world.dialect.gate.clear()
+    first = asyncio.create_task(world.answer(SHARED, wait=600.0))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(world.answer(SHARED, principal=BOB, wait=0.2))
+    while len(world.dialect.trips) < 2:
+        await asyncio.sleep(0.001)
+    assert not second.done()
+    world.dialect.gate.set()
+    assert (await second).body == Whole(b"2")
+    assert (await first).body == Whole(b"1")
+
+
+async def test_the_failure_of_a_trip_is_its_own_callers_and_the_others_go_by_themselves(world):
+    world.dialect.gate.clear()
+    first = asyncio.create_task(world.answer(SHARED))
+    others = [asyncio.create_task(world.answer(SHARED, principal=BOB)) for _ in range(3)]
+    while not world.dialect.trips:
+        await asyncio.sleep(0)
+    assert world.dialect.trips == ["jobs.all"]
+    world.dialect.outcome = UpstreamUnreachable("away")
+    world.dialect.gate.set()
+    with pytest.raises(UpstreamUnreachable):
+        await first
+    world.dialect.outcome = None
+    for other in others:
+        outcome = await asyncio.gather(other, return_exceptions=True)
+        assert isinstance(outcome[0], Reply | UpstreamUnreachable)
+    assert len(world.dialect.trips) == 4
