@@ -31,20 +31,8 @@ def cache_status(reply: Reply, now: float) -> str:
     if isinstance(verdict, Stale):
         # Through a mount a stale reply serves only when there is no other.
         doing = "the service cannot be reached" if reply.kind == "http" else "refreshing"
-        return f'{NAME}; hit; ttl={ttl(verdict.entry, now)}; detail="{verdict.why}, {doing}"'
-    return _fetched(verdict.why, isinstance(verdict, Miss), reply.stored, reply.collapsed)
-
-
-@lru_cache(1024)
-def _fetched(why: str, missed: bool, stored: bool, collapsed: bool) -> str:
-    """What is said of a reply that was fetched: there are a handful of reasons."""
-    parts = [NAME, f"fwd={_FORWARDED.get(why, 'miss' if missed else 'bypass')}"]
-    if stored:
-        parts.append("stored")
-    if collapsed:
-        parts.append("collapsed")
-    parts.append(f'detail="{why}"')
-    return "; ".join(parts)
+        return stale_status(verdict.entry, f"{verdict.why}, {doing}", now)
+    return _usual(verdict.why, isinstance(verdict, Miss), reply.stored, reply.collapsed)
 
 
 def trip_status(
@@ -54,8 +42,18 @@ def trip_status(
 
     `status` is the service's, where it was asked about a stored reply; `ttl` for how many seconds the reply serves yet.
     """
-    default = "miss" if isinstance(verdict, Miss) else "bypass"
-    parts = [NAME, f"fwd={_FORWARDED.get(verdict.why, default)}"]
+    return _fetched(verdict.why, isinstance(verdict, Miss), stored, collapsed, status, ttl)
+
+
+def _fetched(
+    why: str,
+    missed: bool,
+    stored: bool,
+    collapsed: bool,
+    status: int | None = None,
+    ttl: int | None = None,
+) -> str:
+    parts = [NAME, f"fwd={_FORWARDED.get(why, 'miss' if missed else 'bypass')}"]
     if status is not None:
         parts.append(f"fwd-status={status}")
     if ttl is not None:
@@ -64,8 +62,12 @@ def trip_status(
         parts.append("stored")
     if collapsed:
         parts.append("collapsed")
-    parts.append(f'detail="{verdict.why}"')
+    parts.append(f'detail="{why}"')
     return "; ".join(parts)
+
+
+_usual = lru_cache(1024)(_fetched)
+"""Without status and ttl there are a handful of texts, said again with every call."""
 
 
 def hit_status(entry: Entry, tier: str, now: float) -> str:

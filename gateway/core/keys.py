@@ -52,10 +52,8 @@ def framed(kind: bytes, part: bytes) -> bytes:
 
 def service_of(key: bytes) -> str:
     """The qualified name of the service whose reply has this key: every key begins with it. Empty for what is no key."""
-    length, colon, rest = key[1:].partition(b":")
-    if not colon or not length.isdigit() or len(length) > 9:
-        return ""
-    return rest[: int(length)].decode("utf-8", "replace")
+    frame = first_frame(key)
+    return frame[frame.find(b":") + 1 :].decode("utf-8", "replace")
 
 
 def first_frame(key: bytes) -> bytes:

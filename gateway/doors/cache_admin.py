@@ -7,20 +7,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-import orjson
-
 from gateway.core import cache_counts
 from gateway.core.catalog import Catalog
 from gateway.core.entry_rows import Rows
-from gateway.core.faults import BadRequest, UnsupportedMediaType
+from gateway.core.faults import BadRequest
 from gateway.core.naming import shown
 from gateway.core.ports import FarTier, Generations
 from gateway.core.purging import Purge, address_of, key_of, matching, purge_of
 from gateway.core.told_key import told
 from gateway.core.verdict import Entry
 from gateway.doors.asked import Asked
+from gateway.doors.operators_json import json_answer, json_said
 from gateway.wire.answer import Answer
-from gateway.wire.body import read_body
 
 SHOWN: Final = 50
 """How many entries are shown where nobody says."""
@@ -66,7 +64,7 @@ class CacheDoor:
         """The state, now."""
         status = await self._status()
         cache = status["cache"]
-        return _json(
+        return json_answer(
             {
                 "switch": status["switches"]["cache"],
                 "epoch": cache["epoch"],
@@ -109,7 +107,7 @@ class EntriesDoor:
             names = None if glob is None else frozenset(matching(glob, rows.catalog))
             found, looked = await self._found(rows, names, limit)
         now, epoch, read = self._wall(), self._generations.epoch, self._generations.read
-        return _json(
+        return json_answer(
             {
                 "stored": len(self._shelf),
                 "looked_at": looked,
@@ -172,15 +170,7 @@ class PurgeDoor:
 
     async def answer(self, asked: Asked) -> Answer:
         """What was purged, and the generations that ended by it."""
-        # A page can have a browser send other types without asking the gate first.
-        if asked.request.content_type != "application/json":
-            raise UnsupportedMediaType("What to purge is said by `Content-Type: application/json`.")
-        body = await read_body(asked.request, _LARGEST)
-        try:
-            said = orjson.loads(body)
-        except ValueError as error:
-            raise BadRequest(f"The body is no JSON: {error}.") from error
-        purge = purge_of(said, self._catalog())
+        purge = purge_of(await json_said(asked, _LARGEST, "What to purge is said"), self._catalog())
         names = purge.names
         dropped = None
         if purge.key is not None:
@@ -194,7 +184,7 @@ class PurgeDoor:
         self._log(purge, asked)
         told_of = {"ended": list(names[:_TOLD]), "count": len(names)}
         kind, value = purge.asked
-        return _json(
+        return json_answer(
             {"purged": {kind: value or True}, **told_of} | ({} if dropped is None else {"dropped": dropped})
         )
 
@@ -246,8 +236,3 @@ def _limit(written: str | None) -> int:
             f"limit={shown(written)} is no number from 1 to {MOST}: that many are shown at once."
         )
     return int(written)
-
-
-def _json(value: object) -> Answer:
-    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return Answer(200, None, ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")), body)

@@ -10,7 +10,7 @@ import orjson
 from gateway.core.call import Call, Demand, Params
 from gateway.core.deciding import Permit, path_permit, permit, speaking
 from gateway.core.explain import Case, explained
-from gateway.core.faults import BadRequest, Fault, InvalidParams, Unavailable, UnsupportedMediaType
+from gateway.core.faults import BadRequest, Fault, InvalidParams, Unavailable
 from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.method import Method
 from gateway.core.naming import shown
@@ -23,6 +23,7 @@ from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
 from gateway.doors.asked import Asked, Occasion, demand
 from gateway.doors.mount import MountDoor
 from gateway.doors.notes import Notes
+from gateway.doors.operators_json import json_answer, json_body
 from gateway.doors.plain import arguments
 from gateway.doors.wanting import wanted_of
 from gateway.doors.way import Way
@@ -30,7 +31,6 @@ from gateway.http_book import Wanted
 from gateway.http_parts import find_part
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
-from gateway.wire.body import read_body
 
 _LARGEST: Final = 16 << 20
 """Bytes of a question, which holds the call's params."""
@@ -229,10 +229,7 @@ class ExplainDoor:
 
     async def answer(self, asked: Asked) -> Answer:
         """The explanation."""
-        # A page can have a browser send other types without asking the gate first.
-        if asked.request.content_type != "application/json":
-            raise UnsupportedMediaType("Ask by `Content-Type: application/json`.")
-        body = await read_body(asked.request, _LARGEST)
+        body = await json_body(asked, _LARGEST, "Ask")
         try:
             question = question_of(body, ANY)
             if question.path is None:
@@ -243,6 +240,4 @@ class ExplainDoor:
         except InvalidParams as fault:
             # On a page of its own the status says that nothing was explained.
             raise BadRequest(fault.message, **fault.data) from fault
-        text = orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        fields = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
-        return Answer(200, None, fields, text)
+        return json_answer(said)

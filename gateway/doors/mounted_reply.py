@@ -21,6 +21,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
+from gateway.doors.attending import CALLER_GONE
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import Notes
 from gateway.doors.passed import reply_head, status_lines
@@ -174,7 +175,7 @@ class MountedReply(Passage):
         if observer.writes:
             observer.visited(self._visit(seconds))
         else:
-            observer.counted("mount", self.status or 499)
+            observer.counted("mount", self.status or CALLER_GONE)
 
     def _changed(self) -> tuple[str, ...]:
         """The generations of the addresses that an unsafe request changed: its own, and those that its answer names."""
@@ -187,7 +188,7 @@ class MountedReply(Passage):
         """What the access log says."""
         verb, _, target = self.line.decode("latin-1").partition(" ")
         peer = self.origin.client if self.origin is not None else self.caller.peer
-        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or 499)
+        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or CALLER_GONE)
         visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
         visit.service = self.way.service.qualified if self.way is not None else None
         visit.subject = self.principal.subject if self.principal is not None else None

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-import orjson
 
-from gateway.core.faults import BadRequest, UnsupportedMediaType
+from gateway.core.faults import BadRequest
 from gateway.core.listing import Change
 from gateway.core.switches import Switches, Wish, wish_of
 from gateway.doors.asked import Asked
+from gateway.doors.operators_json import json_answer, json_said
 from gateway.wire.answer import Answer
-from gateway.wire.body import read_body
 
 _LARGEST: Final = 1 << 20
 """Bytes of a request that changes switches."""
@@ -44,7 +43,7 @@ class StatusDoor:
 
     async def answer(self, asked: Asked) -> Answer:
         """The state, now."""
-        return _json(await self._status())
+        return json_answer(await self._status())
 
 
 class RefreshDoor:
@@ -60,7 +59,7 @@ class RefreshDoor:
             changes = await self._refresh(service)
         except LookupError as error:
             raise BadRequest(f"No service is called {service!r}; /-/status lists those there are.") from error
-        return _json(msgspec.to_builtins(changes))
+        return json_answer(msgspec.to_builtins(changes))
 
 
 class SwitchesDoor:
@@ -83,23 +82,10 @@ class SwitchesDoor:
         """How everything stands, after the change if there is one."""
         if asked.request.method == "POST":
             await self._change(asked)
-        return _json(self._switches.shown(self._services))
+        return json_answer(self._switches.shown(self._services))
 
     async def _change(self, asked: Asked) -> None:
-        # A page can have a browser send other types without asking the gate first.
-        if asked.request.content_type != "application/json":
-            raise UnsupportedMediaType("Switches are changed by `Content-Type: application/json`.")
-        body = await read_body(asked.request, _LARGEST)
-        try:
-            said = orjson.loads(body)
-        except ValueError as error:
-            raise BadRequest(f"The body is no JSON: {error}.") from error
-        wish = wish_of(said, self._services)
+        wish = wish_of(await json_said(asked, _LARGEST, "Switches are changed"), self._services)
         for one in await self._do(wish, asked.principal.subject, self._wall()):
             who = (asked.principal.subject, asked.principal.issuer)
             log.warning("%s, by %r of %r", one, *who, extra={"request_id": asked.id})
-
-
-def _json(value: object) -> Answer:
-    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return Answer(200, None, ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")), body)

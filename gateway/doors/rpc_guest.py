@@ -11,7 +11,7 @@ from gateway.core.faults import BadRequest, Fault
 from gateway.core.ports import Observer
 from gateway.core.quick_envelope import usual_call
 from gateway.doors.asked import Occasion
-from gateway.doors.attending import attend, attended
+from gateway.doors.attending import CALLER_GONE, attend, attended
 from gateway.doors.refusal import refused
 from gateway.doors.rpc import Part, RpcDoor
 from gateway.doors.rpc_trip import RpcTrip
@@ -92,7 +92,7 @@ class RpcGuest:
             self._task.cancel()
         if self._trip is not None:
             self._trip.leave()
-            self._asked.visit.status = 499
+            self._asked.visit.status = CALLER_GONE
             self._asked.visit.seconds = perf_counter() - self._started
             self._observer.visited(self._asked.visit)
 

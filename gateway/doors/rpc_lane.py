@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.core.cache_status import age_of, ttl
 from gateway.core.envelope import Batch, Request, read
-from gateway.core.faults import Fault, UnsupportedMediaType
+from gateway.core.faults import Fault
 from gateway.core.ports import Observer, Visit
 from gateway.core.quick_envelope import usual_call
 from gateway.core.verdict import Entry
@@ -22,6 +22,7 @@ from gateway.doors.entrance import Entrance
 from gateway.doors.notes import Notes, vet
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_guest import RpcGuest
+from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
 from gateway.wire.connection import Connection
@@ -43,8 +44,6 @@ _BEFORE: Final = (
 )
 _WITH_RESULT: Final = b'\r\n%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","result":%b,"id":%b}'
 _WITH_ERROR: Final = b'\r\n%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","error":%b,"id":%b}'
-_RESULT: Final = len(b'{"jsonrpc":"2.0","result":,"id":}')
-_ERROR: Final = len(b'{"jsonrpc":"2.0","error":,"id":}')
 _LONGEST_BATCH: Final = 1 << 20
 _datastack = re.compile(rb"/rpc(?:\?datastack=([a-z][a-z0-9_]*))?").fullmatch
 
@@ -138,11 +137,10 @@ class RpcLane:
     # --- at once
 
     def at_once(
-        self, caller: Connection, standing: Standing, data: bytes, call: tuple[str, bytes, bytes]
+        self, caller: Connection, standing: Standing, data: bytes, call: tuple[str, bytes, bytes], now: float
     ) -> bool:
         """Answer the call that the whole request is from memory; False, with nothing done, if that has no reply to it."""
         name, params, token = call
-        now = self.wall()
         quick = standing.quick(name)
         entry = self.relay.ready(quick, params or None, now) if quick is not None else None
         if quick is None or entry is None or entry.length > _LONGEST:
@@ -185,9 +183,9 @@ class RpcLane:
         before = _BEFORE % (ttl(entry, second), age_of(entry, second))
         body = entry.body
         if entry.kind == "result":
-            length, written = _RESULT + len(body) + len(token), _WITH_RESULT
+            length, written = RESULT_FRAME + len(body) + len(token), _WITH_RESULT
         else:
-            length, written = _ERROR + len(body) + len(token), _WITH_ERROR
+            length, written = ERROR_FRAME + len(body) + len(token), _WITH_ERROR
         return before, written % (standing.told, self._date, length, body, token)
 
     def counted(
@@ -201,7 +199,7 @@ class RpcLane:
         if not observer.writes:
             self._requests.count += 1
             return
-        frame = _RESULT if entry.kind == "result" else _ERROR
+        frame = RESULT_FRAME if entry.kind == "result" else ERROR_FRAME
         visit = self._visit(caller, standing, number, 1, frame + entry.length + token)
         visit.method = quick.method.qualified
         observer.visited(visit)
@@ -285,7 +283,7 @@ class RpcLane:
         body = data[end:]
         call = usual_call(body, self._limits.depth)
         if call is not None:
-            if self.at_once(caller, standing, data, call):
+            if self.at_once(caller, standing, data, call, now):
                 return ANSWERED
         elif body.startswith(b"[") and self._batch(caller, standing, body, now):
             return ANSWERED
@@ -327,7 +325,7 @@ class RpcLane:
         try:
             vet(notes, seen.fields, self._entrance, self._pseudonym)
             reading = of_body(notes.text(b"content-type"), notes.text(b"content-encoding"))
-        except (Fault, UnsupportedMediaType):
+        except Fault:
             return None
         if notes.fault is not None:
             return None

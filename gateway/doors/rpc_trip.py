@@ -126,8 +126,7 @@ class RpcTrip:
         self._room -= len(data)
         self._pieces.append(data)
         if self._room < 0 and not self.over:
-            self._lease.connection.leave()
-            self._lease.release()
+            self._give_up()
             self._fall(self._too_large())
 
     def end(self) -> None:
@@ -194,6 +193,11 @@ class RpcTrip:
         self._part.reply = self._relay.landed(self._trip, reply)
         self._tell()
 
+    def _give_up(self) -> None:
+        """End the exchange with the upstream."""
+        self._lease.connection.leave()
+        self._lease.release()
+
     def _fall(self, fault: Fault) -> None:
         self.over = True
         self._relay.fell(self._trip, fault)
@@ -217,8 +221,7 @@ class RpcTrip:
             self._loop.call_at(self._until, self._late)
         else:
             self.over = True
-            self._lease.connection.leave()
-            self._lease.release()
+            self._give_up()
             self._relay.fell(self._trip, None)
 
     def check(self, now: float) -> None:
@@ -228,8 +231,7 @@ class RpcTrip:
 
     def _late(self) -> None:
         if not self.over:
-            self._lease.connection.leave()
-            self._lease.release()
+            self._give_up()
             self._fall(
                 DeadlineExceeded(
                     f"The service {self._service.qualified!r} did not answer within the call's time."

@@ -8,8 +8,9 @@ from gateway.core.reply import Reply
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nCache-Status: %b\r\n%b%bX-Request-Id: %b\r\n"
 _RESULT = b'%b%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","result":%b,"id":%b}'
 _ERROR = b'%b%b%bContent-Length: %d\r\n\r\n{"jsonrpc":"2.0","error":%b,"id":%b}'
-_RESULT_FRAME = len(b'{"jsonrpc":"2.0","result":,"id":}')
-_ERROR_FRAME = len(b'{"jsonrpc":"2.0","error":,"id":}')
+RESULT_FRAME = len(b'{"jsonrpc":"2.0","result":,"id":}')
+ERROR_FRAME = len(b'{"jsonrpc":"2.0","error":,"id":}')
+"""Bytes of an answer beside its result or error and its id."""
 
 
 def written(reply: Reply, token: bytes, number: bytes, told: bytes, date: bytes, now: float) -> bytes:
@@ -27,5 +28,5 @@ def written(reply: Reply, token: bytes, number: bytes, told: bytes, date: bytes,
     )
     body = reply.body.data
     if reply.kind == "result":
-        return _RESULT % (head, told, date, _RESULT_FRAME + len(body) + len(token), body, token)
-    return _ERROR % (head, told, date, _ERROR_FRAME + len(body) + len(token), body, token)
+        return _RESULT % (head, told, date, RESULT_FRAME + len(body) + len(token), body, token)
+    return _ERROR % (head, told, date, ERROR_FRAME + len(body) + len(token), body, token)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from aiohttp.web import BaseRequest, StreamResponse
@@ -126,6 +128,21 @@ class _Whole:
         self._connection.answered(self.keep_alive)
 
 
+@contextmanager
+def _whole_or_reset(connection: Connection) -> Iterator[None]:
+    """Reset the connection if an answer breaks off within: nobody takes what came of it for the whole."""
+    try:
+        yield
+    except Exception as exc:
+        if not connection.over:
+            _LOG.warning("An answer broke off: %s", type(exc).__name__, exc_info=exc)
+        connection.abort()
+        raise ConnectionResetError("The answer broke off.") from exc
+    except BaseException:
+        connection.abort()
+        raise
+
+
 class _Stream:
     """An answer that is still being made."""
 
@@ -154,17 +171,10 @@ class _Stream:
         """Write the head, then each piece as the caller takes them; reset the connection if it breaks off."""
         connection = self._connection
         try:
-            connection.out.write(self._head)
-            if not self._bodiless:
-                await self._write_body()
-        except Exception as exc:
-            if not connection.over:
-                _LOG.warning("An answer broke off: %s", type(exc).__name__, exc_info=exc)
-            connection.abort()
-            raise ConnectionResetError("The answer broke off.") from exc
-        except BaseException:
-            connection.abort()
-            raise
+            with _whole_or_reset(connection):
+                connection.out.write(self._head)
+                if not self._bodiless:
+                    await self._write_body()
         finally:
             await close_chunks(self._answer)
         connection.answered(self.keep_alive)
@@ -212,18 +222,10 @@ class _File:
     async def write_eof(self) -> None:
         """Write the head and let the kernel send the body; reset the connection if it breaks off."""
         connection, answer = self._connection, self._answer
-        try:
+        with _whole_or_reset(connection):
             connection.out.write(self._head)
             if answer is not None:
                 await send_extent(connection.out, answer.extent, answer.start, answer.size)
-        except Exception as exc:
-            if not connection.over:
-                _LOG.warning("An answer broke off: %s", type(exc).__name__, exc_info=exc)
-            connection.abort()
-            raise ConnectionResetError("The answer broke off.") from exc
-        except BaseException:
-            connection.abort()
-            raise
         connection.answered(self.keep_alive)
 
 
