@@ -25,7 +25,7 @@ from gateway.core.storing import why_passed
 from gateway.core.vary import PRINCIPAL, variant
 from gateway.core.verdict import Entry, pass_for
 from gateway.doors.dash import Dash
-from gateway.doors.mount_hit import SMALL, MountHit
+from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_rpc import MountedRpc
@@ -35,12 +35,10 @@ from gateway.doors.wanting import chooses_of
 from gateway.doors.way import Settled, Way
 from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
+from gateway.wire.delivery import JOINED_BYTES
 from gateway.wire.guest import ANSWERED, Answered, Guest
-from gateway.wire.lane import Seen
+from gateway.wire.lane import SMALL_BODY, Seen
 from gateway.wire.passage import SOON
-
-AT_ONCE: Final = 64 << 10
-"""Bytes of a stored body up to which it is written in one go."""
 
 RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
@@ -141,7 +139,7 @@ class MountDoor:
                 if hit is None or not hit.answer(caller):
                     return None
                 lane, size = caller.shared.lane, len(hit.entry.body)
-                if size <= SMALL and lane.comes_again(data):
+                if size <= SMALL_BODY and lane.comes_again(data):
                     lane.put_request(data, size, hit)
                 return ANSWERED
             if notes.special and book.get(root_of_parts(root)) is not None:
@@ -172,7 +170,7 @@ class MountDoor:
             entry.head is None
             or not entry.head.ready
             or entry.extent is not None
-            or len(entry.body) > AT_ONCE
+            or len(entry.body) >= JOINED_BYTES
         ):
             return None
         return MountHit(self._tools, line, seen, way, query, settled, signpost, entry)
@@ -251,33 +249,26 @@ class MountDoor:
         """Whoever answers the request; None where it is for the gate's own doors."""
         line = b"%b %b" % (verb.encode("ascii"), target)
         try:
-            where = located(target, encoded_slash=True)
+            found = self.way(verb, target)
         except BadRequest as fault:
             return Mounted(self._tools, caller, line, seen, None, b"", fault)
-        found = (self._own, 0) if self._own is not None else self._mounts.find(where.steps)
         if found is None:
             return None
-        service, depth = found
-        if not service.encoded_slash and b"%" in where.path:
-            try:
-                located(where.path)
-            except BadRequest as fault:
-                return Mounted(self._tools, caller, line, seen, None, b"", fault)
-        rest = rest_of(where.path, depth) if depth else where.path
-        way = self._way(verb, service, self._own_steps + where.steps, where.steps[depth:] or _ROOT, rest)
+        way, query = found
         notes: Notes | None = seen.notes
         if notes is None:
             notes = seen.notes = Notes(seen.fields)
         if target.startswith(b"/"):
-            known = line[: len(line) - len(where.query)]
+            known = line[: len(line) - len(query)]
             notes.keep(known, way)
-            if depth == 1 and self._own is None and rest and self._mounts.all_below(where.steps):
-                notes.keep_stem(known[: len(known) - len(rest)], way)
-        dash = self._dash(caller, line, seen, way, where.query, None, b"")
+            depth = len(way.judged) - len(way.inner)
+            if depth == 1 and self._own is None and way.rest and self._mounts.all_below(way.judged):
+                notes.keep_stem(known[: len(known) - len(way.rest)], way)
+        dash = self._dash(caller, line, seen, way, query, None, b"")
         if isinstance(dash, Dash):
             return dash
         made = MountedRpc if way.is_rpc else Mounted
-        return made(self._tools, caller, line, seen, way, where.query)
+        return made(self._tools, caller, line, seen, way, query)
 
     def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
         """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""
@@ -286,7 +277,7 @@ class MountDoor:
         if found is None:
             return None
         service, depth = found
-        if not service.encoded_slash:
+        if not service.encoded_slash and b"%" in where.path:
             located(where.path)
         rest = rest_of(where.path, depth) if depth else where.path
         inner = where.steps[depth:] or _ROOT

@@ -14,11 +14,6 @@ from gateway.doors.way import Settled, Way
 from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 
-SMALL = 4 << 10
-"""Bytes of a body beyond which the whole answer is not kept ready."""
-
-DOOR = "mount"
-
 
 class MountHit:
     """One request that memory answers; a `Repeat` for the next one of the same bytes.

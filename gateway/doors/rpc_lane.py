@@ -26,18 +26,13 @@ from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
 from gateway.wire.connection import Connection
+from gateway.wire.delivery import JOINED_BYTES
 from gateway.wire.guest import ANSWERED, Answered, Guest
-from gateway.wire.lane import Seen
+from gateway.wire.lane import SMALL_BODY, Seen
 
 _ADDRESS: Final = b"/rpc"
 _VERBS: Final = ("POST", "QUERY")
 _MOST_LINES: Final = 8
-_LONGEST: Final = 64 << 10
-"""Bytes of a result beyond which it is not written in one go."""
-
-_SMALL: Final = 4 << 10
-"""Bytes of a result beyond which the whole answer is not kept ready."""
-
 _BEFORE: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
     b"Cache-Status: labgate; hit; ttl=%d\r\nAge: %d\r\nX-Request-Id: "
@@ -143,14 +138,14 @@ class RpcLane:
         name, params, token = call
         quick = standing.quick(name)
         entry = self.relay.ready(quick, params or None, now) if quick is not None else None
-        if quick is None or entry is None or entry.length > _LONGEST:
+        if quick is None or entry is None or entry.length >= JOINED_BYTES:
             return False
         number = standing.given_id or new_number()
         before, after = self.written(caller, standing, entry, token, now)
         caller.out.write_now(b"%b%b%b" % (before, number, after))
         self.counted(caller, standing, quick, entry, number, len(token))
         lane = caller.shared.lane
-        if entry.length <= _SMALL and lane.comes_again(data):
+        if entry.length <= SMALL_BODY and lane.comes_again(data):
             lane.put_request(data, entry.length, Known(self, standing, quick, entry, token))
         return True
 

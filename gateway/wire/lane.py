@@ -21,6 +21,9 @@ LONGEST: Final = 4 << 10
 MOST: Final = 16 << 20
 """Bytes of all that is remembered."""
 
+SMALL_BODY: Final = 4 << 10
+"""Bytes of an answer's body up to which the whole answer is worth being kept ready for a request that comes again."""
+
 _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
