@@ -116,6 +116,8 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         underscores=one.underscores,
         keep_host=one.keep_host,
         http_cache=_http_cache(one.http_cache),
+        bearer=one.bearer or ("caller" if one.forward_token else "none"),
+        token=None if one.token is None else one.token.get_secret_value(),
     )
 
 

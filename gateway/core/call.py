@@ -67,7 +67,8 @@ class Call(Struct, frozen=True):
 
     `id` is the request id that replies, faults and log lines carry. `deadline` is on the monotonic clock, in
     seconds, like the event loop's time. `notification` = nobody waits for the answer. `http` is the request of a call
-    that came through a mount, and which has no other parameters.
+    that came through a mount, and which has no other parameters. `bearer` is the token that the upstream is sent, None where
+    it is sent none: see `Service.bearer`.
     """
 
     id: str
@@ -78,3 +79,4 @@ class Call(Struct, frozen=True):
     demand: Demand = NO_DEMAND
     notification: bool = False
     http: Http | None = None
+    bearer: str | None = None

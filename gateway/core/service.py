@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gateway.core.cors import Cors
 from gateway.core.http_freshness import BY_ITS_REPLIES, HttpCache
 from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
+
+
+Bearer = Literal["none", "caller", "linked", "gate"]
+"""Whose token a service is sent: nobody's, the caller's own, one that the caller has linked at the gate, or the gate's."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ class Service:
     on a port of its own. `idle` is for how many seconds
     a stream may be silent. `keep_host` sends callers' Host; `underscores` and `encoded_slash` let through what is else
     left out or refused. `http_cache` says which of its replies are stored that no rule speaks of.
+
+    `bearer` says whose token it is sent as `Authorization: Bearer`; `token` is the gate's own, for its discovery and, where
+    `bearer` is `gate`, for calls. A caller's is sent only if it was `vouches` that vouched for it: the name of an issuer
+    or introspection.
+
+    Where a dialect brings several services, `entry` is the name of what brought them in the settings, `part` which of them
+    this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …).
     """
 
     name: str
@@ -70,6 +81,12 @@ class Service:
     underscores: bool = False
     keep_host: bool = False
     http_cache: HttpCache = BY_ITS_REPLIES
+    bearer: Bearer = "none"
+    token: str | None = field(default=None, repr=False)
+    vouches: str = ""
+    entry: str = ""
+    part: str = ""
+    fills: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def qualified(self) -> str:

@@ -249,6 +249,9 @@ class Service(Section):
     else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
     paths, `underscores` request fields with `_` in their name; `keep_host` sends the caller's Host instead of the upstream's.
     `http_cache` says what is stored of replies that no `cache` rule speaks of.
+
+    `bearer` says whose token it is sent: nobody's, the caller's own (`forward_token: true` says the same), one that the
+    caller has linked, or the gate's, which is `token`.
     """
 
     dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed"], Word] = "auto"
@@ -258,6 +261,9 @@ class Service(Section):
     describe: DocumentPath | None = None
     names: Annotated[Literal["operation_id", "summary"], Word] = "operation_id"
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
+    token: HeaderValue | None = None
+    forward_token: Flag = False
+    bearer: Annotated[Literal["none", "caller", "linked", "gate"], Word] | None = None
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0
     refresh: Timeout = 300.0
