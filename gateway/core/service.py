@@ -10,7 +10,6 @@ from gateway.core.cors import Cors
 from gateway.core.http_freshness import BY_ITS_REPLIES, HttpCache
 from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
 
-
 Bearer = Literal["none", "caller", "linked", "gate"]
 """Whose token a service is sent: nobody's, the caller's own, one that the caller has linked at the gate, or the gate's."""
 
