@@ -19,12 +19,15 @@ from gateway import assembly
 from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
-from gateway.core.mounts import Mounts
+from gateway.core.paths import Steps
 from gateway.core.ports import Dialect, Generations, Route
-from gateway.core.service import Service
+from gateway.core.principal import Principal
+from gateway.core.service import Description, Service
 from gateway.core.shares import share
 from gateway.core.sums import Family
 from gateway.core.switches import Wish
+from gateway.dialects.cave import CaveDialect
+from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -36,13 +39,14 @@ from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
 from gateway.doors.lists import openapi_list, openrpc_list
-from gateway.doors.mount import MountDoor, Upstreams, places_of
+from gateway.doors.mount import MountDoor
 from gateway.doors.mount_tools import MountLimits, MountTools
 from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, SwitchesDoor
 from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
+from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
@@ -104,10 +108,7 @@ class Gate:
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        services = assembly.shared(assembly.services(self.settings), *self.member.place)
         session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
-        self.services = services
-        self.upstreams = {service.qualified: self._upstream(service) for service in services}
         self.identities = await self._stack.enter_async_context(
             Identities.open(
                 state_dir=self.settings.state_dir,
@@ -118,33 +119,32 @@ class Gate:
                 now=self.wall(),
             )
         )
-        local = SharedGenerations(self.settings.state_dir / "generations")
+        self.local = local = SharedGenerations(self.settings.state_dir / "generations")
         self._stack.callback(local.close)
         self.generations: Generations = local
+        self.stamps: dict[str, bytes] = {}
+        self.stamps_for_replicas: dict[str, bytes] = {}
         await self._share()
         marks = self._pending_writes()
-        self.shelves = self._shelves(local)
-        jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
-        # In this order they are asked where a service's dialect is `auto`.
-        dialects: Mapping[str, Dialect] = {
-            "jsonrpc": jsonrpc,
-            "openapi": openapi,
-            "listed": ListedDialect(jsonrpc, openapi),
-        }
+        self.shelves = self._shelves()
+        self.policies = assembly.policies(self.settings)
+        self.estate = self._estate(local.id)
+        dialects = _dialects()
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
         self.discovery = discovery(
-            services,
+            self.estate.services.values(),
             dialects,
-            self.upstreams,
+            self.estate.upstreams,
             release=VERSION,
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
+            on_described=self._described,
         )
         self.relay: Relay = Relay(
             self.discovery,
-            assembly.policies(self.settings),
+            self.policies,
             self.tier,
             self.generations,
             self.flights,
@@ -161,7 +161,14 @@ class Gate:
             self.metrics.by_method,
             {tier.name: tier.status for tier in (self.disk, self.redis) if tier is not None},
         )
-        self.parts = Status(self.settings, self.discovery, self.upstreams, self.switches, self.servers)
+        self.parts = Status(
+            assembly.listeners(self.settings),
+            self.discovery,
+            self.estate.services,
+            self.estate.upstreams,
+            self.switches,
+            self.servers,
+        )
         self._publish()
         self.member.serve(self)
         await self._stack.enter_async_context(self.discovery)
@@ -183,14 +190,13 @@ class Gate:
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
         self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
         for name in assembly.listeners(self.settings):
-            door = self._mount_door(next(one for one in self.services if one.qualified == name))
+            door = self._mount_door(self.estate.services[name])
             self.service_addresses[name] = await self._listen({}, addresses, name, door)
 
     def _mount_door(self, own: Service | None = None) -> MountDoor:
         """The door to what is mounted, or to the one service of a port of its own."""
         limits = self.settings.limits
         public = self.settings.public_url
-        places = {one.qualified: places_of(one, own_port=own is not None) for one in self.services}
         tools = MountTools(
             relay=self.relay,
             entrance=self.entrance,
@@ -201,8 +207,10 @@ class Gate:
             pseudonym=self.member.pseudonym,
             public_origin=public.origin.encode() if public is not None and own is None else None,
             wall=self.wall,
+            site=self.estate.site,
+            learn=self._learn,
         )
-        return MountDoor(tools, Upstreams(self.upstreams, places), Mounts(self.services), own=own)
+        return MountDoor(tools, self.estate.upstreams, self.estate.mounts(own), own=own)
 
     async def _share(self) -> None:
         """With a Redis, what ends here ends on every replica, and what ends there ends here."""
@@ -222,7 +230,7 @@ class Gate:
                 state=folder / "bumps",
                 wall=self.wall,
                 monotonic=self.monotonic,
-                under=assembly.stamps(self.settings, redis.secret()),
+                under=self.stamps_for_replicas,
                 ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
             )
         )
@@ -240,27 +248,58 @@ class Gate:
             return None
         return marks
 
-    def _upstream(self, service: Service) -> HttpUpstream:
-        upstream = HttpUpstream(service)
-        self._stack.push_async_callback(upstream.close)
-        return upstream
+    def _estate(self, secret: bytes) -> Estate[HttpUpstream]:
+        """The services that the settings name, and those that others of them bring."""
+        redis = self.settings.cache.redis
+        here = assembly.stamps(self.settings, secret)
+        everywhere = {} if redis is None else assembly.stamps(self.settings, redis.secret())
 
-    def _shelves(self, local: SharedGenerations) -> Shelves:
+        def stamp(service: Service) -> None:
+            self.stamps[service.qualified] = assembly.stamp(service, here)
+            if everywhere:
+                self.stamps_for_replicas[service.qualified] = assembly.stamp(service, everywhere)
+
+        def fit(service: Service) -> Service:
+            return assembly.shared(service, *self.member.place)
+
+        named = assembly.services(self.settings)
+        sites = cave_sites(named, assembly.local_servers(self.settings))
+        brought = (part for site in sites.values() for part in site.parts())
+        estate = Estate(
+            [fit(one) for one in (*(one for one in named if one.name not in sites), *brought)],
+            sites,
+            connect=HttpUpstream,
+            fit=fit,
+            stamp=stamp,
+            saw=self.policies.saw,
+            folder=self.settings.state_dir / "datastacks",
+        )
+        self._stack.push_async_callback(estate.close)
+        return estate
+
+    def _described(self, service: Service, description: Description) -> None:
+        self.estate.described(service, description, self.discovery)
+
+    def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
+        self.estate.learn(service, inner, body, who, self.discovery)
+
+    def _shelves(self) -> Shelves:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
-        disk = self._disk(local)
+        disk = self._disk()
         tiers = [tier for tier in (disk, self.redis) if tier is not None]
         shelves = Shelves(tiers, disk.spools if disk is not None else None)
         self._stack.push_async_callback(shelves.settle)
         return shelves
 
-    def _disk(self, local: SharedGenerations) -> DiskTier | None:
+    def _disk(self) -> DiskTier | None:
         wanted = self.settings.cache.disk
         if wanted is None or not wanted.size:
             return None
         folder = wanted.path or self.settings.state_dir / "cache"
-        under = assembly.stamps(self.settings, local.id)
         try:
-            disk = DiskTier(folder, wanted.size, local, under, wall=self.wall, monotonic=self.monotonic)
+            disk = DiskTier(
+                folder, wanted.size, self.local, self.stamps, wall=self.wall, monotonic=self.monotonic
+            )
         except OSError as error:
             log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
             return None
@@ -279,7 +318,7 @@ class Gate:
                 upstream,
                 upstream,
             )
-            for name, upstream in self.upstreams.items()
+            for name, upstream in self.estate.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None
         }
 
@@ -293,6 +332,7 @@ class Gate:
                 self._forget_lanes()
                 forget = self.monotonic() + FORGET
             self._set_lanes()
+            self.estate.poll(self.discovery)
             if not self.draining:
                 self._patience()  # Others go by what was noted last.
             if self.identities.changed(self.wall()):
@@ -341,7 +381,7 @@ class Gate:
         }
 
     def _operator(self) -> dict[str, list[Place]]:
-        switches = SwitchesDoor(self.switches, self.upstreams, self.member.switch, self.wall)
+        switches = SwitchesDoor(self.switches, self.estate.upstreams, self.member.switch, self.wall)
         mounts = MountExplainer(self.relay, self.explainer, self._mount_door(), self.wall)
         explain = ExplainDoor(self.explainer, mounts, self.wall)
         return self._public() | {
@@ -462,7 +502,7 @@ class Gate:
             "version": VERSION,
             "uptime_seconds": round(self.wall() - self.started),
             "draining": self.draining,
-            "switches": self.switches.shown(self.upstreams),
+            "switches": self.switches.shown(self.estate.upstreams),
             "catalog": {"version": self.relay.catalog.version, "warnings": self.relay.catalog.warnings},
             "services": self.parts.services(self.wall(), self.monotonic()),
             "cache": {
@@ -509,6 +549,17 @@ class Gate:
         lost = await self.flights.settle(patience)
         if lost:
             log.warning("ended %d calls that did not end by themselves", lost)
+
+
+def _dialects() -> Mapping[str, Dialect]:
+    """The dialects, in the order in which they are asked where a service's is `auto`."""
+    jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
+    return {
+        "jsonrpc": jsonrpc,
+        "openapi": openapi,
+        "listed": ListedDialect(jsonrpc, openapi),
+        "cave": CaveDialect(openapi),
+    }
 
 
 @asynccontextmanager

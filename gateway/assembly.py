@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def policies(settings: config.Settings) -> Policies:
 
 
 def services(settings: config.Settings) -> tuple[Service, ...]:
-    """Every service, global and local."""
+    """Every service that the settings name, global and local."""
     return tuple(_services(settings))
 
 
@@ -48,15 +48,36 @@ def _services(settings: config.Settings) -> Iterator[Service]:
             yield _service(name, datastack, one, settings.limits)
 
 
-def stamps(settings: config.Settings, secret: bytes) -> dict[str, bytes]:
-    """What stands for the settings of each service, by qualified name: an entry made under others is void.
+def local_servers(settings: config.Settings) -> dict[str, tuple[str, ...]]:
+    """The origins that each entry of the settings trusts local servers at."""
+    return {name: one.local_servers for name, one in settings.services.items()}
 
-    `secret` keeps what the service is sent from being guessed from it.
-    """
+
+def entries(settings: config.Settings) -> dict[str, ServiceSettings]:
+    """What the settings say of each service, by the qualified name of what they say it of."""
     found = dict(settings.services.items())
     for datastack, section in settings.datastacks.items():
         found |= {f"{datastack}/{name}": one for name, one in section.services.items()}
-    return {name: _stamp(one, secret) for name, one in found.items()}
+    return found
+
+
+def stamps(settings: config.Settings, secret: bytes) -> dict[str, bytes]:
+    """What stands for the settings of each service, as they name it: a stored entry that was made under others is void.
+
+    `secret` keeps what the service is sent from being guessed from it.
+    """
+    return {name: _stamp(one, secret) for name, one in entries(settings).items()}
+
+
+def stamp(service: Service, stamps: Mapping[str, bytes]) -> bytes:
+    """What stands for a service: for one that others bring, also what is its own."""
+    own = stamps[service.entry or service.qualified]
+    if not service.entry:
+        return own
+    fills = (f"{name}={value}" for name, value in sorted(service.fills.items()))
+    return blake2b(
+        "\n".join([service.part, *service.urls, *fills]).encode(), digest_size=16, key=own
+    ).digest()
 
 
 def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
@@ -64,15 +85,14 @@ def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
     parts = [
         one.model_dump_json().encode(),
         *(f"{name}: {value}".encode() for name, value in _headers(one).items()),
+        b"" if one.token is None else one.token.get_secret_value().encode(),
     ]
     return blake2b(b"\n".join(parts), digest_size=16, key=secret).digest()
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:
     """The services with a port of their own, by qualified name."""
-    found = {name: one.listen for name, one in settings.services.items()}
-    for datastack, section in settings.datastacks.items():
-        found |= {f"{datastack}/{name}": one.listen for name, one in section.services.items()}
+    found = {name: one.listen for name, one in entries(settings).items()}
     return {name: address for name, address in found.items() if address is not None}
 
 
@@ -81,11 +101,9 @@ def addresses(settings: config.Settings) -> dict[str, Address]:
     return {CALLERS: settings.listen, OPERATORS: settings.operator.listen, **listeners(settings)}
 
 
-def shared(services: Iterable[Service], number: int, workers: int) -> tuple[Service, ...]:
-    """The services as one of several workers has them: with its share of the calls at once."""
-    return tuple(
-        dataclasses.replace(one, concurrency=share(one.concurrency, number, workers)) for one in services
-    )
+def shared(service: Service, number: int, workers: int) -> Service:
+    """A service as one of several workers has it: with its share of the calls at once."""
+    return dataclasses.replace(service, concurrency=share(service.concurrency, number, workers))
 
 
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:

@@ -37,6 +37,8 @@ _JITTER: Final = 0.1
 _LARGE: Final = 500
 
 _PLAIN: Final = "listed"
+_NAMED_ONLY: Final = frozenset({"cave"})
+"""Dialects that are spoken where the settings say so: what they understand are several services at once."""
 _MISTAKE: Final = "the gate could not use its description; the gate's log tells more"
 
 log = logging.getLogger(__name__)
@@ -116,6 +118,18 @@ class Watch:
         self.wake.set()
         return True
 
+    def give_up(self, outcome: Change | Fault) -> None:
+        """Tell this to those who wait for an answer: there will be none."""
+        for future in (*self.asking, *self.waiting):
+            if future.done():
+                continue
+            if isinstance(outcome, Change):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+        self.asking, self.waiting = [], []
+        self.settled.set()
+
     def request(self) -> asyncio.Future[Change]:
         """The outcome of a question that is yet to be asked."""
         future: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
@@ -129,7 +143,8 @@ class Discovery:
 
     A service that does not answer keeps its last good methods, marked as down, and delays nobody. `dialects` are
     tried in their order where a service's dialect is `auto`; `upstreams` are by the services' qualified names.
-    `on_change` is called with each new catalog. `monotonic` gives the time by which deadlines are set, in seconds.
+    `on_change` is called with each new catalog, and `on_described` with each new description, before: it may `add` and `drop`
+    services. `monotonic` gives the time by which deadlines are set, in seconds.
     `grace` is how many seconds the first catalog waits for services that are slow to answer.
     """
 
@@ -142,9 +157,11 @@ class Discovery:
         release: str,
         monotonic: Callable[[], float],
         on_change: Callable[[Catalog], None] = lambda _: None,
+        on_described: Callable[[Service, Description], None] = lambda *_: None,
         grace: float = 2.0,
         retries: Retries | None = None,
     ) -> None:
+        self._dialects = dialects
         self._watches = {
             one.qualified: Watch(one, upstreams[one.qualified], _candidates(one, dialects))
             for one in services
@@ -152,9 +169,10 @@ class Discovery:
         self._release = release
         self._monotonic = monotonic
         self._on_change = on_change
+        self._on_described = on_described
         self._grace = grace
         self._retries = retries or Retries()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_public = False
         self._current = self._catalog()
 
@@ -168,8 +186,8 @@ class Discovery:
         self._follow_all()
         try:
             async with asyncio.timeout(self._grace):
-                for watch in self._watches.values():
-                    await watch.settled.wait()
+                while waiting := [one for one in self._watches.values() if not one.settled.is_set()]:
+                    await waiting[0].settled.wait()  # what it says may bring others
         except TimeoutError:
             slow = [name for name, watch in self._watches.items() if not watch.settled.is_set()]
             log.warning("starting without %s: no answer yet", ", ".join(slow))
@@ -180,22 +198,48 @@ class Discovery:
         self._publish()
 
     def _follow_all(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._follow(watch), name=f"discovery of {name}")
-            for name, watch in self._watches.items()
-        ]
+        for watch in list(self._watches.values()):
+            self._begin(watch)
+
+    def _begin(self, watch: Watch) -> None:
+        name = watch.service.qualified
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.create_task(self._follow(watch), name=f"discovery of {name}")
 
     async def close(self) -> None:
         """Stop asking; returns when no task is left."""
-        tasks, self._tasks = self._tasks, []
+        tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for watch in self._watches.values():
-            for future in (*watch.asking, *watch.waiting):
-                if not future.done():
-                    future.set_exception(Unavailable("the gate is going down: try again later"))
-            watch.asking, watch.waiting = [], []
+            watch.give_up(Unavailable("the gate is going down: try again later"))
+
+    def add(self, service: Service, upstream: Upstream) -> None:
+        """Know of one more service, or of one that has changed, and ask it from now on.
+
+        Its methods are in the next catalog that it answers for; who adds it while another has described itself need not
+        wait: see `on_described`.
+        """
+        name = service.qualified
+        self.drop(name)
+        watch = self._watches[name] = Watch(service, upstream, _candidates(service, self._dialects))
+        if self._tasks:
+            self._begin(watch)
+
+    def drop(self, name: str) -> None:
+        """Forget the service of this qualified name, if there is one."""
+        watch = self._watches.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+        if watch is not None:
+            watch.give_up(Change(why="the service is no more"))
+
+    def publish(self) -> None:
+        """Have what was added or dropped known, where nothing else will."""
+        if self._is_public:
+            self._publish()
 
     async def __aenter__(self) -> Discovery:
         await self.start()
@@ -322,6 +366,9 @@ class Discovery:
     def _settle(self, watch: Watch, listing: Listing) -> Change:
         before, watch.listing = watch.listing, listing
         watch.show()
+        description = listing.offer.description
+        if description is not None and description is not before.offer.description:
+            self._on_described(watch.service, description)
         change = changes(before, listing)
         turned = watch.since is None or before.offer.down != listing.offer.down
         if turned:
@@ -367,7 +414,8 @@ def _candidates(service: Service, dialects: Mapping[str, Dialect]) -> Sequence[D
     # Whatever is asked in it, `listed` answers with what the operator wrote down: so it comes last, and only where
     # there is something to reach without a description.
     plain = service.mount is not None or service.has_port
-    return [dialect for kind, dialect in dialects.items() if kind != _PLAIN or plain]
+    kinds = dialects.keys() - _NAMED_ONLY - (set() if plain else {_PLAIN})
+    return [dialect for kind, dialect in dialects.items() if kind in kinds]
 
 
 async def listing_of(offer: Offer, previous: Listing) -> Listing:

@@ -9,12 +9,14 @@ from typing import Any, Final, Protocol
 
 from gateway.core.faults import Unavailable
 from gateway.core.listing import Change, Listing
-from gateway.core.service import Description
+from gateway.core.ports import Upstream
+from gateway.core.service import Description, Service
 from gateway.core.told import Told, offer_of, read, told, written
 from gateway.discovery import Discovery, Watch, listing_of
 
 _PATIENCE: Final = 15.0
 """Seconds that the first catalog waits for the worker that asks the services."""
+_MOST_EARLY: Final = 10_000
 _LARGE: Final = 256 * 1024
 """Characters of a description that is read in a thread."""
 
@@ -58,6 +60,9 @@ class SharedDiscovery(Discovery):
         self._hearing = asyncio.Lock()
         self._descriptions: dict[str, Description | None] = {}
         """What the others know of each service."""
+        self._early: dict[str, Told] = {}
+        """What was heard of services before that which brings them."""
+        self._heard: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Returns with the first catalog: of what the services answered, or of what the leader tells."""
@@ -100,7 +105,11 @@ class SharedDiscovery(Discovery):
     async def hear(self, one: Told) -> None:
         """Know of a service what the leader was answered."""
         watch = self._watches.get(one.service)
-        if watch is None or self._tasks:
+        if self._tasks:
+            return
+        if watch is None:
+            if len(self._early) < _MOST_EARLY or one.service in self._early:
+                self._early[one.service] = one.after(self._early.get(one.service))
             return
         async with self._hearing:
             description = watch.offer.description
@@ -111,6 +120,15 @@ class SharedDiscovery(Discovery):
         watch.settled.set()
         if all(each.settled.is_set() for each in self._watches.values()):
             self._enough.set()
+
+    def add(self, service: Service, upstream: Upstream) -> None:
+        """As `Discovery.add`; what was heard of it before is known then."""
+        super().add(service, upstream)
+        early = self._early.pop(service.qualified, None)
+        if early is not None:
+            task = asyncio.create_task(self.hear(early), name=f"what was heard of {service.qualified}")
+            self._heard.add(task)
+            task.add_done_callback(self._heard.discard)
 
     def begun(self) -> None:
         """The leader waits no longer for services that are slow to answer, nor do we."""

@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import to_builtins
 
+from gateway.core.service import Service
 from gateway.core.switches import Switches
 from gateway.discovery import Discovery
-from gateway.settings import Settings
+from gateway.settings import Address
 
 Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 
@@ -115,15 +116,17 @@ class Status:
 
     def __init__(
         self,
-        settings: Settings,
+        listens: Mapping[str, Address],
         discovery: Discovery,
+        services: Mapping[str, Service],
         upstreams: Mapping[str, Load],
         switches: Switches,
         listeners: Sequence[Listener],
     ) -> None:
-        """`upstreams` are by the services' qualified names; `listeners` may still grow."""
-        self._places = _places(settings)
+        """`services`, `upstreams` and `listens` (ports of services' own) are by qualified names; what there is may change."""
+        self._listens = listens
         self._discovery = discovery
+        self._services = services
         self._upstreams = upstreams
         self._switches = switches
         self._listeners = listeners
@@ -147,7 +150,8 @@ class Status:
                 "since": ago(health.since, monotonic),
                 "asked": ago(health.asked, monotonic),
                 "cordoned": cordon and {"by": cordon.by, "since": ago(cordon.since, wall)},
-                **self._places[name],
+                "mount": self._services[name].mount,
+                "listen": str(self._listens[name]) if name in self._listens else None,
                 **{attribute: getattr(self._upstreams[name], attribute) for attribute, *_ in _LOAD},
             }
         return told
@@ -174,7 +178,7 @@ class Status:
             "service_cordoned",
             "Whether an operator took the service out of service.",
             _SERVICE,
-            lambda: [((name,), float(name in self._switches.cordons)) for name in self._places],
+            lambda: [((name,), float(name in self._switches.cordons)) for name in self._services],
             alike=True,
         )
         numbers.gauge(
@@ -218,14 +222,3 @@ class Status:
         for one in self._listeners:
             total.update(one.counters.refused)
         return total
-
-
-def _places(settings: Settings) -> dict[str, dict[str, str | None]]:
-    """Where callers find each service beside `/rpc`: its mount, and its own port."""
-    services = dict(settings.services)
-    for datastack, section in settings.datastacks.items():
-        services |= {f"{datastack}/{name}": one for name, one in section.services.items()}
-    return {
-        name: {"mount": one.mount, "listen": None if one.listen is None else str(one.listen)}
-        for name, one in services.items()
-    }

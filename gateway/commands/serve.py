@@ -78,7 +78,7 @@ async def _serve(settings: Settings) -> None:
     async with running(settings) as gate:
         leave_tables_alone()
         operators = url(*gate.operator_address)
-        log.info("serving %d services; operators: %s", len(gate.upstreams), operators)
+        log.info("serving %d services; operators: %s", len(gate.estate.services), operators)
         print(f"ready {url(*gate.address)}", flush=True)
         await stopping.wait()
         log.info("draining, at most %.0f seconds", settings.shutdown_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -110,7 +110,10 @@ class Catalog:
         for one in self.listings.values():
             if one.service.datastack is not None:
                 self._local.setdefault(one.service.datastack, {})[one.service.name] = one
-        self._views: dict[tuple[tuple[int, ...], str | None], View] = {}
+        self._aliases = {
+            alias: one.service.name for one in self.listings.values() for alias in one.service.aliases
+        }
+        self._views: dict[tuple[Hashable, str | None], View] = {}
 
     @cached_property
     def version(self) -> str:
@@ -149,8 +152,10 @@ class Catalog:
         Raises `UnknownMethod` (suggesting only what may be called), `NeedsDatastack`, `UnknownDatastack`, or
         `UpstreamUnreachable` when the service has not described itself yet.
         """
-        namespace = name.partition(".")[0]
+        namespace, dot, rest = name.partition(".")
         listing = self._listing(namespace, datastack, access)
+        if listing is None and namespace in self._aliases:
+            return self.find(f"{self._aliases[namespace]}{dot}{rest}", datastack, access)
         if listing is not None:
             item = listing.items.get(name)
             if item is not None:
@@ -175,7 +180,7 @@ class Catalog:
         if datastack is None:
             return {}
         found = self._local.get(datastack)
-        if found is None:
+        if found is None or not any(_is_shown(one, access) for one in found.values()):
             known = self._open_datastacks(access)
             advice = f"use one of {', '.join(known)}" if known else "call without one"
             raise UnknownDatastack(f"no datastack is called {shown(datastack)}: {advice}", datastacks=known)
@@ -192,7 +197,9 @@ class Catalog:
             datastack
             for datastack, listings in sorted(self._local.items())
             if any(
-                _is_open(listing, access) for name, listing in listings.items() if namespace in (None, name)
+                _is_open(listing, access) and _is_shown(listing, access)
+                for name, listing in listings.items()
+                if namespace in (None, name)
             )
         ]
 
@@ -255,6 +262,9 @@ class Catalog:
         if any(local.values()):
             about["local"] = {name: where for name, where in local.items() if where}
         about["namespaces"] = namespaces
+        aliases = {alias: name for alias, name in self._aliases.items() if name in namespaces}
+        if aliases:
+            about["aliases"] = dict(sorted(aliases.items()))
         return about
 
 
@@ -272,6 +282,11 @@ def _is_open(listing: Listing, access: Access) -> bool:
     if not listing.items:
         return access.allows(f"{listing.service.qualified}.*")
     return any(access.allows(item.method.qualified) for item in listing.items.values())
+
+
+def _is_shown(listing: Listing, access: Access) -> bool:
+    """Whether the caller may know that there is the service's datastack."""
+    return not listing.service.hidden or listing.service.datastack in access.seen
 
 
 def _may_call(access: Access, listing: Listing, name: str) -> bool:

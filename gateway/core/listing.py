@@ -32,7 +32,9 @@ UNDESCRIBED: Final = "http"
 """The name, within its service, of the method that is whatever no document describes."""
 _VERBS: Final = 64
 _what_is_described = attrgetter(*Described.__dataclass_fields__)
-_what_is_said_besides = attrgetter("convention", "address", "version", "summary", "schemas", "left_out")
+_what_is_said_besides = attrgetter(
+    "convention", "address", "version", "summary", "schemas", "left_out", "datastacks"
+)
 
 
 @dataclass(frozen=True, eq=False)

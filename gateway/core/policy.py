@@ -13,6 +13,9 @@ from gateway.core.principal import Principal
 MEMO = 65536
 """How many decisions about method names are remembered for one set of policies."""
 
+SEEN = 256
+"""How many datastacks one principal may have been shown."""
+
 
 class Policy(Struct, frozen=True):
     """Which principals (`to`) may call which methods (`allow`); `operate` opens the operator's door to them.
@@ -73,11 +76,17 @@ def pattern(glob: str) -> str:
 
 
 class Access:
-    """What the principals of one set of policies may call: compiled once, each name decided once."""
+    """What the principals of one set of policies may call: compiled once, each name decided once.
 
-    def __init__(self, policies: Iterable[Policy], key: tuple[int, ...]) -> None:
+    `seen` are the datastacks that they have been shown by their own servers; see `Service.hidden`.
+    """
+
+    def __init__(
+        self, policies: Iterable[Policy], key: tuple[int, ...], seen: frozenset[str] = frozenset()
+    ) -> None:
         chosen = tuple(policies)
-        self.key = key
+        self.key = (key, seen)
+        self.seen = seen
         self.operate = any(policy.operate for policy in chosen)
         globs = [glob for policy in chosen for glob in policy.allow if not is_path(glob)]
         self._everything = "*" in globs
@@ -108,7 +117,8 @@ class Policies:
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         self._policies = tuple(policies)
-        self._access: dict[tuple[int, ...], Access] = {}
+        self._access: dict[tuple[tuple[int, ...], frozenset[str]], Access] = {}
+        self._seen: dict[tuple[str, str], frozenset[str]] = {}
         self._known: dict[Principal, Access] = {}
         self._last: tuple[Principal | None, Access] = (None, Access((), ()))
 
@@ -133,7 +143,22 @@ class Policies:
 
     def _compile(self, principal: Principal) -> Access:
         key = tuple(i for i, policy in enumerate(self._policies) if concerns(policy, principal))
-        access = self._access.get(key)
+        seen = self._seen.get((principal.issuer, principal.subject), frozenset())
+        access = self._access.get((key, seen))
         if access is None:
-            access = self._access[key] = Access((self._policies[i] for i in key), key)
+            if len(self._access) >= MEMO:
+                self._access.clear()
+            access = self._access[key, seen] = Access((self._policies[i] for i in key), key, seen)
         return access
+
+    def saw(self, principal: Principal, datastack: str) -> None:
+        """The principal was shown this datastack by its own server."""
+        who = (principal.issuer, principal.subject)
+        seen = self._seen.get(who, frozenset())
+        if datastack in seen or len(seen) >= SEEN:
+            return
+        if len(self._seen) >= MEMO:
+            self._seen.clear()
+        self._seen[who] = seen | {datastack}
+        self._known.clear()
+        self._last = (None, self._last[1])

@@ -51,7 +51,11 @@ class Service:
     or introspection.
 
     Where a dialect brings several services, `entry` is the name of what brought them in the settings, `part` which of them
-    this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …).
+    this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …). `home` is the address of
+    the server that they share, and `home_mount` the path at which callers see its root. Several of them may also be reached
+    below the same path, `common`: a request is for the one of whose `signs` two neighbouring steps of its path are one.
+    `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
+    shown its datastack by its own server.
     """
 
     name: str
@@ -86,6 +90,12 @@ class Service:
     entry: str = ""
     part: str = ""
     fills: Mapping[str, str] = field(default_factory=dict)
+    home: str = ""
+    home_mount: str = ""
+    common: str | None = None
+    signs: tuple[tuple[bytes, bytes], ...] = ()
+    aliases: tuple[str, ...] = ()
+    hidden: bool = False
 
     @property
     def qualified(self) -> str:
@@ -120,6 +130,7 @@ class Description:
 
     `convention` is the one by which it answered (`rpc.discover`, `system.describe`, …) and `address` where its
     calls go (for JSON-RPC: the path). `rpc_path` is where JSON-RPC calls go, None for what takes none. `left_out` counts the names that could not be taken, with an example.
+    `datastacks` are what it says of the datastacks that there are, by name; None for one of which it did not say it this time.
     """
 
     methods: tuple[Described, ...]
@@ -130,3 +141,4 @@ class Description:
     rpc_path: str | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    datastacks: Mapping[str, Mapping[str, Any] | None] | None = None

@@ -6,11 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
-
 from gateway.core.cache_status import in_a_word
 from gateway.core.call import NO_DEMAND
-from gateway.core.faults import BadRequest
+from gateway.core.faults import BadRequest, Unavailable
 from gateway.core.keys import person
 from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
@@ -28,6 +26,7 @@ from gateway.doors.dash import Dash
 from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
+from gateway.doors.mounted_moved import MountedMoved
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.notes import Notes
 from gateway.doors.passed import status_lines
@@ -48,26 +47,25 @@ _query = re.compile(rb"[!-~\x80-\xff]+").fullmatch
 _OWN = re.compile(rb"/+(?:%b)(?:[/?]|$)" % b"|".join(map(re.escape, sorted(RESERVED)))).match
 
 
-class Upstreams(Struct, frozen=True):
-    """What the door needs of the services: connections to them, and where they are."""
-
-    carriers: Mapping[str, Carrier]
-    places: Mapping[str, Places]
-
-
 class MountDoor:
     """Finds the service of a request by its path, and lets it pass."""
 
     def __init__(
-        self, tools: MountTools, upstreams: Upstreams, mounts: Mounts, *, own: Service | None = None
+        self,
+        tools: MountTools,
+        carriers: Mapping[str, Carrier],
+        mounts: Mounts,
+        *,
+        own: Service | None = None,
     ) -> None:
-        """`own` is the one service of a port that carries nothing else."""
+        """`carriers` are by the services' qualified names; `own` is the one service of a port, or what brings those it has."""
         self._tools = tools
         self._relay = tools.relay
-        self._upstreams = upstreams
+        self._carriers = carriers
         self._mounts = mounts
         self._own = own
         self._own_steps = () if own is None else mount_steps(judged_at(own))
+        self._places: dict[str, tuple[Service, Places]] = {}
 
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a service."""
@@ -92,7 +90,13 @@ class MountDoor:
         if query and not _query(query):
             return None
         dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer), data)
-        return dash or (MountedRpc if way.is_rpc else Mounted)(self._tools, caller, line, seen, way, query)
+        return dash or self._passes(way)(self._tools, caller, line, seen, way, query)
+
+    @staticmethod
+    def _passes(way: Way) -> type[Mounted]:
+        if way.site is not None:
+            return MountedMoved
+        return MountedRpc if way.is_rpc else Mounted
 
     def _from_stem(self, notes: Notes, line: bytes) -> Way | None:
         """The way of a new path, where another that begins like it tells whose it is."""
@@ -123,7 +127,7 @@ class MountDoor:
         cordons = self._relay.switches.cordons
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
-        if principal is None or (cordons and way.service.qualified in cordons):
+        if principal is None or way.site is not None or (cordons and way.service.qualified in cordons):
             return None
         if settled is None or settled.epoch != epoch:
             settled = self._settled(caller, notes, way, principal)
@@ -250,7 +254,7 @@ class MountDoor:
         line = b"%b %b" % (verb.encode("ascii"), target)
         try:
             found = self.way(verb, target)
-        except BadRequest as fault:
+        except (BadRequest, Unavailable) as fault:
             return Mounted(self._tools, caller, line, seen, None, b"", fault)
         if found is None:
             return None
@@ -267,13 +271,16 @@ class MountDoor:
         dash = self._dash(caller, line, seen, way, query, None, b"")
         if isinstance(dash, Dash):
             return dash
-        made = MountedRpc if way.is_rpc else Mounted
-        return made(self._tools, caller, line, seen, way, query)
+        return self._passes(way)(self._tools, caller, line, seen, way, query)
 
     def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
         """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""
         where = located(target, encoded_slash=True)
-        found = (self._own, 0) if self._own is not None else self._mounts.find(where.steps)
+        own = self._own
+        if own is not None and not own.entry:
+            found: tuple[Service, int] | None = (own, 0)
+        else:
+            found = self._mounts.find(where.steps) or (None if own is None else (own, 0))
         if found is None:
             return None
         service, depth = found
@@ -281,22 +288,39 @@ class MountDoor:
             located(where.path)
         rest = rest_of(where.path, depth) if depth else where.path
         inner = where.steps[depth:] or _ROOT
-        return self._way(verb, service, self._own_steps + where.steps, inner, rest), where.query
+        judged = self._own_steps + where.steps
+        if service.common is not None and service.mount is not None:
+            # Wherever it is reached, it is judged as the one service that it is.
+            judged = mount_steps(service.mount) + inner
+        return self._way(verb, service, judged, inner, rest), where.query
+
+    def _placed(self, service: Service) -> Places:
+        known = self._places.get(service.qualified)
+        if known is None or known[0] is not service:
+            known = self._places[service.qualified] = service, places_of(service, self._own)
+        return known[1]
 
     def _way(self, verb: str, service: Service, judged: Steps, inner: Steps, rest: bytes) -> Way:
         catalog, name = self._relay.catalog, service.qualified
-        listing = catalog.listings[name]
+        listing = catalog.listings.get(name)
+        if listing is None:
+            raise Unavailable(
+                f"The service {name!r} is just becoming known: try again in a moment.", retry_after=1
+            )
         way = Way(
             verb,
             service,
             listing,
-            self._upstreams.carriers[name],
-            self._upstreams.places[name],
+            self._carriers[name],
+            self._placed(service),
             catalog,
             judged,
             inner,
             rest,
         )
+        site = self._tools.site(service)
+        if site is not None and site.moves(service, inner):
+            way.site = site
         rpc_path = listing.rpc_steps
         if rpc_path is not None:
             way.is_rpc = verb in RPC_VERBS and inner == rpc_path
@@ -309,16 +333,21 @@ def judged_at(service: Service) -> str:
     return service.mount or f"/{service.name}"
 
 
-def places_of(service: Service, *, own_port: bool) -> Places:
-    """What leads back through the gate, of what a service says of its own addresses."""
+def places_of(service: Service, own: Service | None = None) -> Places:
+    """What leads back through the gate, of what a service says of its own addresses; `own` is the service of a port."""
     origins = set()
     base = b""
-    for url in service.urls:
+    # What shares a server with others speaks of the whole server's addresses.
+    for url in (service.home,) if service.home else service.urls:
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.rpartition("@")[2].partition("/")
         origins.add(normal_origin(f"{scheme}://{host}".encode("ascii", "replace")))
         base = base or (slash + path).rstrip("/").encode("ascii", "replace")
-    mount = "" if own_port or service.mount in (None, "/") else service.mount
+    if service.home:
+        root = "" if own is None or own.mount in (None, "/") else own.mount or ""
+        mount: str | None = service.home_mount.removeprefix(root)
+    else:
+        mount = "" if own is not None or service.mount in (None, "/") else service.mount
     return Places(frozenset(origins), base, (mount or "").encode("ascii"))
 
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.core.forwarded import Proxies
+from gateway.core.paths import Steps
 from gateway.core.ports import Observer
+from gateway.core.principal import Principal
+from gateway.core.service import Service
+from gateway.core.sites import Site
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
 from gateway.relay import Relay
@@ -26,7 +30,8 @@ class MountTools:
     """The parts of the gate that a mounted request meets.
 
     `pseudonym` is the gate's in Via fields; `public_origin` stands in links that lead back to the gate, None = the origin
-    that the caller used. `wall` tells seconds since 1970.
+    that the caller used. `wall` tells seconds since 1970. `site` says who changes what a service's answers would lead past
+    the gate, None for most; `learn` is told what a caller was shown there.
     """
 
     relay: Relay
@@ -38,3 +43,5 @@ class MountTools:
     pseudonym: bytes
     public_origin: bytes | None
     wall: Callable[[], float]
+    site: Callable[[Service], Site | None] = lambda _: None
+    learn: Callable[[Service, Steps, bytes, Principal], None] = lambda *_: None

@@ -14,6 +14,7 @@ from gateway.core.paths import Steps
 from gateway.core.places import Places
 from gateway.core.ports import Carrier, Tally
 from gateway.core.service import Service
+from gateway.core.sites import Site
 from gateway.core.verdict import Pass
 
 _MOST_PEERS: Final = 4
@@ -62,7 +63,7 @@ class Way:
 
     `judged` is the path as policies see it, `inner` the steps below the service's address, `rest` the same as it was
     sent. `is_rpc` = JSON-RPC calls go there; `below_rpc` = it is there or below, and no such call. `settled` is by
-    the caller's address.
+    the caller's address. `site` is who changes what would lead past the gate, where an answer may say such.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Way:
         "rest",
         "service",
         "settled",
+        "site",
         "verb",
     )
 
@@ -106,6 +108,7 @@ class Way:
         self.below_rpc = False
         self.settled: dict[str, Settled] = {}
         self.lineage: tuple[str, ...] | None = None
+        self.site: Site | None = None
 
     @property
     def is_known(self) -> bool:

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from gateway.settings.sections import Section
 from gateway.settings.values import HIDDEN, Seconds, Text, each, refusal
 
-_PLACEHOLDER = re.compile(r"\{params\.[^{}]+\}")
+_PLACEHOLDER = re.compile(r"\{params\.[^{}]+\}|\{dataset\}")
+"""A parameter of the call, or the dataset of a datastack whose service it is."""
 
 Globs = tuple[str | None, ...]
 

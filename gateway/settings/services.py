@@ -108,6 +108,14 @@ def _page_origin(value: Any) -> str:
     return "*" if value == "*" else origin(value).origin
 
 
+def _local_server(value: Any) -> str:
+    written = text(value)
+    scheme, star, host = written.partition("://*.")
+    if not star:
+        return origin(written).origin
+    return origin(f"{scheme}://{host}").origin.replace("://", "://*.", 1)
+
+
 def _http_request(written: str) -> str | None:
     """What is wrong with a verb and a path; each `{name}` of it is a parameter."""
     found = _HTTP_REQUEST.fullmatch(written)
@@ -126,6 +134,7 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
 PageOrigin = Annotated[str, PlainValidator(_page_origin)]
+LocalServer = Annotated[str, PlainValidator(_local_server)]
 ServiceName = Annotated[str, AfterValidator(_service_name)]
 MethodGlob = Annotated[str, AfterValidator(_method_glob)]
 ResultKind = Literal["array", "table", "bytes", "volume", "source", "tables"]
@@ -252,9 +261,12 @@ class Service(Section):
 
     `bearer` says whose token it is sent: nobody's, the caller's own (`forward_token: true` says the same), one that the
     caller has linked, or the gate's, which is `token`.
+
+    Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
+    servers at, `https://*.host` for any below a host.
     """
 
-    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed"], Word] = "auto"
+    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed", "cave"], Word] = "auto"
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
     summary: Text | None = None
     rpc_path: RpcPath | None = None
@@ -264,6 +276,7 @@ class Service(Section):
     token: HeaderValue | None = None
     forward_token: Flag = False
     bearer: Annotated[Literal["none", "caller", "linked", "gate"], Word] | None = None
+    local_servers: Annotated[tuple[LocalServer, ...], BeforeValidator(several)] = ()
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0
     refresh: Timeout = 300.0
@@ -315,6 +328,13 @@ class Service(Section):
                 raise refusal(f"`{item}` is the service's `item` already", "mark one method", key)
             item = name if rule.item else item
         return value
+
+    @model_validator(mode="after")
+    def _only_deployments_have_local_servers(self) -> "Service":
+        if self.local_servers and self.dialect != "cave":
+            fix = "write `dialect: cave`, or remove `local_servers`"
+            raise refusal("only the dialect `cave` has local servers", fix, ("local_servers",))
+        return self
 
     @model_validator(mode="after")
     def _requests_are_for_what_describes_nothing(self) -> "Service":
