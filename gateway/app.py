@@ -13,6 +13,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from aiohttp import ClientSession, DummyCookieJar
 
 from gateway import assembly
@@ -26,6 +27,7 @@ from gateway.core.service import Description, Service
 from gateway.core.shares import share
 from gateway.core.sums import Family
 from gateway.core.switches import Wish
+from gateway.core.vouching import bearer_of, told_of
 from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.jsonrpc import JsonRpcDialect
@@ -51,6 +53,7 @@ from gateway.flights import Flights
 from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
+from gateway.identity.introspection import Terms
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.relay import Relay
 from gateway.settings import Address, Settings
@@ -115,6 +118,7 @@ class Gate:
                 local_tokens=self.settings.identity.local_tokens,
                 keys=[key.get_secret_value() for key in self.settings.identity.signing_keys],
                 trusted=[Trusted(*pair) for pair in assembly.issuers(self.settings)],
+                vouching=_vouching(self.settings),
                 session=session,
                 now=self.wall(),
             )
@@ -153,6 +157,7 @@ class Gate:
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
             marks=marks,
+            bearer=self._bearer,
         )
         self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
         self.holdings = Holdings(
@@ -185,6 +190,7 @@ class Gate:
             draining=lambda: self.draining,
             wall=self.wall,
             challenge=www_authenticate,
+            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
         )
         addresses = assembly.addresses(self.settings)
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
@@ -209,6 +215,7 @@ class Gate:
             wall=self.wall,
             site=self.estate.site,
             learn=self._learn,
+            vouch=self._vouch if any(one.stand_in for one in self.settings.identity.introspection) else None,
         )
         return MountDoor(tools, self.estate.upstreams, self.estate.mounts(own), own=own)
 
@@ -276,6 +283,16 @@ class Gate:
         )
         self._stack.push_async_callback(estate.close)
         return estate
+
+    def _bearer(self, service: Service, principal: Principal) -> str | None:
+        return bearer_of(service, principal, None)
+
+    def _vouch(self, credential: str | None, principal: Principal) -> bytes | None:
+        """What is said of a token's owner: by who vouches for it, or of one of the gate's own."""
+        if credential is None or principal.anonymous:
+            return None
+        found = self.identities.vouched(credential, self.wall())
+        return orjson.dumps(told_of(principal) if found is None else found[1].said)
 
     def _described(self, service: Service, description: Description) -> None:
         self.estate.described(service, description, self.discovery)
@@ -549,6 +566,14 @@ class Gate:
         lost = await self.flights.settle(patience)
         if lost:
             log.warning("ended %d calls that did not end by themselves", lost)
+
+
+def _vouching(settings: Settings) -> list[Terms]:
+    """Who is asked about tokens that say nothing of themselves."""
+    return [
+        Terms(one.url.text.rstrip("/"), one.fresh, one.negative, one.stale, one.stand_in)
+        for one in settings.identity.introspection
+    ]
 
 
 def _dialects() -> Mapping[str, Dialect]:

@@ -107,6 +107,7 @@ def shared(service: Service, number: int, workers: int) -> Service:
 
 
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
+    bearer = one.bearer or ("caller" if one.forward_token else "none")
     return Service(
         name=name,
         datastack=datastack,
@@ -133,16 +134,17 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         encoded_slash=one.encoded_slash,
         underscores=one.underscores,
         keep_host=one.keep_host,
-        http_cache=_http_cache(one.http_cache),
-        bearer=one.bearer or ("caller" if one.forward_token else "none"),
+        http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
+        bearer=bearer,
         token=None if one.token is None else one.token.get_secret_value(),
+        vouches="" if one.vouched_by is None else one.vouched_by.text.rstrip("/"),
     )
 
 
-def _http_cache(one: HttpCacheSettings) -> HttpCache:
+def _http_cache(one: HttpCacheSettings, *, by_person: bool) -> HttpCache:
     heuristic = Heuristic(one.heuristic, one.heuristic_max)
     names = tuple(sorted({name.lower().encode() for name in one.vary_on}))
-    return HttpCache(one.enabled, heuristic, names, one.accept_encoding)
+    return HttpCache(one.enabled, heuristic, names, one.accept_encoding, by_person)
 
 
 def _cors(one: CorsSettings) -> Cors:

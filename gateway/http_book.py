@@ -256,7 +256,10 @@ class HttpBook:
         if not self._switches.cache:  # switched off while the trip went on
             return "switched off"
         exchange = Exchange(wanted.demand, wanted.credential, wanted.special, requested, received)
-        return storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
+        found = storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
+        if wanted.settings.by_person and wanted.rule is BY_THE_REPLY and not isinstance(found, str):
+            return replace(found, private=True)
+        return found
 
     def store(
         self,

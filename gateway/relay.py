@@ -35,6 +35,7 @@ from gateway.core.policy import Policies
 from gateway.core.ports import FarTiers, Generations, Marks, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
+from gateway.core.service import Service
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
@@ -88,8 +89,13 @@ class Relay:
         switches: Switches | None = None,
         far: FarTiers | None = None,
         marks: Marks | None = None,
+        bearer: Callable[[Service, Principal], str | None] = lambda *_: None,
     ) -> None:
-        """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines."""
+        """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
+
+        `bearer` says which token a service is sent for a caller, and raises the fault of one who has none.
+        """
+        self.bearer = bearer
         self._marks = marks
         self.policies = policies
         self.catalog = Catalog()
@@ -331,8 +337,10 @@ class Relay:
     def solo(self, call: Call, verdict: Miss | Pass) -> Trip | None:
         """A trip for a safe call, which was admitted and judged just now, that the caller carries through by himself.
 
-        None where there is somebody to join, or a farther tier to ask, or a write to be made.
+        None where there is somebody to join, or a farther tier to ask, or a write to be made, or a token to be sent.
         """
+        if self.routes[call.method.service].service.bearer != "none":
+            return None
         if isinstance(verdict, Miss):
             if self.may_recall(verdict, call.demand):
                 return None
@@ -462,6 +470,8 @@ class Relay:
 
     async def _perform(self, call: Call) -> Reply:
         route = self.routes[call.method.service]
+        if route.service.bearer != "none":
+            call = replace(call, bearer=self.bearer(route.service, call.principal))
         try:
             return await route.dialect.perform(call, route.service, route.address, route.upstream)
         except Fault:

@@ -20,6 +20,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 ENVIRON = {
     "HOME": "/home/ada",
     "CRYOSPARC_LICENSE_ID": "lic",
+    "CAVE_TOKEN": "cave",
     "LABGATE_DEMO_JOBS": "http://127.0.0.1:39002",
     "LABGATE_DEMO_FILES": "http://127.0.0.1:39100",
     "LABGATE_REDIS_PASSWORD": "hunter2",

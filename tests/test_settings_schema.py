@@ -124,7 +124,7 @@ def test_names_that_no_service_may_have_are_refused(tmp_path: Path, name: str) -
                 words,
             )
             for right, words in (
-                ("view:{dataset}", "placeholder that is none"),
+                ("view:{other}", "placeholder that is none"),
                 ("view:{params.dataset", "placeholder that is none"),
                 ("{params.kind}:x", "begins with what a caller says"),
                 ("group:", "does not say which group"),

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from gateway.commands.options import add_config, config_path, settings_of
 from gateway.core.claims import LOCAL
 from gateway.core.faults import Unauthenticated
+from gateway.core.vouching import token_id as opaque_id
 from gateway.identity import ledger, state
 from gateway.identity.errors import IdentityError
 from gateway.identity.local import MAX_TTL, issue
@@ -27,6 +29,8 @@ TTL = 30 * 86400.0
 """Seconds that a token lasts unless `--ttl` says otherwise."""
 
 _LONGEST_INPUT = 16384
+_OPAQUE = re.compile(r"[A-Za-z0-9_~+/-]{16,}=*")
+"""A token that says nothing of itself: a JWT has dots."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,15 +157,20 @@ def _announce(redis: Redis, token_id: str) -> None:
 
 
 def _id_within(text: str) -> str:
-    """The id of one of the gate's own tokens. Whether it still holds does not matter: it shall not."""
+    """The id of one of the gate's own tokens, or of one that says nothing of itself.
+
+    Whether it still holds does not matter: it shall not.
+    """
+    if _OPAQUE.fullmatch(text.strip()):
+        return opaque_id(text.strip())
     try:
         token = opened(text.strip())
     except Unauthenticated as fault:
         raise IdentityError(f"what came on stdin is no token: {fault.message}") from fault
-    token_id = token.claims.get("jti")
-    if token.issuer != LOCAL or not isinstance(token_id, str) or not token_id:
+    own = token.claims.get("jti")
+    if token.issuer != LOCAL or not isinstance(own, str) or not own:
         raise IdentityError("the token on stdin was made by another issuer: revoke it there")
-    return ledger.resolve(token_id, ())
+    return ledger.resolve(own, ())
 
 
 def _standing(token: ledger.Issued, revoked: dict[str, float], now: float) -> str:

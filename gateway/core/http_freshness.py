@@ -36,6 +36,8 @@ class HttpCache(Struct, frozen=True):
     heuristic: Heuristic = Heuristic()
     vary_on: tuple[bytes, ...] = ()
     accept_encoding: bool = True
+    by_person: bool = False
+    """Whether the service sees who asks: then what its replies let be shared is shared with nobody."""
 
 
 BY_ITS_REPLIES: Final = HttpCache()

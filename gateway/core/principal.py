@@ -7,10 +7,20 @@ from msgspec import Struct
 ANONYMOUS_ISSUER = "anonymous"
 
 
+class Bearer(Struct, frozen=True, gc=False):
+    """A token that may be sent on; it shows itself nowhere."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "Bearer(…)"
+
+
 class Principal(Struct, frozen=True, gc=False):
     """Whom a credential speaks for.
 
-    `expires` is when the credential ends, in seconds since 1970; `token_id` is its own id (`jti`).
+    `expires` is when the credential ends, in seconds since 1970; `token_id` is its own id (`jti`). `bearer` is the credential
+    itself, where services may be sent it that the same issuer is for.
     """
 
     subject: str
@@ -19,6 +29,7 @@ class Principal(Struct, frozen=True, gc=False):
     scopes: tuple[str, ...] = ()
     expires: float = float("inf")
     token_id: str | None = None
+    bearer: Bearer | None = None
 
     @property
     def anonymous(self) -> bool:

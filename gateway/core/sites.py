@@ -44,3 +44,6 @@ class Site(Protocol):
 
         Raises ValueError for what cannot be read.
         """
+
+    def asks_who(self, service: Service, verb: str, inner: Steps) -> bool:
+        """Whether a request asks whom a token speaks for, so that the gate can answer it."""

@@ -46,6 +46,8 @@ class Asked(Occasion):
     """One HTTP request, as every door behind aiohttp is given it."""
 
     request: web.BaseRequest
+    token_name: str | None = None
+    """The parameter of the address that is the caller's token, and nothing for a door."""
 
 
 class Terms(Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from gateway.core.credentials import credential
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.ports import Identity
+from gateway.core.presented import Presented, presented
 from gateway.core.principal import ANONYMOUS, Principal
 from gateway.core.reply import Fields
 
@@ -33,8 +34,13 @@ class Entrance:
         draining: Callable[[], bool],
         wall: Callable[[], float],
         challenge: Callable[[Unauthenticated], str],
+        token_name: bytes | None = None,
     ) -> None:
-        """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`."""
+        """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+
+        `token_name` is that of a cookie, and of a parameter in an address, in which a token may be shown too.
+        """
+        self.token_name = token_name
         self._identity = identity
         self._anonymous = anonymous
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -60,6 +66,12 @@ class Entrance:
         """Refuse new work while the gate is going down."""
         if self._draining():
             raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
+
+    def presented(self, fields: Fields, in_query: bytes | None = None) -> Presented:
+        """The fields with the caller's token where it belongs, wherever it was shown."""
+        if self.token_name is None:
+            return Presented(fields)
+        return presented(fields, self.token_name, in_query)
 
     def credential(self, fields: Fields) -> str | None:
         """The caller's credential, None for the anonymous caller where there may be one. Raises `Unauthenticated`."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.call import NO_DEMAND
-from gateway.core.faults import BadRequest, Unavailable
+from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.keys import person
 from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
@@ -17,6 +17,7 @@ from gateway.core.paths import Steps, located, plain_steps, rest_of
 from gateway.core.places import Places, normal_origin
 from gateway.core.policy import Access
 from gateway.core.ports import Carrier
+from gateway.core.presented import without_token
 from gateway.core.principal import Principal
 from gateway.core.service import Service
 from gateway.core.storing import why_passed
@@ -28,7 +29,8 @@ from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_moved import MountedMoved
 from gateway.doors.mounted_rpc import MountedRpc
-from gateway.doors.notes import Notes
+from gateway.doors.mounted_vouched import MountedVouched
+from gateway.doors.notes import Notes, notes_of, seen_with
 from gateway.doors.passed import status_lines
 from gateway.doors.wanting import chooses_of
 from gateway.doors.way import Settled, Way
@@ -87,13 +89,15 @@ class MountDoor:
         if way is None or way.catalog is not self._relay.catalog:
             return None
         query = b"" if mark < 0 else line[mark:]
-        if query and not _query(query):
+        if query and (not _query(query) or self._shows_token(query)):
             return None
         dash = self._dash(caller, line, seen, way, query, way.settled.get(caller.peer), data)
         return dash or self._passes(way)(self._tools, caller, line, seen, way, query)
 
     @staticmethod
     def _passes(way: Way) -> type[Mounted]:
+        if way.asks_who:
+            return MountedVouched
         if way.site is not None:
             return MountedMoved
         return MountedRpc if way.is_rpc else Mounted
@@ -127,7 +131,7 @@ class MountDoor:
         cordons = self._relay.switches.cordons
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
-        if principal is None or way.site is not None or (cordons and way.service.qualified in cordons):
+        if principal is None or way.is_special or (cordons and way.service.qualified in cordons):
             return None
         if settled is None or settled.epoch != epoch:
             settled = self._settled(caller, notes, way, principal)
@@ -253,15 +257,16 @@ class MountDoor:
         """Whoever answers the request; None where it is for the gate's own doors."""
         line = b"%b %b" % (verb.encode("ascii"), target)
         try:
+            if self._shows_token(target):
+                target, seen = self._taken_from(target, seen)
+                line = b"%b %b" % (verb.encode("ascii"), target)
             found = self.way(verb, target)
-        except (BadRequest, Unavailable) as fault:
+        except (BadRequest, Unauthenticated, Unavailable) as fault:
             return Mounted(self._tools, caller, line, seen, None, b"", fault)
         if found is None:
             return None
         way, query = found
-        notes: Notes | None = seen.notes
-        if notes is None:
-            notes = seen.notes = Notes(seen.fields)
+        notes = notes_of(seen, self._tools.entrance)
         if target.startswith(b"/"):
             known = line[: len(line) - len(query)]
             notes.keep(known, way)
@@ -272,6 +277,19 @@ class MountDoor:
         if isinstance(dash, Dash):
             return dash
         return self._passes(way)(self._tools, caller, line, seen, way, query)
+
+    def _shows_token(self, target: bytes) -> bool:
+        """Whether a token may stand in the address."""
+        name = self._tools.entrance.token_name
+        return name is not None and b"?" in target and (name in target or b"%" in target)
+
+    def _taken_from(self, target: bytes, seen: Seen) -> tuple[bytes, Seen]:
+        """The target without the token in it, and the lines with it. Raises `Unauthenticated`."""
+        entrance = self._tools.entrance
+        if entrance.token_name is None:
+            return target, seen
+        target, token = without_token(target, entrance.token_name)
+        return target, seen if token is None else seen_with(seen, token, entrance)
 
     def way(self, verb: str, target: bytes) -> tuple[Way, bytes] | None:
         """Where a request for this target goes, and its query; None if it is for nobody here. Raises `BadRequest`."""
@@ -319,8 +337,9 @@ class MountDoor:
             rest,
         )
         site = self._tools.site(service)
-        if site is not None and site.moves(service, inner):
-            way.site = site
+        if site is not None:
+            way.site = site if site.moves(service, inner) else None
+            way.asks_who = self._tools.vouch is not None and site.asks_who(service, verb, inner)
         rpc_path = listing.rpc_steps
         if rpc_path is not None:
             way.is_rpc = verb in RPC_VERBS and inner == rpc_path

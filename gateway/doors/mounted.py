@@ -24,15 +24,17 @@ from gateway.core.forwarded import forwarded_lines, via_line
 from gateway.core.method import Method
 from gateway.core.passing import of_request
 from gateway.core.ports import Lease
+from gateway.core.presented import check_cookie
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.storing import why_passed
 from gateway.core.verdict import pass_for
+from gateway.core.vouching import bearer_fields
 from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
-from gateway.doors.way import Settled
+from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
@@ -92,6 +94,9 @@ class Mounted(MountedCached):
             return
         if notes.fault is not None:
             raise notes.fault
+        if notes.by_cookie and (way.verb not in SAFE or self.upgrades):
+            origin = self._origin()
+            check_cookie(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
         now = tools.wall()
         principal = notes.principal(tools.relay.epoch, now)
         if principal is None:
@@ -206,6 +211,8 @@ class Mounted(MountedCached):
         )
         if notes.request_id is not None:
             kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
+        if way.service.bearer != "none":
+            kept = self._vouched(kept)
         owners = self.tools.cookies
         lines = b"".join(
             (
@@ -220,6 +227,12 @@ class Mounted(MountedCached):
         if b"cookie" not in notes.first and not way.is_rpc and not self.upgrades and passed is fields:
             notes.keep_lines(way.service.qualified, self.caller.peer, lines)
         return lines
+
+    def _vouched(self, fields: Fields) -> Fields:
+        """The fields with the token that the service is sent for this caller, unless they hold one for it."""
+        if any(name.lower() == b"authorization" for name, _ in fields):
+            return fields
+        return (*fields, *bearer_fields(self.tools.relay.bearer(self._way.service, self._principal)))
 
     def seconds_left(self) -> float:
         """How long the caller still waits for the answer to begin."""

@@ -23,7 +23,7 @@ from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
 from gateway.doors.attending import CALLER_GONE
 from gateway.doors.mount_tools import MountTools
-from gateway.doors.notes import Notes
+from gateway.doors.notes import notes_of
 from gateway.doors.passed import reply_head, status_lines
 from gateway.doors.way import Way
 from gateway.wire.connection import Connection
@@ -75,10 +75,7 @@ class MountedReply(Passage):
         self.way = way
         self.query = query
         self.trouble = trouble
-        notes: Notes | None = seen.notes
-        if notes is None:
-            notes = seen.notes = Notes(seen.fields)
-        self.notes = notes
+        self.notes = notes = notes_of(seen, tools.entrance)
         self.id = notes.request_id or new_id()
         self.upgrades = caller.head.upgrade
 

@@ -11,6 +11,7 @@ from gateway.core.catalog import Catalog
 from gateway.core.faults import Fault
 from gateway.core.forwarded import check_loop
 from gateway.core.policy import Access
+from gateway.core.presented import Presented
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.serving import SPECIAL
@@ -18,6 +19,7 @@ from gateway.core.storing import choosing, own_credential
 from gateway.doors.asked import given_id, patience_of
 from gateway.doors.entrance import Entrance
 from gateway.doors.way import Settled, Way
+from gateway.wire.lane import Seen
 
 CHECKED_SECONDS: Final = 0.25
 """For how long a caller's verdict is not asked for again; the epoch ends it at once."""
@@ -41,6 +43,7 @@ class Notes:
         "_principal",
         "_version",
         "asked",
+        "by_cookie",
         "choosing",
         "credential",
         "demand",
@@ -69,6 +72,8 @@ class Notes:
         self.special = not SPECIAL.isdisjoint(self.first)
         """Whether a part is asked for, or a condition made."""
         self.credential: str | None = None
+        self.by_cookie = False
+        """Whether nothing but a cookie shows the token."""
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
@@ -149,6 +154,31 @@ class Notes:
         if len(self.ways) >= _MOST_WAYS:
             self.ways.clear()
         self.ways[line] = way
+
+
+def notes_of(seen: Seen, entrance: Entrance) -> Notes:
+    """What the lines say, found out once; the token that they show is where it belongs from then on."""
+    notes: Notes | None = seen.notes
+    if notes is None:
+        said = entrance.presented(seen.fields)
+        seen.fields = said.fields
+        notes = seen.notes = _noted(said)
+    return notes
+
+
+def seen_with(seen: Seen, token: bytes, entrance: Entrance) -> Seen:
+    """The same lines with a token that stood in the address; nobody remembers them."""
+    said = entrance.presented(seen.fields, token)
+    made = Seen(seen.head, seen.bodiless, said.fields)
+    made.notes = _noted(said)
+    return made
+
+
+def _noted(said: Presented) -> Notes:
+    notes = Notes(said.fields)
+    notes.by_cookie = said.by_cookie
+    notes.fault = notes.fault or said.fault
+    return notes
 
 
 def vet(notes: Notes, fields: Fields, entrance: Entrance, pseudonym: bytes) -> None:

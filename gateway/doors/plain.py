@@ -101,7 +101,7 @@ class PlainDoor:
                 f"{method.name} may change something: call it by POST, its arguments a JSON object.",
                 allow="POST",
             )
-        query = list(asked.request.rel_url.query.items())
+        query = [pair for pair in asked.request.rel_url.query.items() if pair[0] != asked.token_name]
         if _reads(asked):
             raw = arguments(method, query)
         else:

@@ -21,6 +21,8 @@ from gateway.core.faults import (
 )
 from gateway.core.forwarded import check_loop
 from gateway.core.ports import Observer, Visit
+from gateway.core.presented import check_cookie, without_token
+from gateway.core.principal import Principal
 from gateway.doors.asked import Asked, datastack, is_plain, request_id
 from gateway.doors.attending import attend
 from gateway.doors.encodings import JSON, of_answer
@@ -88,7 +90,7 @@ class Reception:
             return await place.door.answer(asked)
         self._entrance.check_open()
         check_loop(request.raw_headers, self._pseudonym)
-        asked.principal = await self._entrance.identify(request.raw_headers)
+        asked.principal = await self._identified(asked)
         asked.visit.subject = asked.principal.subject
         access = self._relay.policies.access(asked.principal)
         if place.operators and not access.operate:
@@ -98,6 +100,20 @@ class Reception:
         asked.datastack = datastack(request, self._relay.catalog.datastacks)
         asked.view = self._relay.catalog.view(access, asked.datastack)
         return await place.door.answer(asked)
+
+    async def _identified(self, asked: Asked) -> Principal:
+        """The caller, wherever their token stands."""
+        request, entrance = asked.request, self._entrance
+        fields, token = tuple(request.raw_headers), None
+        if entrance.token_name is not None:
+            _, token = without_token(request.path_qs.encode(), entrance.token_name)
+            asked.token_name = entrance.token_name.decode("ascii")
+        said = entrance.presented(fields, token)
+        if said.fault is not None:
+            raise said.fault
+        if said.by_cookie and request.method not in ("GET", "HEAD"):
+            check_cookie(fields, f"{request.scheme}://{request.host}".encode())
+        return await entrance.identify(said.fields)
 
     def _place(self, path: str, verb: str) -> Place:
         """The place at a path that takes the verb."""

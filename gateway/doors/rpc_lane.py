@@ -19,7 +19,7 @@ from gateway.core.verdict import Entry
 from gateway.doors.asked import Occasion, Terms, new_id, new_number
 from gateway.doors.encodings import JSON, of_answer, of_body
 from gateway.doors.entrance import Entrance
-from gateway.doors.notes import Notes, vet
+from gateway.doors.notes import notes_of, vet
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_guest import RpcGuest
 from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME
@@ -314,9 +314,9 @@ class RpcLane:
             return None
         if head.upgrade or head.expects or not 0 <= head.length <= self._limits.body:
             return None
-        notes: Notes | None = seen.notes
-        if notes is None:
-            notes = seen.notes = Notes(seen.fields)
+        notes = notes_of(seen, self._entrance)
+        if notes.by_cookie:
+            return None
         try:
             vet(notes, seen.fields, self._entrance, self._pseudonym)
             reading = of_body(notes.text(b"content-type"), notes.text(b"content-encoding"))

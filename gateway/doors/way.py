@@ -63,10 +63,12 @@ class Way:
 
     `judged` is the path as policies see it, `inner` the steps below the service's address, `rest` the same as it was
     sent. `is_rpc` = JSON-RPC calls go there; `below_rpc` = it is there or below, and no such call. `settled` is by
-    the caller's address. `site` is who changes what would lead past the gate, where an answer may say such.
+    the caller's address. `site` is who changes what would lead past the gate, where an answer may say such; `asks_who` = the
+    gate itself may say whom the caller's token speaks for.
     """
 
     __slots__ = (
+        "asks_who",
         "below_rpc",
         "carrier",
         "catalog",
@@ -109,6 +111,12 @@ class Way:
         self.settled: dict[str, Settled] = {}
         self.lineage: tuple[str, ...] | None = None
         self.site: Site | None = None
+        self.asks_who = False
+
+    @property
+    def is_special(self) -> bool:
+        """Whether its answers are more than passed on."""
+        return self.site is not None or self.asks_who
 
     @property
     def is_known(self) -> bool:

@@ -12,10 +12,12 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
-from gateway.core.faults import Unauthenticated
+from gateway.core.faults import Unauthenticated, Unavailable
 from gateway.core.principal import ANONYMOUS_ISSUER, Principal
+from gateway.core.vouching import Vouched
 from gateway.identity import local, state
 from gateway.identity.errors import IdentityError
+from gateway.identity.introspection import MiddleAuth, Terms
 from gateway.identity.keysets import FileKeys, FixedKeys, KeySource, UrlKeys
 from gateway.identity.ledger import Revocations
 from gateway.identity.signing import signing_keys
@@ -49,8 +51,9 @@ class Identities:
     Times are seconds since 1970 and come in with each question.
     """
 
-    def __init__(self, revocations: Revocations | None) -> None:
-        """Made by `open`; `revocations` are those of the gate's own tokens."""
+    def __init__(self, revocations: Revocations | None, vouching: Sequence[MiddleAuth] = ()) -> None:
+        """Made by `open`; `revocations` are what was taken back at the gate, `vouching` is asked in order."""
+        self._vouching = vouching
         self._revocations = revocations
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
@@ -68,17 +71,19 @@ class Identities:
         trusted: Sequence[Trusted],
         session: ClientSession,
         now: float,
+        vouching: Sequence[Terms] = (),
     ) -> AsyncIterator[Identities]:
         """Ready to be asked; keys of other issuers are fetched in the background, by the session.
 
-        `keys` are PEM texts: without any the gate's own key is the one in `state_dir`, made if there is none.
+        `keys` are PEM texts: without any the gate's own key is the one in `state_dir`, made if there is none. `vouching` are
+        asked about tokens that say nothing of themselves.
         Raises IdentityError when a key, a file or the folder cannot be used.
         """
         revocations = None
-        if local_tokens:
+        if local_tokens or vouching:
             state.prepare(state_dir)
             revocations = Revocations(state_dir)
-        identities = cls(revocations)
+        identities = cls(revocations, [MiddleAuth(terms, session) for terms in vouching])
         if local_tokens:
             identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
         for entry in trusted:
@@ -93,12 +98,28 @@ class Identities:
         finally:
             for _, source in identities._issuers.values():
                 await source.close()
+            for one in identities._vouching:
+                await one.close()
 
     def known(self, credential: str, now: float) -> Principal | None:
         """The principal of a credential that was verified before, if that verdict still holds."""
         self._look(now)
         verdict = self._memo.get(_key(credential))
-        return verdict.principal if verdict is not None and now < verdict.until else None
+        if verdict is not None:
+            return verdict.principal if now < verdict.until else None
+        vouched = self.vouched(credential, now)
+        return None if vouched is None else vouched[1].principal
+
+    def vouched(self, credential: str, now: float) -> tuple[str, Vouched] | None:
+        """Who vouches for a credential that says nothing of itself, and what they say; if they were asked before."""
+        for one in self._vouching:
+            found = one.vouched(credential, now)
+            if found is not None and not self._is_revoked(found.principal):
+                return one.terms.url, found
+        return None
+
+    def _is_revoked(self, principal: Principal) -> bool:
+        return self._revocations is not None and principal.token_id in self._revocations
 
     async def identify(self, credential: str, now: float) -> Principal:
         """The principal for whom the credential speaks.
@@ -107,8 +128,13 @@ class Identities:
         token's issuer cannot be had.
         """
         self._look(now)
-        token = opened(credential)
-        issuer, source = self._of(token.issuer)
+        try:
+            token = opened(credential)
+            issuer, source = self._of(token.issuer)
+        except Unauthenticated:
+            if not self._vouching:
+                raise
+            return await self._ask_around(credential, now)
         signature = judge_header(token.header, issuer)
         key = await source.find(signature.key_id, signature.algorithm, now)
         verify(token, key, signature.algorithm, issuer)
@@ -116,10 +142,31 @@ class Identities:
         until = principal.expires
         if issuer is not local.ISSUER:
             until = min(until, now + FOREIGN_VERDICT)
-        elif self._revocations is not None and principal.token_id in self._revocations:
+        elif self._is_revoked(principal):
             raise issuer.refusal("The token was revoked.")
         self._memo[_key(credential)] = _Verdict(principal, until)
         return principal
+
+    async def _ask_around(self, credential: str, now: float) -> Principal:
+        """Whom a token speaks for that says nothing of itself: the first who knows it decides."""
+        refused: Unauthenticated | None = None
+        away: Unavailable | None = None
+        for one in self._vouching:
+            try:
+                principal = await one.ask(credential, now)
+            except Unauthenticated as fault:
+                refused = fault
+            except Unavailable as fault:
+                away = fault
+            else:
+                if self._is_revoked(principal):
+                    raise Unauthenticated("The token was revoked at this gate: ask whoever runs it.")
+                return principal
+        if away is not None:
+            raise away
+        if refused is not None and len(self._vouching) == 1:
+            raise refused
+        raise Unauthenticated(f"The token is none that anybody here knows. {ADVICE}")
 
     def changed(self, now: float) -> bool:
         """Whether, since the last question, a token was revoked or an issuer withdrew a key.

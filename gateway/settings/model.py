@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from gateway.settings.addresses import Address, HostName, KeySource, Listen, Network, Origin, is_loopback
+from gateway.settings.addresses import (
+    Address,
+    HostName,
+    KeySource,
+    Listen,
+    Network,
+    Origin,
+    UpstreamUrl,
+    is_loopback,
+)
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
@@ -127,6 +136,28 @@ class Issuer(Section):
         return value
 
 
+class Introspection(Section):
+    """Who is asked about tokens that say nothing of themselves: CAVE's middle_auth, at this address.
+
+    `fresh` and `negative` are for how many seconds it is believed that a token holds, or does not; `stale` for how many its
+    last word holds while it cannot be asked. `stand_in` answers for it, to services that are pointed at the gate.
+    """
+
+    kind: Annotated[Literal["middle_auth"], Word]
+    url: UpstreamUrl
+    fresh: Timeout = 60.0
+    negative: Seconds = 5.0
+    stale: Seconds = 300.0
+    stand_in: Flag = False
+
+    @field_validator("negative")
+    @classmethod
+    def _refusals_are_short(cls, value: float) -> float:
+        if value > 10:
+            raise refusal("a token that was just made would be refused for so long", "write at most 10s")
+        return value
+
+
 class Identity(Section):
     """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`."""
 
@@ -135,7 +166,17 @@ class Identity(Section):
         tuple[Annotated[Secret, BeforeValidator(_key)], ...], BeforeValidator(several)
     ] = ()
     issuers: tuple[Issuer, ...] = ()
+    introspection: tuple[Introspection, ...] = ()
     anonymous: Flag = False
+
+    @field_validator("introspection")
+    @classmethod
+    def _each_service_once(cls, value: tuple[Introspection, ...]) -> tuple[Introspection, ...]:
+        urls = [one.url.text for one in value]
+        for index, url in enumerate(urls):
+            if url in urls[:index]:
+                raise refusal("the same address twice", "keep one of the two", (index, "url"))
+        return value
 
     @field_validator("issuers")
     @classmethod

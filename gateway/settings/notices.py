@@ -51,7 +51,7 @@ def _nobody_is_known(document: Document) -> Iterator[Problem]:
     identity = document.data.get("identity")
     if not isinstance(identity, dict) or identity.get("local_tokens") is not False:
         return
-    if not identity.get("issuers") and not identity.get("anonymous"):
+    if not any(identity.get(key) for key in ("issuers", "introspection", "anonymous")):
         text = "no local tokens, no issuers, no anonymous callers: every call is refused"
         fix = "remove `local_tokens: false`, or add `issuers`"
         yield document.problem(("identity",), text, fix, warning=True)

@@ -260,7 +260,8 @@ class Service(Section):
     `http_cache` says what is stored of replies that no `cache` rule speaks of.
 
     `bearer` says whose token it is sent: nobody's, the caller's own (`forward_token: true` says the same), one that the
-    caller has linked, or the gate's, which is `token`.
+    caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
+    of an entry of `identity.introspection`.
 
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
     servers at, `https://*.host` for any below a host.
@@ -275,6 +276,7 @@ class Service(Section):
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
     token: HeaderValue | None = None
     forward_token: Flag = False
+    vouched_by: UpstreamUrl | None = None
     bearer: Annotated[Literal["none", "caller", "linked", "gate"], Word] | None = None
     local_servers: Annotated[tuple[LocalServer, ...], BeforeValidator(several)] = ()
     timeout: Timeout = 300.0
@@ -330,7 +332,40 @@ class Service(Section):
         return value
 
     @model_validator(mode="after")
+    def _one_token_is_sent(self) -> "Service":
+        if self.forward_token and self.bearer not in (None, "caller"):
+            raise refusal("contradicts `forward_token: true`", "keep one of the two", ("bearer",))
+        bearer = self.bearer or ("caller" if self.forward_token else "none")
+        if bearer == "caller" and self.vouched_by is None and self.dialect != "cave":
+            fix = "write `vouched_by: URL`, the address of an entry of `identity.introspection`"
+            raise refusal("it is not said whose tokens it may be sent", fix, ("forward_token",))
+        if bearer == "gate" and self.token is None:
+            raise refusal("there is no token of the gate's", "write `token: ${env:NAME}`", ("bearer",))
+        if bearer in ("caller", "linked"):
+            self._nobody_is_answered_for_another()
+        return self
+
+    def _nobody_is_answered_for_another(self) -> None:
+        """What an upstream says to one caller is not said to others, where it sees who asks."""
+        for name, rule in self.methods.items():
+            if rule.cache is not None and rule.cache.share == "everyone":
+                raise refusal(
+                    "the service sees who asks, and may answer each as they are",
+                    "write `share: authorized` with the right that lets callers share, or `share: nobody`",
+                    ("methods", name, "cache", "share"),
+                )
+
+    @model_validator(mode="after")
     def _only_deployments_have_local_servers(self) -> "Service":
+        for name, rule in self.methods.items():
+            if (
+                rule.cache is not None
+                and "{dataset}" in (rule.cache.authorized or "")
+                and self.dialect != "cave"
+            ):
+                fix = "write `dialect: cave`, or a parameter like {params.dataset}"
+                at = ("methods", name, "cache", "authorized")
+                raise refusal("only the datastacks of the dialect `cave` have a dataset", fix, at)
         if self.local_servers and self.dialect != "cave":
             fix = "write `dialect: cave`, or remove `local_servers`"
             raise refusal("only the dialect `cave` has local servers", fix, ("local_servers",))

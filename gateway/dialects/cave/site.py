@@ -28,6 +28,7 @@ log = logging.getLogger("labgate.dialects")
 
 _RECORD: Final = (b"datastack", b"full")
 """The steps before the name of a datastack, in the path of its record."""
+_WHO: Final = (b"api", b"v1", b"user", b"cache")
 _MOST: Final = 10_000
 """Datastacks of one deployment."""
 
@@ -110,6 +111,10 @@ class CaveSite:
         """A record that leads to the gate."""
         name = _named(inner) or ""
         return moved(body, public, f"/datastack/{self.label(name)}".encode())
+
+    def asks_who(self, service: Service, verb: str, inner: Steps) -> bool:
+        """What services ask middle_auth about each token."""
+        return service.part == "auth" and verb == "GET" and inner == _WHO
 
     def learned(self, body: bytes) -> Mapping[str, Any] | None:
         """What is to be known of a datastack by its record: enough for its local services."""

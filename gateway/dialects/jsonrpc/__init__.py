@@ -12,6 +12,7 @@ from gateway.core.ports import Answer, Errand, Messenger, Upstream
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
 from gateway.core.verdict import Pass
+from gateway.core.vouching import bearer_fields
 from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, read
 from gateway.dialects.jsonrpc.probing import Probe
 
@@ -73,6 +74,7 @@ class JsonRpcDialect:
         token = b"%d" % next(self._ids)
         fields = (
             *FIELDS,
+            *bearer_fields(call.bearer),
             (b"Labgate-Timeout", b"%.3f" % left),
             (b"X-Request-Id", call.id.encode("ascii", "replace")),
         )

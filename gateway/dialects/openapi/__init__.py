@@ -11,6 +11,7 @@ from gateway.core.method import HttpBinding, Method
 from gateway.core.ports import Messenger, Upstream
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
+from gateway.core.vouching import bearer_fields
 from gateway.dialects.openapi.finding import find
 from gateway.dialects.openapi.replies import reply
 from gateway.dialects.openapi.requests import request
@@ -57,6 +58,7 @@ class OpenApiDialect:
             (
                 *sent.fields,
                 *_FIELDS,
+                *bearer_fields(call.bearer),
                 (b"Labgate-Timeout", b"%.3f" % left),
                 (b"X-Request-Id", call.id.encode("ascii", "replace")),
             ),
