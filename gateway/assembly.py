@@ -19,6 +19,7 @@ from gateway.core.policy import Policies, Policy
 from gateway.core.service import Rule, Service
 from gateway.core.shares import share
 from gateway.settings.addresses import Address
+from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
@@ -216,7 +217,11 @@ def _cache_rule(rule: config.CacheRule) -> CacheRule:
 
 def _when(one: WhenSettings) -> When:
     params, result = (
-        tuple(Clause(name, globs) for name, globs in tests.items()) for tests in (one.params, one.result)
+        tuple(
+            Clause(name, (), test.seconds) if isinstance(test, Before) else Clause(name, test)
+            for name, test in tests.items()
+        )
+        for tests in (one.params, one.result)
     )
     return When(one.fresh, one.stale, params, result)
 

@@ -72,12 +72,14 @@ class Wanted(Struct, frozen=True):
             return self
         return replace(self, rule=replace(rule, fresh=longest.fresh, stale=longest.stale))
 
-    def for_result(self, body: bytes) -> Wanted:
-        """The same with its rule as it holds for the request and this result."""
+    def for_result(self, body: bytes, now: float) -> Wanted:
+        """The same with its rule as it holds for the request and this result, at `now` (seconds since 1970)."""
         if not self.rule.when:
             return self
         needed = any(one.result for one in self.rule.when)
-        return replace(self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}))
+        return replace(
+            self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}, now)
+        )
 
 
 def rule_for(method: Method) -> CacheRule:
@@ -306,7 +308,7 @@ class HttpBook:
         fields = freshened(head.fields, told)
         # The age counts from this reply on: the Date is its own, and an Age that it does not say is none.
         aged = (*fields, *(field for field in told if field[0].lower() == b"age"))
-        whole = replace(wanted, special=False).for_result(old.body)
+        whole = replace(wanted, special=False).for_result(old.body, received)
         how = self.how(whole, head.status, aged, requested, received)
         if isinstance(how, str):
             if not wanted.demand.no_store:

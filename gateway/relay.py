@@ -463,7 +463,7 @@ class Relay:
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
         stored = isinstance(verdict, Miss | Stale) and self._keep(
-            _in_force(verdict, call, reply), reply.kind, reply.body.data
+            _in_force(verdict, call, reply, self.wall()), reply.kind, reply.body.data
         )
         spent = (self._monotonic() - started) * 1000
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)
@@ -499,10 +499,10 @@ class Relay:
         return not isinstance(entry, Pass) and self.store.put(entry)
 
 
-def _in_force(verdict: Miss | Stale, call: Call, reply: Reply) -> Miss | Stale:
+def _in_force(verdict: Miss | Stale, call: Call, reply: Reply, now: float) -> Miss | Stale:
     """The verdict with the rule as it holds for this call and what it brought."""
     if not verdict.rule.when:
         return verdict
     result = named_in_result(reply.body.data) if reply.kind == "result" else {}
-    rule = in_force(verdict.rule, named_params(call.ask.raw, call.method), result)
+    rule = in_force(verdict.rule, named_params(call.ask.raw, call.method), result, now)
     return replace(verdict, rule=rule)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -17,6 +19,9 @@ from gateway.core.principal import Principal
 
 LARGEST: Final = 1 << 20
 """Bytes of a result beyond which no condition on it holds: it would have to be read whole."""
+
+LARGEST_BODY: Final = 64 << 10
+"""Bytes of a request's body beyond which its members are no parameters that a condition could name."""
 
 _decoder = msgspec.json.Decoder()
 _placeholder = re.compile(r"\{params\.([^{}]+)\}")
@@ -37,15 +42,18 @@ def named_params(raw: bytes | None, method: Method) -> Named:
     return {}
 
 
-def named_in_request(method: Method, inner: Steps, query: bytes) -> Named:
-    """The parameters of a request through a mount by their names: those of its path and of its query."""
+def named_in_request(method: Method, inner: Steps, query: bytes, body: bytes | None = None) -> Named:
+    """The parameters of a request through a mount by their names: those of its path, of its query, and of a short body."""
     binding = method.binding
     found: dict[str, Any] = dict(parse_qsl(query[1:].decode("utf-8", "replace"), keep_blank_values=True))
     if not isinstance(binding, HttpBinding):
         return found
+    members = _members(body) if any(place.where == "member" for place in binding.places) else {}
     for place in binding.places:
         if place.where == "query" and place.name in found:
             found[place.param] = found[place.name]
+        elif place.where == "member" and place.name in members:
+            found[place.param] = members[place.name]
     steps = binding.path.split("/")[1:]
     if len(steps) != len(inner):
         return found
@@ -56,6 +64,11 @@ def named_in_request(method: Method, inner: Steps, query: bytes) -> Named:
         if match:
             found.update(zip(names, match.groups(), strict=False))
     return found
+
+
+def _members(body: bytes | None) -> Named:
+    said = _decoded(body) if body and len(body) <= LARGEST_BODY else None
+    return said if isinstance(said, dict) else {}
 
 
 def named_in_result(body: bytes) -> Named:
@@ -71,10 +84,13 @@ def _decoded(text: bytes) -> Any:
         return None
 
 
-def in_force(rule: CacheRule, params: Named, result: Named) -> CacheRule:
-    """The rule as it holds for a call with these parameters and this result: the first exception that applies counts."""
+def in_force(rule: CacheRule, params: Named, result: Named, now: float) -> CacheRule:
+    """The rule as it holds for a call with these parameters and this result: the first exception that applies counts.
+
+    `now` is in seconds since 1970.
+    """
     for one in rule.when:
-        if _holds(one, params, result):
+        if _holds(one, params, result, now):
             return replace(rule, fresh=one.fresh, stale=one.stale)
     return rule
 
@@ -84,23 +100,41 @@ def may_keep(rule: CacheRule) -> bool:
     return rule.fresh > 0 or any(one.fresh > 0 for one in rule.when)
 
 
-def _holds(one: When, params: Named, result: Named) -> bool:
-    return all(_passes(test, params) for test in one.params) and all(
-        _passes(test, result) for test in one.result
+def _holds(one: When, params: Named, result: Named, now: float) -> bool:
+    return all(_passes(test, params, now) for test in one.params) and all(
+        _passes(test, result, now) for test in one.result
     )
 
 
-def _passes(test: Clause, said: Named) -> bool:
-    """Whether a member, which a dotted name finds, is one of the globs; None is what is not there."""
+def _passes(test: Clause, said: Named, now: float) -> bool:
+    """Whether a member, which a dotted name finds, is one of the globs, or past; None is what is not there."""
     value: Any = said.get(test.name)
     if value is None:
         value = said
         for step in test.name.split("."):
             value = value.get(step) if isinstance(value, dict) else None
+    if test.before is not None:
+        moment = _moment(value)
+        return moment is not None and moment <= now - test.before
     if value is None:
         return None in test.globs
     text = _text(value)
     return text is not None and any(one is not None and _glob(one, text) for one in test.globs)
+
+
+def _moment(value: Any) -> float | None:
+    """A moment in seconds since 1970; dates without a zone are in UTC. None for what is none."""
+    try:
+        found = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        found = None
+    if found is None and isinstance(value, str):
+        try:
+            date = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        found = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+    return found if found is not None and math.isfinite(found) else None
 
 
 def _text(value: Any) -> str | None:

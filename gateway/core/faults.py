@@ -210,6 +210,14 @@ class BadRequest(Fault):
     summary = "The request could not be read."
 
 
+class Truncated(Fault):
+    """The service has more rows than it gives at once."""
+
+    code = -32017
+    plain = 413
+    summary = "The result has more rows than the service gives at once."
+
+
 TABLE: tuple[type[Fault], ...] = (
     ParseFault,
     InvalidRequest,
@@ -232,6 +240,7 @@ TABLE: tuple[type[Fault], ...] = (
     UnknownDatastack,
     NoSuchAddress,
     BadRequest,
+    Truncated,
 )
 """Every fault, in the order of the documentation; `/openrpc.json` publishes it as `components.errors`."""
 

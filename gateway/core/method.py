@@ -17,10 +17,15 @@ Names = Literal["operation_id", "summary"]
 
 
 class Clause(Struct, frozen=True):
-    """A member and the globs of which it must be one; None stands for what is not there."""
+    """A member and the globs of which it must be one; None stands for what is not there.
+
+    With `before` it must be a moment instead that is past by at least so many seconds: a number of seconds since 1970, or a
+    date in ISO 8601.
+    """
 
     name: str
     globs: tuple[str | None, ...]
+    before: float | None = None
 
 
 class When(Struct, frozen=True):

@@ -93,7 +93,10 @@ class Keeping:
     def _store(self, body: bytes | Extent) -> Entry | None:
         kept, book = self._kept, self._relay.book
         # What lies in a file is too large for conditions on its members.
-        wanted, how = kept.wanted.for_result(body if isinstance(body, bytes) else b""), kept.how
+        wanted, how = (
+            kept.wanted.for_result(body if isinstance(body, bytes) else b"", kept.received),
+            kept.how,
+        )
         if wanted is not kept.wanted:
             head = kept.head
             again = book.how(wanted, head.status, head.fields, kept.requested, kept.received)

@@ -272,7 +272,8 @@ class MountedRpc(Mounted):
         result = named_in_result(answer).get("result")
         named = named_params(self._single.params, self.method)
         return replace(
-            verdict, rule=in_force(verdict.rule, named, result if isinstance(result, dict) else {})
+            verdict,
+            rule=in_force(verdict.rule, named, result if isinstance(result, dict) else {}, self.tools.wall()),
         )
 
     def _show(self, head: HttpHead, body: bytes) -> None:

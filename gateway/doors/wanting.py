@@ -38,7 +38,7 @@ def wanted_of(
     service = way.service
     rule = rule_for(method)
     asks = bool(rule.when) or rule.share == "authorized"
-    named = named_in_request(method, way.inner, query) if asks else {}
+    named = named_in_request(method, way.inner, query, body) if asks else {}
     root = root_of(
         method,
         principal,

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from gateway.settings.sections import Section
-from gateway.settings.values import HIDDEN, Seconds, Text, each, refusal
+from gateway.settings.values import HIDDEN, Seconds, Text, each, refusal, seconds
 
 _PLACEHOLDER = re.compile(r"\{params\.[^{}]+\}|\{dataset\}")
 """A parameter of the call, or the dataset of a datastack whose service it is."""
@@ -16,8 +16,19 @@ _PLACEHOLDER = re.compile(r"\{params\.[^{}]+\}|\{dataset\}")
 Globs = tuple[str | None, ...]
 
 
-def _globs(value: Any) -> Globs:
-    """One value or several of which a member must be one: texts are globs, others are as JSON writes them."""
+class Before(NamedTuple):
+    """A moment that is past by at least so many seconds."""
+
+    seconds: float
+
+
+def _globs(value: Any) -> Globs | Before:
+    """One value or several of which a member must be one: texts are globs, others are as JSON writes them.
+
+    `{before: 10m}` is a moment that is past by so long.
+    """
+    if isinstance(value, dict) and value.keys() == {"before"}:
+        return Before(seconds(value["before"]))
     several = value if isinstance(value, list) else [value]
     if not several:
         raise refusal("an empty list matches nothing", "write at least one value")
@@ -38,7 +49,7 @@ def _right(written: str) -> str | None:
     return "has spaces in it" if re.search(r"\s", written) else None
 
 
-Tests = Mapping[Text, Annotated[Globs, PlainValidator(_globs)]]
+Tests = Mapping[Text, Annotated[Any, PlainValidator(_globs)]]
 Right = Annotated[str, each(_right, "write a scope like view:{params.dataset}, or group:NAME"), HIDDEN]
 
 
@@ -46,7 +57,7 @@ class When(Section):
     """An exception: where all of `params` and `result` are so, replies are fresh and stale for these seconds instead.
 
     The keys are names of parameters, or of members of a result that is a JSON object (`job.status`); the values are globs,
-    or lists of them. `null` is what is not there, `"*"` whatever is.
+    or lists of them. `null` is what is not there, `"*"` whatever is; `{before: 10m}` is a moment that is past by so long.
     """
 
     params: Tests = Field(default_factory=dict)

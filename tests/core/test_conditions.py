@@ -33,7 +33,7 @@ def fresh(test: Clause, params=None, result=None) -> bool:
     """Whether the test holds."""
     on_result = result is not None
     when = When(1.0, 0.0, () if on_result else (test,), (test,) if on_result else ())
-    return in_force(CacheRule(fresh=0, when=(when,)), params or {}, result or {}).fresh == 1.0
+    return in_force(CacheRule(fresh=0, when=(when,)), params or {}, result or {}, 1e9).fresh == 1.0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_first_exception_that_holds_counts_and_without_one_the_rule():
         stale=2,
         when=(When(10, 20, (Clause("v", ("1",)),)), When(100, 200, (Clause("v", ("*",)),))),
     )
-    found = [in_force(rule, {"v": value}, {}) for value in ("1", "2", None)]
+    found = [in_force(rule, {"v": value}, {}, 0.0) for value in ("1", "2", None)]
     assert [(one.fresh, one.stale) for one in found] == [(10, 20), (100, 200), (1, 2)]
     assert may_keep(CacheRule(fresh=0, when=rule.when))
     assert not may_keep(CacheRule(fresh=0, when=(When(0, 0, (Clause("v", ("1",)),)),)))
@@ -88,9 +88,9 @@ def test_the_first_exception_that_holds_counts_and_without_one_the_rule():
 def test_all_tests_of_an_exception_must_hold():
     when = When(9, 0, (Clause("a", ("1",)), Clause("b", ("2",))), (Clause("c", ("3",)),))
     rule = CacheRule(fresh=0, when=(when,))
-    assert in_force(rule, {"a": "1", "b": "2"}, {"c": 3}).fresh == 9
-    assert in_force(rule, {"a": "1", "b": "9"}, {"c": 3}).fresh == 0
-    assert in_force(rule, {"a": "1", "b": "2"}, {}).fresh == 0
+    assert in_force(rule, {"a": "1", "b": "2"}, {"c": 3}, 0.0).fresh == 9
+    assert in_force(rule, {"a": "1", "b": "9"}, {"c": 3}, 0.0).fresh == 0
+    assert in_force(rule, {"a": "1", "b": "2"}, {}, 0.0).fresh == 0
 
 
 def test_parameters_have_names_by_position_too():
@@ -168,3 +168,26 @@ def test_two_callers_share_a_key_only_with_equal_parameters_and_both_with_the_ri
     both = right in one.scopes and right in other.scopes
     neither = right not in one.scopes and right not in other.scopes
     assert same == (json.dumps(first) == json.dumps(second) and (both or (alike and neither)))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_past"),
+    [
+        (999_999_399, True),
+        (999_999_401, False),
+        ("999999399.5", True),
+        ("2001-09-09T01:36:40", True),
+        ("2001-09-09T01:36:41+00:00", False),
+        ("2001-09-09T03:36:40+02:00", True),
+        (None, False),
+        ("now", False),
+        (True, False),
+        ("nan", False),
+        ("-inf", False),
+        ([1], False),
+    ],
+)
+def test_a_moment_is_past_by_at_least_the_time_that_is_asked_for(value, is_past):
+    clause = Clause("timestamp", (), 600.0)
+    rule = CacheRule(fresh=0, when=(When(1.0, params=(clause,)),))
+    assert (in_force(rule, {"timestamp": value}, {}, 1e9).fresh == 1.0) is is_past

@@ -67,8 +67,11 @@ def request(call: Call, binding: HttpBinding, form: Arrays) -> Request:
     return Request(binding.verb, target, (*fields, (b"Accept", binding.accepts.encode())), body)
 
 
-def _arguments(call: Call, form: Arrays) -> dict[str, bytes]:
-    """The arguments by their advertised names, each the bytes that the caller wrote."""
+def arguments(call: Call, form: Arrays) -> dict[str, bytes]:
+    """The arguments by their advertised names, each the bytes that the caller wrote.
+
+    Raises InvalidParams, and Unrepresentable for arrays that are broken.
+    """
     raw = call.ask.raw
     if raw is None:
         return {}
@@ -101,15 +104,15 @@ def _by_position(raw: bytes, method: Method) -> dict[str, bytes]:
 def _sorted(call: Call, binding: HttpBinding, form: Arrays) -> _Sorted:
     """Each argument in its place; those that no document names go to the query, or to a body of members."""
     places = {place.param: place for place in binding.places}
-    arguments = _arguments(call, form)
+    said = arguments(call, form)
     given = _Sorted({}, [], [], [], [])
     whole = next((place.param for place in binding.places if place.where == "body"), None)
     has_members = (
         binding.verb not in _BODILESS
         and _is_structured(binding.sends)
-        and (whole is None or whole not in arguments)
+        and (whole is None or whole not in said)
     )
-    for name, raw in arguments.items():
+    for name, raw in said.items():
         place = places.get(name) or Place(name, "member" if has_members else "query", name)
         if place.where == "path":
             given.path[place.name] = (place, raw)

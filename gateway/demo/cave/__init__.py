@@ -1,0 +1,1 @@
+"""A small CAVE deployment: a global server, two local ones, three datastacks."""

@@ -1,0 +1,94 @@
+"""The caveclient package, unchanged: does it notice the gate, at the root, below a path, or on a port of its own?"""
+
+import asyncio
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _helper(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cave_lab = _helper("cave_lab")
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
+
+ADA = cave_lab.TOKENS["ada"]
+CONFIG = """\
+include: [pack:cave]
+identity:
+  introspection: [{{kind: middle_auth, url: "{url}/auth"}}]
+policies:
+  - {{to: [authenticated], allow: ["*", "/**"]}}
+services:
+  cave: {{dialect: cave, url: "{url}", mount: {mount}, listen: "127.0.0.1:0", token: "{token}", forward_token: true}}
+"""
+_PORT = re.compile(r"http://127\.0\.0\.1:\d+(?:/cave)?(?:/datastack/\w+)?/*")
+
+
+def same(outcomes):
+    """The outcomes without addresses, which the gate moves."""
+    return {name: json.loads(_PORT.sub("ORIGIN/", json.dumps(one))) for name, one in outcomes.items()}
+
+
+def gate_config(lab, mount="/"):
+    return CONFIG.format(url=lab.url, mount=mount, token=cave_lab.TOKENS["gate"])
+
+
+@pytest.fixture(scope="module")
+def direct(python_of, tmp_path_factory):
+    """What the client gets from the deployment itself."""
+    with cave_lab.running() as lab:
+        home = tmp_path_factory.mktemp("direct")
+        return same(cave_lab.caveclient(python_of("caveclient"), home, lab.url, ADA, "minnie_demo", "1000"))
+
+
+def test_the_lab_answers_every_call_that_can_be_answered(direct):
+    failed = {name for name, outcome in direct.items() if outcome[0] == "error"}
+    asked_for = {
+        "schema.unknown",
+        "state.unknown",
+        "cg.unknown",
+        "mat.get_tables.unknown",
+        "mat.query_table.unknown",
+    }
+    needs_cloud_volume = {
+        "get_skeleton",
+        "get_skeleton.swc",
+        "get_bulk_skeletons",
+        "generate_bulk_skeletons_async",
+    }
+    assert failed == asked_for | {"cg.undo_unknown"} | {f"sk.{name}" for name in needs_cloud_volume}
+    assert len(direct) > 140
+
+
+@pytest.mark.parametrize("way", ["root", "path", "port", "slash"])
+async def test_every_call_gives_through_the_gate_what_it_gives_directly(
+    way, direct, gate_of, python_of, tmp_path
+):
+    with cave_lab.running() as lab, lab.strays() as strays:
+        async with gate_of(gate_config(lab, "/cave" if way == "path" else "/")) as gate:
+            port = gate.service_addresses["cave"][1] if way == "port" else gate.address[1]
+            address = f"http://127.0.0.1:{port}" + {"path": "/cave", "slash": "/"}.get(way, "")
+            through = same(
+                await asyncio.to_thread(
+                    cave_lab.caveclient,
+                    python_of("caveclient"),
+                    tmp_path / "home",
+                    address,
+                    ADA,
+                    "minnie_demo",
+                    "1000",
+                )
+            )
+    differ = {name: (direct[name], through.get(name)) for name in direct if direct[name] != through.get(name)}
+    assert differ == {}
+    assert not strays
+    print(f"{len(through)} calls compared with the direct answer ({way})")
