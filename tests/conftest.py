@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,3 +62,15 @@ def token_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
         return capsys.readouterr().out.strip()
 
     return made
+
+
+@pytest.fixture(scope="session")
+def cave_lab() -> ModuleType:
+    """The module lab/cave.py: a CAVE deployment on threads of this process, and its faults."""
+    file = Path(__file__).parent / "lab" / "cave.py"
+    spec = importlib.util.spec_from_file_location("cave_lab", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["cave_lab"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,26 +1,13 @@
 """The caveclient package, unchanged: does it notice the gate, at the root, below a path, or on a port of its own?"""
 
 import asyncio
-import importlib.util
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-
-def _helper(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cave_lab = _helper("cave_lab")
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
-ADA = cave_lab.TOKENS["ada"]
 CONFIG = """\
 include: [pack:cave]
 identity:
@@ -38,16 +25,22 @@ def same(outcomes):
     return {name: json.loads(_PORT.sub("ORIGIN/", json.dumps(one))) for name, one in outcomes.items()}
 
 
-def gate_config(lab, mount="/"):
-    return CONFIG.format(url=lab.url, mount=mount, token=cave_lab.TOKENS["gate"])
+@pytest.fixture
+def gate_config(cave_lab):
+    """The settings of a gate before a lab."""
+    return lambda lab, mount="/": CONFIG.format(url=lab.url, mount=mount, token=cave_lab.TOKENS["gate"])
 
 
 @pytest.fixture(scope="module")
-def direct(python_of, tmp_path_factory):
+def direct(cave_lab, python_of, tmp_path_factory):
     """What the client gets from the deployment itself."""
     with cave_lab.running() as lab:
         home = tmp_path_factory.mktemp("direct")
-        return same(cave_lab.caveclient(python_of("caveclient"), home, lab.url, ADA, "minnie_demo", "1000"))
+        return same(
+            cave_lab.caveclient(
+                python_of("caveclient"), home, lab.url, cave_lab.TOKENS["ada"], "minnie_demo", "1000"
+            )
+        )
 
 
 def test_the_lab_answers_every_call_that_can_be_answered(direct):
@@ -71,7 +64,7 @@ def test_the_lab_answers_every_call_that_can_be_answered(direct):
 
 @pytest.mark.parametrize("way", ["root", "path", "port", "slash"])
 async def test_every_call_gives_through_the_gate_what_it_gives_directly(
-    way, direct, gate_of, python_of, tmp_path
+    way, direct, cave_lab, gate_of, gate_config, python_of, tmp_path
 ):
     with cave_lab.running() as lab, lab.strays() as strays:
         async with gate_of(gate_config(lab, "/cave" if way == "path" else "/")) as gate:
@@ -83,7 +76,7 @@ async def test_every_call_gives_through_the_gate_what_it_gives_directly(
                     python_of("caveclient"),
                     tmp_path / "home",
                     address,
-                    ADA,
+                    cave_lab.TOKENS["ada"],
                     "minnie_demo",
                     "1000",
                 )

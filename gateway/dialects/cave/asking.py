@@ -109,7 +109,7 @@ class Asking:
                 raise InvalidParams(f"The parameter {one.name!r} would make the path another one.")
             return quote(text, safe=",")
 
-        return IN_PATH.sub(put, filled(self.route.path, self._fills))
+        return IN_PATH.sub(put, filled(self.route, self._fills))
 
     def _queried(self, one: Argument, raw: bytes) -> list[tuple[str, str]]:
         value = _value(raw, one.name)

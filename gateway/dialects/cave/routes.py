@@ -167,7 +167,7 @@ def described(route: Route, part: str, fills: Mapping[str, str]) -> Described:
         idempotent=route.safe or route.verb in IDEMPOTENT_VERBS,
         binding=HttpBinding(
             route.verb,
-            filled(route.path, fills),
+            filled(route, fills),
             tuple(_places(route)),
             route.sends,
             "*/*" if route.gives != "json" else "application/json, */*;q=0.5",
@@ -176,9 +176,12 @@ def described(route: Route, part: str, fills: Mapping[str, str]) -> Described:
     )
 
 
-def filled(path: str, fills: Mapping[str, str]) -> str:
-    """The path with what belongs to the datastack."""
-    return IN_PATH.sub(lambda found: fills.get(found[1], found[0]), path)
+def filled(route: Route, fills: Mapping[str, str]) -> str:
+    """The endpoint's path with what belongs to the datastack; an argument of the same name is the caller's."""
+    own = {one.name for one in route.arguments}
+    return IN_PATH.sub(
+        lambda found: found[0] if found[1] in own else fills.get(found[1], found[0]), route.path
+    )
 
 
 def _param(one: Argument) -> Param:

@@ -14,7 +14,7 @@ from gateway.demo.cave.__main__ import servers
 from gateway.demo.cave.deployment import Deployment
 
 TOKENS = {name: format(at, "032x") for at, name in enumerate(("ada", "eve", "tom", "gate"), 0xC0FFEE)}
-CALLER = Path(__file__).parent / "callers" / "caveclient_calls.py"
+CALLER = Path(__file__).parents[1] / "interop" / "callers" / "caveclient_calls.py"
 
 
 class Lab:
