@@ -133,7 +133,7 @@ class Gate:
         self.shelves = self._shelves()
         self.policies = assembly.policies(self.settings)
         self.estate = self._estate(local.id)
-        dialects = _dialects()
+        dialects = _dialects(self._origin)
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
@@ -283,6 +283,14 @@ class Gate:
         )
         self._stack.push_async_callback(estate.close)
         return estate
+
+    def _origin(self) -> str:
+        """The origin that callers use, as far as the settings or the listener tell."""
+        public = self.settings.public_url
+        if public is not None:
+            return public.origin
+        host, port = self.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def _bearer(self, service: Service, principal: Principal) -> str | None:
         return bearer_of(service, principal, None)
@@ -576,14 +584,14 @@ def _vouching(settings: Settings) -> list[Terms]:
     ]
 
 
-def _dialects() -> Mapping[str, Dialect]:
-    """The dialects, in the order in which they are asked where a service's is `auto`."""
+def _dialects(public: Callable[[], str]) -> Mapping[str, Dialect]:
+    """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers."""
     jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
     return {
         "jsonrpc": jsonrpc,
         "openapi": openapi,
         "listed": ListedDialect(jsonrpc, openapi),
-        "cave": CaveDialect(openapi),
+        "cave": CaveDialect(openapi, public),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from cachetools import LRUCache
@@ -11,12 +12,13 @@ from gateway.core import faults
 from gateway.core.call import Call, Params
 from gateway.core.method import Method
 from gateway.core.ports import Answer, Dialect, Messenger, Upstream
-from gateway.core.reply import Reply
+from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.cave.answering import answered, newest
 from gateway.dialects.cave.asking import Asking
 from gateway.dialects.cave.describing import Known, describe
+from gateway.dialects.cave.moving import moved
 from gateway.dialects.cave.routes import Route, routes
 from gateway.dialects.openapi.requests import Request
 
@@ -33,8 +35,10 @@ class CaveDialect:
 
     kind = "cave"
 
-    def __init__(self, openapi: Dialect) -> None:
+    def __init__(self, openapi: Dialect, public: Callable[[], str] = lambda: "") -> None:
+        """`public` is the origin that callers use; empty = records are given as they are."""
         self._openapi = openapi
+        self._public = public
         self._auth: dict[str, Known] = {}
         self._versions: LRUCache[tuple[str, str], tuple[int, float]] = LRUCache(1024)
 
@@ -70,7 +74,24 @@ class CaveDialect:
         answer = await self._exchange(sent, call, service, upstream)
         if len(answer.body) > _OFF_THE_LOOP:
             return await asyncio.to_thread(answered, asking, answer, service)
-        return answered(asking, answer, service)
+        reply = answered(asking, answer, service)
+        return self._led_here(reply, sent, service) if route.gives == "record" else reply
+
+    def _led_here(self, reply: Reply, sent: Request, service: Service) -> Reply:
+        """A datastack's record that leads to the gate, and not past it."""
+        public = self._public()
+        if reply.kind != "result" or not public:
+            return reply
+        name = sent.target.partition("?")[0].rpartition("/")[2]
+        try:
+            body = moved(
+                reply.body.data, f"{public}{service.home_mount}".encode(), f"/datastack/{name}".encode()
+            )
+        except ValueError as problem:
+            raise faults.UpstreamBroken(
+                f"The service {service.qualified!r} gave a record that cannot be read: {problem}."
+            ) from problem
+        return Reply("result", Whole(body), reply.verdict)
 
     async def _exchange(self, sent: Request, call: Call, service: Service, upstream: Upstream) -> Answer:
         left = call.deadline - asyncio.get_running_loop().time()

@@ -32,7 +32,7 @@ _END_OF_STREAM: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 def answered(asking: Asking, answer: Answer, service: Service) -> Reply:
     """The result or the error in an answer. Raises UpstreamBroken for what cannot be read, and Truncated."""
     route = asking.route
-    if answer.status != 200 or route.gives == "json":
+    if answer.status != 200 or route.gives in ("json", "record"):
         found = replies.reply(answer, service, safe=route.safe)
         if found.kind != "result":
             return found
