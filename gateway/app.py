@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import metadata
@@ -55,6 +55,7 @@ from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.introspection import Terms
 from gateway.identity.shared_ledger import shared_ledger
+from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Address, Settings
 from gateway.shared_discovery import SharedDiscovery
@@ -82,6 +83,8 @@ _READ = ("GET", "HEAD")
 _CALL = ("POST", "QUERY")
 LOOK = 0.25
 """Seconds from one look for withdrawn credentials to the next."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""What a program on this machine calls it."""
 FORGET = 60.0
 """Seconds after which what the lanes remember is forgotten: they hold credentials as they were sent."""
 
@@ -104,6 +107,8 @@ class Gate:
         self.flights = Flights()
         self.switches = member.switches
         style = settings.telemetry.access_log
+        shared = settings.state_dir / "outcomes" if settings.workers > 1 else None
+        self.outcomes = Outcomes(self.monotonic, self.wall, shared)
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
         self.service_addresses: dict[str, tuple[str, int]] = {}
@@ -183,15 +188,7 @@ class Gate:
 
     async def _open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
-        self.entrance = Entrance(
-            self.identities,
-            anonymous=self.settings.identity.anonymous,
-            hosts=self.settings.hosts,
-            draining=lambda: self.draining,
-            wall=self.wall,
-            challenge=www_authenticate,
-            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
-        )
+        self.entrance = self._entrance(self.settings.hosts)
         addresses = assembly.addresses(self.settings)
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
         self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
@@ -199,13 +196,33 @@ class Gate:
             door = self._mount_door(self.estate.services[name])
             self.service_addresses[name] = await self._listen({}, addresses, name, door)
 
+    def _entrance(self, hosts: Collection[str], nobody: Principal | None = None) -> Entrance:
+        """Who is let in; `nobody` is who comes without a token to a port that says so."""
+        return Entrance(
+            self.identities,
+            anonymous=self.settings.identity.anonymous,
+            hosts=hosts,
+            draining=lambda: self.draining,
+            wall=self.wall,
+            challenge=www_authenticate,
+            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
+            nobody=nobody,
+        )
+
+    def _entrance_of(self, own: Service | None) -> Entrance:
+        nobody = None if own is None else assembly.port_principals(self.settings).get(own.qualified)
+        if nobody is None:
+            return self.entrance
+        # A page could have its own name lead to this machine.
+        return self._entrance(self.settings.hosts or LOOPBACK, nobody)
+
     def _mount_door(self, own: Service | None = None) -> MountDoor:
         """The door to what is mounted, or to the one service of a port of its own."""
         limits = self.settings.limits
         public = self.settings.public_url
         tools = MountTools(
             relay=self.relay,
-            entrance=self.entrance,
+            entrance=self._entrance_of(own),
             observer=self.metrics,
             proxies=Proxies(self.settings.trusted_proxies),
             cookies=self.cookies,
@@ -213,6 +230,7 @@ class Gate:
             pseudonym=self.member.pseudonym,
             public_origin=public.origin.encode() if public is not None and own is None else None,
             wall=self.wall,
+            outcomes=self.outcomes,
             site=self.estate.site,
             learn=self._learn,
             vouch=self._vouch if any(one.stand_in for one in self.settings.identity.introspection) else None,
@@ -516,6 +534,8 @@ class Gate:
             gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))], alike=True)
             text = "What was asked of the disk, and what became of it."
             self.metrics.counter("disk_events", text, ("event",), disk.events)
+        text = "Repeated calls that were answered with what came of the first."
+        self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
         self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)

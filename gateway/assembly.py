@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gateway.core.cors import Cors
 from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
+from gateway.core.principal import Principal
 from gateway.core.service import Rule, Service
 from gateway.core.shares import share
 from gateway.settings.addresses import Address
@@ -94,7 +95,25 @@ def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
 def listeners(settings: config.Settings) -> dict[str, Address]:
     """The services with a port of their own, by qualified name."""
     found = {name: one.listen for name, one in entries(settings).items()}
-    return {name: address for name, address in found.items() if address is not None}
+    return {name: port.address for name, port in found.items() if port is not None}
+
+
+def port_principals(settings: config.Settings) -> dict[str, Principal]:
+    """Who comes without a token to the port of each service's own, by qualified name; where somebody is named."""
+    return {
+        name: _of_port(name, one.listen.as_)
+        for name, one in entries(settings).items()
+        if one.listen is not None and one.listen.as_
+    }
+
+
+def _of_port(name: str, words: Iterable[str]) -> Principal:
+    said: dict[str, list[str]] = {"group": [], "scope": [], "subject": []}
+    for word in words:
+        kind, _, what = word.partition(":")
+        said[kind].append(what)
+    subject = said["subject"][-1] if said["subject"] else f"port:{name}"
+    return Principal(subject, "port", tuple(said["group"]), tuple(said["scope"]))
 
 
 def addresses(settings: config.Settings) -> dict[str, Address]:
@@ -118,6 +137,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         describe_path=one.describe,
         names=one.names,
         headers=_headers(one),
+        checked=frozenset(name.lower().encode("ascii") for name in one.checked),
         timeout=one.timeout,
         describe_timeout=one.describe_timeout,
         refresh=one.refresh,

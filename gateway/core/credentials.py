@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from hmac import compare_digest
 
-from gateway.core.faults import Unauthenticated
+from gateway.core.faults import Forbidden, Unauthenticated
 from gateway.core.reply import Fields
+from gateway.core.service import Service
 
 MAX_CREDENTIAL = 8192
 """Bytes of a token; more are refused before anything is decoded."""
@@ -62,3 +65,20 @@ def _token(value: bytes, where: str) -> str:
             f"There is {what} after `{where}`: send one token, without quotes or spaces in it."
         )
     return value.decode("ascii")
+
+
+def check_fields(service: Service, first: Mapping[bytes, bytes]) -> None:
+    """Refuse a caller who sends another value than the service's own in a field that is checked.
+
+    `first` has the fields' values by their names in lower case. Raises `Forbidden`, which shows no value.
+    """
+    for name, value in service.headers.items():
+        key = name.lower().encode("latin-1")
+        if (
+            key in service.checked
+            and key in first
+            and not compare_digest(first[key], value.encode("latin-1"))
+        ):
+            raise Forbidden(
+                f"The field {name} is not the one of the service {service.qualified!r}: leave it out, the gate sends its own."
+            )

@@ -38,7 +38,8 @@ class Service:
     """A named upstream: one address or several replicas, a dialect, rules for its methods.
 
     `timeout` (of a call), `describe_timeout` and `refresh` (between discoveries) are seconds; `headers` are
-    sent with every request to it and hold its secrets, so they stay out of every repr. `rules` map method
+    sent with every request to it and hold its secrets, so they stay out of every repr; a caller who sends one of those that
+    are `checked` (in lower case) must know its value. `rules` map method
     globs to what is known of them; later ones win over earlier ones.
 
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
@@ -66,6 +67,7 @@ class Service:
     describe_path: str | None = None
     names: Names = "operation_id"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    checked: frozenset[bytes] = frozenset()
     timeout: float = 300.0
     describe_timeout: float = 10.0
     refresh: float = 300.0

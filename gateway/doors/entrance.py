@@ -35,12 +35,16 @@ class Entrance:
         wall: Callable[[], float],
         challenge: Callable[[Unauthenticated], str],
         token_name: bytes | None = None,
+        nobody: Principal | None = None,
     ) -> None:
         """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+
+        `nobody` is who comes without a credential, where that is somebody: programs, and no pages.
 
         `token_name` is that of a cookie, and of a parameter in an address, in which a token may be shown too.
         """
         self.token_name = token_name
+        self.nobody = nobody
         self._identity = identity
         self._anonymous = anonymous
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -76,6 +80,12 @@ class Entrance:
     def credential(self, fields: Fields) -> str | None:
         """The caller's credential, None for the anonymous caller where there may be one. Raises `Unauthenticated`."""
         given = credential(fields)
+        if given is None and self.nobody is not None:
+            if _is_of_a_page(fields):
+                raise Unauthenticated(
+                    "A page in a browser needs a token here: programs alone come without one.", missing=True
+                )
+            return None
         if given is None and not self._anonymous:
             raise Unauthenticated(
                 "A token is needed: send `Authorization: Bearer TOKEN`. "
@@ -86,16 +96,21 @@ class Entrance:
 
     def known(self, given: str | None) -> Principal | None:
         """The caller, if their credential was verified before and its verdict still holds."""
-        return ANONYMOUS if given is None else self._identity.known(given, self._wall())
+        return (self.nobody or ANONYMOUS) if given is None else self._identity.known(given, self._wall())
 
     async def identify(self, fields: Fields) -> Principal:
         """The caller. A credential that fails is refused, never taken for none."""
         given = self.credential(fields)
         known = self.known(given)
         if known is not None or given is None:
-            return known or ANONYMOUS
+            return known or self.nobody or ANONYMOUS
         return await self._identity.identify(given, self._wall())
 
     def challenge(self, fault: Unauthenticated) -> Fields:
         """The field that says how to come in."""
         return ((b"WWW-Authenticate", self._challenge(fault).encode()),)
+
+
+def _is_of_a_page(fields: Fields) -> bool:
+    """Whether a browser says that a page asks (the Fetch standard, sections 3.1 and 3.2.1)."""
+    return any(name.lower() in (b"origin", b"sec-fetch-site", b"sec-fetch-mode") for name, _ in fields)

@@ -216,6 +216,8 @@ class MountDoor:
         service = way.service
         lines = notes.lines(service.qualified, caller.peer)
         seconds = min(notes.patience, service.timeout)
+        if not service.checked.isdisjoint(notes.first) or (service.checked and self._tools.entrance.nobody):
+            return None
         if lines is None or not method.safe or service.cors or seconds < SOON or way.verb == "TRACE":
             return None
         why = why_passed(way.verb, notes.first, method, on=service.http_cache.on)

@@ -13,6 +13,7 @@ from gateway.core.service import Service
 from gateway.core.sites import Site
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
+from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 
 
@@ -30,7 +31,7 @@ class MountTools:
     """The parts of the gate that a mounted request meets.
 
     `pseudonym` is the gate's in Via fields; `public_origin` stands in links that lead back to the gate, None = the origin
-    that the caller used. `wall` tells seconds since 1970. `site` says who changes what a service's answers would lead past
+    that the caller used. `wall` tells seconds since 1970. `outcomes` are of calls that may be repeated. `site` says who changes what a service's answers would lead past
     the gate, None for most; `learn` is told what a caller was shown there. `vouch` is what the gate says of whose token is shown,
     in place of who vouches for tokens; None = it does not stand in.
     """
@@ -44,6 +45,7 @@ class MountTools:
     pseudonym: bytes
     public_origin: bytes | None
     wall: Callable[[], float]
+    outcomes: Outcomes
     site: Callable[[Service], Site | None] = lambda _: None
     learn: Callable[[Service, Steps, bytes, Principal], None] = lambda *_: None
     vouch: Callable[[str | None, Principal], bytes | None] | None = None

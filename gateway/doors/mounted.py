@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from gateway.core.cors import preflight
+from gateway.core.credentials import check_fields
 from gateway.core.faults import (
     BadRequest,
     DeadlineExceeded,
@@ -97,6 +98,7 @@ class Mounted(MountedCached):
         if notes.by_cookie and (way.verb not in SAFE or self.upgrades):
             origin = self._origin()
             check_cookie(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
+        self._check_fields()
         now = tools.wall()
         principal = notes.principal(tools.relay.epoch, now)
         if principal is None:
@@ -107,6 +109,21 @@ class Mounted(MountedCached):
                 return
             notes.identified(principal, epoch, now)
         self._admit(principal)
+
+    def _check_fields(self) -> None:
+        """What a caller shows that the gate could send itself must be right; a port may want to be shown it."""
+        service, notes = self._way.service, self.notes
+        if not service.checked:
+            return
+        check_fields(service, notes.first)
+        names_nobody = self.tools.entrance.nobody is not None and notes.credential is None
+        if names_nobody and not service.checked <= notes.first.keys():
+            wanted = " and ".join(
+                sorted(name for name in service.headers if name.lower().encode() in service.checked)
+            )
+            raise Unauthenticated(
+                f"Without a token, the service's own {wanted} is needed here.", missing=True
+            )
 
     async def _identify(self) -> None:
         self._admit(await self.tools.entrance.identify(self.seen.fields))

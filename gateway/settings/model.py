@@ -371,7 +371,7 @@ def _check_places(found: _Found, info: ValidationInfo, before: _Found | None = N
     """Refuse a mount or an address that `found` has twice, or that one of `before` or the gate itself has."""
     for where, one in found:
         if one.listen is not None:
-            _refuse_open_door(one.listen, info, (*where, "listen"))
+            _refuse_open_door(one.listen.address, info, (*where, "listen"))
     own = (
         (info.data.get("listen"), "the gate"),
         (getattr(info.data.get("operator"), "listen", None), "the operator's door"),

@@ -31,6 +31,13 @@ def mount_path(value: str) -> str:
 MountPath = Annotated[str, AfterValidator(mount_path)]
 
 
+class Port(Protocol):
+    """A port of a service's own."""
+
+    @property
+    def address(self) -> Address: ...
+
+
 class Mounted(Protocol):
     """What is looked at of a service."""
 
@@ -38,7 +45,7 @@ class Mounted(Protocol):
     def mount(self) -> str | None: ...
 
     @property
-    def listen(self) -> Address | None: ...
+    def listen(self) -> Port | None: ...
 
 
 def check_places(services: Iterable[tuple[tuple[str, ...], Mounted]], taken: Mapping[Address, str]) -> None:
@@ -58,11 +65,12 @@ def check_places(services: Iterable[tuple[tuple[str, ...], Mounted]], taken: Map
                     (*where, "mount"),
                 )
             mounts[service.mount] = name
-        if service.listen is not None and service.listen.port:
-            if service.listen in listeners:
+        address = None if service.listen is None else service.listen.address
+        if address is not None and address.port:
+            if address in listeners:
                 raise refusal(
-                    f"{listeners[service.listen]} listens on {service.listen} already",
+                    f"{listeners[address]} listens on {address} already",
                     "choose another port",
                     (*where, "listen"),
                 )
-            listeners[service.listen] = f"`{name}`"
+            listeners[address] = f"`{name}`"

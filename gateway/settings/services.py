@@ -108,6 +108,11 @@ def _page_origin(value: Any) -> str:
     return "*" if value == "*" else origin(value).origin
 
 
+def _port_word(written: str) -> str | None:
+    kind, _, name = written.partition(":")
+    return None if kind in ("group", "scope", "subject") and name.strip() else "names nobody"
+
+
 def _local_server(value: Any) -> str:
     written = text(value)
     scheme, star, host = written.partition("://*.")
@@ -134,6 +139,8 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
 PageOrigin = Annotated[str, PlainValidator(_page_origin)]
+CheckedName = Annotated[str, each(_cors_field, "use letters, digits and -"), HIDDEN]
+PortWord = Annotated[str, each(_port_word, "write group:NAME, scope:NAME, or subject:NAME once"), HIDDEN]
 LocalServer = Annotated[str, PlainValidator(_local_server)]
 ServiceName = Annotated[str, AfterValidator(_service_name)]
 MethodGlob = Annotated[str, AfterValidator(_method_glob)]
@@ -247,12 +254,36 @@ class Cors(Section):
         return self
 
 
+def _own_port(value: Any) -> Any:
+    return {"address": value} if isinstance(value, str | int) else value
+
+
+class OwnPort(Section):
+    """A port that carries one service; who comes without a token is whom `as` names, in the words of a policy's `to`."""
+
+    address: Listen
+    as_: Annotated[tuple[PortWord, ...], BeforeValidator(several)] = Field(default=(), alias="as")
+
+    @model_validator(mode="after")
+    def _nobody_comes_from_elsewhere(self) -> "OwnPort":
+        if self.as_ and not self.address.is_loopback:
+            raise refusal(
+                "whoever reaches the port would be that", "listen on 127.0.0.1, or remove `as`", ("as",)
+            )
+        return self
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
 class Service(Section):
     """A named upstream.
 
     `url` holds one address or several replicas, in order. `timeout` (of a call), `describe_timeout` (of one question
     of discovery) and `refresh` (from one discovery to the next) are seconds. `concurrency` is the number of calls on
     their way at once; None takes `limits.upstream_concurrency`. `arrays` says how arrays are sent to it. The keys of `methods` are globs over the upstream's own names, without the service's. `names` says what the operations of an OpenAPI document are called by.
+
+    Of `headers`, those that are `checked` must have the same value where a caller sends them too.
 
     `mount` is the path below which callers reach the service as it is; `listen` a port of its own that carries nothing
     else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
@@ -274,6 +305,7 @@ class Service(Section):
     describe: DocumentPath | None = None
     names: Annotated[Literal["operation_id", "summary"], Word] = "operation_id"
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
+    checked: Annotated[tuple[CheckedName, ...], BeforeValidator(several)] = ()
     token: HeaderValue | None = None
     forward_token: Flag = False
     vouched_by: UpstreamUrl | None = None
@@ -285,7 +317,7 @@ class Service(Section):
     arrays: Annotated[Literal["lists", "ndarray"], Word] = "lists"
     concurrency: Count | None = None
     mount: MountPath | None = None
-    listen: Listen | None = None
+    listen: Annotated[OwnPort | None, BeforeValidator(_own_port)] = None
     cors: Cors | None = None
     idle: Timeout = 300.0
     encoded_slash: Flag = False
@@ -330,6 +362,17 @@ class Service(Section):
                 raise refusal(f"`{item}` is the service's `item` already", "mark one method", key)
             item = name if rule.item else item
         return value
+
+    @model_validator(mode="after")
+    def _what_is_checked_is_known(self) -> "Service":
+        own = {name.lower() for name in self.headers}
+        for index, name in enumerate(self.checked):
+            if name.lower() not in own:
+                fix = "write its value under `headers`"
+                raise refusal(
+                    "the gate has no such field of its own to compare with", fix, ("checked", index)
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_token_is_sent(self) -> "Service":

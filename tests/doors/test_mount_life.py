@@ -37,7 +37,7 @@ async def test_a_caller_of_a_read_who_leaves_ends_the_upstreams_work(stand, up, 
         await until(lambda path=path: up.to(path))
         await line.close()
         await soon(held.gone)
-    await until(lambda: stand.running.upstreams["up"].in_flight == 0)
+    await until(lambda: stand.running.estate.upstreams["up"].in_flight == 0)
 
 
 async def test_a_write_runs_to_its_end_though_its_caller_leaves_and_ends_what_its_tags_name(up, ada):
@@ -64,7 +64,7 @@ async def test_a_write_whose_caller_has_left_ends_with_its_time(stand, up, ada):
     await until(lambda: up.to("/slow"))
     await line.close()
     await soon(held.gone)
-    await until(lambda: stand.running.upstreams["brief"].in_flight == 0)
+    await until(lambda: stand.running.estate.upstreams["brief"].in_flight == 0)
 
 
 # --- times

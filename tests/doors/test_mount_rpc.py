@@ -203,7 +203,7 @@ async def test_a_list_that_has_to_be_read_here_is_no_larger_than_a_description_m
     answer = await ada.rpc("/calc/api", call("system.listMethods"))
     assert (answer.status, answer.fault) == (413, "TooLarge")
     assert (await ada.rpc("/calc/api", call("system.listMethods"))).status == 413
-    assert stand.running.upstreams["calc"].in_flight == 0
+    assert stand.running.estate.upstreams["calc"].in_flight == 0
 
 
 async def test_help_is_given_for_what_may_be_called_and_what_calls_by_name_is_never_called(up, ada, sam):

@@ -94,7 +94,7 @@ async def test_a_socket_passes_bytes_both_ways_and_ends_with_either_side(stand, 
     line = await open_socket(up, ada)
     assert [await echoes(line) for _ in range(3)] == [True] * 3
     await line.close()
-    await until(lambda: stand.running.upstreams["up"].in_flight == 0)
+    await until(lambda: stand.running.estate.upstreams["up"].in_flight == 0)
     line = await open_socket(up, ada)
     up.asked[-1].writer.close()
     assert await line.ended() == b""
