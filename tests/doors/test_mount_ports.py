@@ -100,7 +100,7 @@ async def test_where_a_field_is_checked_it_is_what_programs_show_instead_of_a_to
         ("listen: {address: '0.0.0.0:8001', as: 'group:x'}", "listen.as"),
         ("listen: {address: '127.0.0.1:8001', as: 'everybody'}", "listen.as"),
         ("listen: {address: '127.0.0.1:8001', as: 'authenticated'}", "listen.as"),
-        ("checked: License-ID", "checked[0]"),
+        ("checked: License-ID", "services.jobs.checked"),
     ],
 )
 async def test_a_port_or_a_check_that_cannot_be_is_refused_with_its_place(gate_of, settings, words):

@@ -91,7 +91,7 @@ async def test_a_record_leads_to_the_gate_at_the_address_that_its_caller_used(la
 
 async def test_a_record_is_stored_as_it_came_and_led_here_for_each_caller(lab):
     lab.tell("minnie", record("minnie", lab.one.url, "seg_m"), "Cache-Control: max-age=60", 'ETag: "a"')
-    await lab.gate(more=', methods: {"info.http": {cache: {fresh: 1h, share: everyone}}}')
+    await lab.gate(more=', methods: {"info.get_datastack_info": {cache: {fresh: 1h, share: everyone}}}')
     ada = lab.stand.caller("lab")
     first = await ada.get("/info/api/v2/datastack/full/minnie")
     again = await ada.get("/info/api/v2/datastack/full/minnie", "Accept-Encoding: gzip", "Range: bytes=0-3")
