@@ -324,6 +324,9 @@ class Identity(Protocol):
     def known(self, credential: str, now: float) -> Principal | None:
         """The principal, if this credential was verified before and its verdict still holds."""
 
+    def may_know(self, credential: str) -> bool:
+        """Whether it is one that could be verified here, by what it says of itself."""
+
     async def identify(self, credential: str, now: float) -> Principal:
         """The credential's principal. Raises `Unauthenticated`, with what is wrong and how to get a token."""
 

@@ -11,6 +11,9 @@ from gateway.core.presented import Presented, presented
 from gateway.core.principal import ANONYMOUS, Principal
 from gateway.core.reply import Fields
 
+_NOBODY = b"nobody"
+"""In the place of the gate's credential: there is none, and what looks like one is the service's."""
+
 
 class Misdirected(BadRequest):
     """The Host is none of this listener's (RFC 9110 section 15.5.20)."""
@@ -39,7 +42,8 @@ class Entrance:
     ) -> None:
         """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
 
-        `nobody` is who comes without a credential, where that is somebody: programs, and no pages.
+        `nobody` is who comes without a credential, where that is somebody: programs, and no pages. There an Authorization
+        that the gate could not have made is the service's.
 
         `token_name` is that of a cookie, and of a parameter in an address, in which a token may be shown too.
         """
@@ -73,14 +77,23 @@ class Entrance:
 
     def presented(self, fields: Fields, in_query: bytes | None = None) -> Presented:
         """The fields with the caller's token where it belongs, wherever it was shown."""
-        if self.token_name is None:
-            return Presented(fields)
-        return presented(fields, self.token_name, in_query)
+        said = Presented(fields) if self.token_name is None else presented(fields, self.token_name, in_query)
+        if self.nobody is not None and said.fault is None and self._is_for_the_service(said.fields):
+            return Presented((*said.fields, (b"Labgate-Token", _NOBODY)))
+        return said
+
+    def _is_for_the_service(self, fields: Fields) -> bool:
+        """Whether an Authorization is no credential of the gate's, though it looks like one."""
+        values = [value for name, value in fields if name.lower() == b"authorization"]
+        if len(values) != 1 or any(name.lower() == b"labgate-token" for name, _ in fields):
+            return False
+        kind, _, token = values[0].strip(b" \t").partition(b" ")
+        return kind.lower() == b"bearer" and not self._identity.may_know(token.strip(b" ").decode("latin-1"))
 
     def credential(self, fields: Fields) -> str | None:
         """The caller's credential, None for the anonymous caller where there may be one. Raises `Unauthenticated`."""
         given = credential(fields)
-        if given is None and self.nobody is not None:
+        if self.nobody is not None and given in (None, _NOBODY.decode()):
             if _is_of_a_page(fields):
                 raise Unauthenticated(
                     "A page in a browser needs a token here: programs alone come without one.", missing=True

@@ -121,6 +121,13 @@ class Identities:
     def _is_revoked(self, principal: Principal) -> bool:
         return self._revocations is not None and principal.token_id in self._revocations
 
+    def may_know(self, credential: str) -> bool:
+        """Whether it is a token of an issuer that is known here, or somebody would be asked about it."""
+        try:
+            return opened(credential).issuer in self._issuers
+        except Unauthenticated:
+            return bool(self._vouching)
+
     async def identify(self, credential: str, now: float) -> Principal:
         """The principal for whom the credential speaks.
 

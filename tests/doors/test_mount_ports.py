@@ -61,9 +61,16 @@ async def test_a_port_may_say_who_comes_without_a_token(stand, up):
     assert (await stand.at(stand.nobody(), "closed").get("/x")).status == 401
     eve = stand.at(stand.caller("guests", name="eve"), "plain")
     assert (await eve.get("/x")).status == 403
-    bad = stand.at(stand.nobody(), "plain")
-    bad.token = "not-a-token"
+    bad = stand.at(stand.caller("lab"), "plain")
+    bad.token += "x"
     assert (await bad.get("/x")).status == 401
+    assert all(b"Bearer" not in one.head for one in up.asked)
+    mine = stand.at(stand.nobody(), "plain")
+    mine.token = "the-services-own"
+    for _ in range(2):
+        assert (await mine.get("/x")).status == 200
+        assert up.asked[-1].values("Authorization") == [b"Bearer the-services-own"]
+        assert not up.asked[-1].values("Labgate-Token")
 
 
 @pytest.mark.parametrize(

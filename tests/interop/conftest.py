@@ -39,8 +39,12 @@ REST_UPSTREAMS = {
     "fastapi": "/openapi.json",
     "flask-restx": "/swagger.json",
     "connexion": "/api/openapi.json",
+    "cryosparc5": "/openapi.json",
 }
 """Every REST upstream of these tests, and where its document is."""
+
+RUNS_IN = {"cryosparc5": "fastapi"}
+"""The environments of upstreams that have none of their own name."""
 
 
 @dataclass(slots=True)
@@ -97,7 +101,7 @@ def upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstr
 
         def started(name: str) -> Upstream:
             if name not in running:
-                running[name] = _start(name, python_of(name), ends)
+                running[name] = _start(name, python_of(RUNS_IN.get(name, name)), ends)
             return running[name]
 
         yield started
@@ -107,7 +111,7 @@ def upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstr
 def fresh_upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstream]]:
     """`fresh_upstream(name)`: a server of this test's own, which may be killed."""
     with ExitStack() as ends:
-        yield lambda name: _start(name, python_of(name), ends)
+        yield lambda name: _start(name, python_of(RUNS_IN.get(name, name)), ends)
 
 
 def _start(name: str, python: Path, ends: ExitStack) -> Upstream:
