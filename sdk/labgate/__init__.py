@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
     from labgate._transfer import download, upload
-    from labgate.errors import Error, StaleWarning, TokenFileWarning
+    from labgate.errors import Error, MapFileWarning, StaleWarning, TokenFileWarning
 
     __version__: str
 
@@ -29,6 +29,7 @@ __all__ = [
     "Handle",
     "Headers",
     "Last",
+    "MapFileWarning",
     "MethodInfo",
     "Methods",
     "Namespace",
@@ -57,6 +58,7 @@ _HOMES = {
     "Handle": "_batch",
     "Headers": "_response",
     "Last": "_inform",
+    "MapFileWarning": "errors",
     "MethodInfo": "_inform",
     "Methods": "_inform",
     "Namespace": "_client",
@@ -66,6 +68,8 @@ _HOMES = {
     "Uploaded": "_response",
     "batch": "_batch",
     "connect": "_connect",
+    "datastack_lookup": "",
+    "datastacks": "",
     "download": "_transfer",
     "errors": "",
     "explain": "_explain",
@@ -95,4 +99,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "errors"})
+    return sorted({*__all__, "datastack_lookup", "datastacks", "errors"})

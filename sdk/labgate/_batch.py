@@ -10,6 +10,7 @@ from labgate.errors import BadReply, BatchNotSent, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any
 
@@ -87,6 +88,7 @@ class Recorder:
     def __init__(self, session: Session) -> None:
         self.link: Link = session.link
         self.session = session
+        self.defaults: Mapping[str, Any] = session.defaults
         self.calls: list[tuple[Method, Any, Handle]] = []
         self.open = True
 

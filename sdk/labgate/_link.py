@@ -102,6 +102,10 @@ class Link:
             "insecure": self._insecure,
         }
 
+    def way(self) -> tuple[Address, str | None, str, bool]:
+        """How this gate is reached, whatever the datastack: address, token, the catalogs' folder, `insecure`."""
+        return self.address, self._token, self._file.folder, self._insecure
+
     def fields(self, verb: str, path: str) -> bytes:
         """The beginning of a request's head: its first line, Host, and the credential."""
         query = f"?datastack={_quoted(self.datastack)}" if self.datastack else ""

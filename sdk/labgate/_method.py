@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from labgate._catalog import decoded
+from labgate._defaults import fill
 from labgate._names import python_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 _MOST_PARAMETERS = 200
@@ -113,7 +114,9 @@ class Method:
         self._by_position = described.get("paramStructure") == "by-position"
         self._parameters = parameters
 
-    def arguments(self, values: tuple[Any, ...], more: dict[str, Any]) -> list[Any] | dict[str, Any] | None:
+    def arguments(
+        self, values: tuple[Any, ...], more: dict[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> list[Any] | dict[str, Any] | None:
         """The `params` of a call; None for none at all.
 
         Parameters with known names are sent by name, so that equal calls are equal bytes however they were written;
@@ -122,6 +125,7 @@ class Method:
         Args:
             values: one value for each of `named`, `Omitted` where none was given.
             more: what was given as `**`.
+            defaults: what the client fills in where the method takes it by name.
 
         Raises:
             TypeError: a parameter is missing, unknown, or cannot be left out.
@@ -135,6 +139,8 @@ class Method:
             self._add_odd(given, more)
         if self._by_position:
             return self._listed(given)
+        if defaults:
+            given = fill(self.name, {one.wire for one in self._parameters}, given, defaults)
         return given or None
 
     def open_arguments(

@@ -6,6 +6,7 @@ import re
 import time
 
 from labgate._codec import JSON, MSGPACK, Encoder, can_msgpack
+from labgate._defaults import checked_defaults, merged
 from labgate._delivery import Request, deliver
 from labgate._outcome import result_of, warn_of_stale
 from labgate.errors import SetupError
@@ -43,7 +44,7 @@ _BOTH = b"application/msgpack, application/json;q=0.9"
 class Options:
     """What a client's calls go by; see `labgate.connect` and the client's call."""
 
-    __slots__ = ("default", "fresh", "headers", "max_age", "retries", "timeout")
+    __slots__ = ("default", "defaults", "fresh", "headers", "max_age", "remember", "retries", "timeout")
 
     def __init__(
         self,
@@ -54,6 +55,8 @@ class Options:
         default: Callable[[Any], Any] | None = None,
         fresh: bool = False,
         max_age: float | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        remember: bool = True,
     ) -> None:
         if timeout is not None and not (_is_number(timeout) and 0 < timeout < 1e9):
             raise SetupError("timeout is a number of seconds above 0, or None")
@@ -71,6 +74,8 @@ class Options:
         self.default = default
         self.fresh = bool(fresh)
         self.max_age = max_age
+        self.defaults: Mapping[str, Any] = checked_defaults(defaults) if defaults else {}
+        self.remember = bool(remember)
 
     def fields(self) -> bytes:
         """The request fields that these options mean."""
@@ -86,23 +91,26 @@ class Options:
         return None if self.max_age is None else f"max-age={int(self.max_age)}"
 
     def replaced(self, changes: dict[str, Any]) -> Options:
-        """These options with changes; new headers join the old ones."""
+        """These options with changes; new headers and defaults join the old ones."""
         if "headers" in changes:
             new = checked_fields(changes["headers"] or {})
             lower = {name.lower() for name in new}
             kept = {name: value for name, value in self.headers.items() if name.lower() not in lower}
             changes = {**changes, "headers": {**kept, **new}}
+        if "defaults" in changes:
+            changes = {**changes, "defaults": merged(self.defaults, changes["defaults"] or {})}
         return Options(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
 
 class Session:
     """A link and the options of one client."""
 
-    __slots__ = ("_encoder", "_gate", "_head", "link", "options")
+    __slots__ = ("_encoder", "_gate", "_head", "defaults", "link", "options")
 
     def __init__(self, link: Link, options: Options) -> None:
         self.link = link
         self.options = options
+        self.defaults: Mapping[str, Any] = options.defaults
         self._encoder = Encoder(options.default)
         self._head = link.fields("POST", "/rpc") + options.fields()
         self._gate = str(link.address)
@@ -177,6 +185,8 @@ class Session:
             "retries": options.retries,
             "headers": options.headers,
             "default": options.default,
+            "defaults": options.defaults,
+            "remember": options.remember,
         }
         return reconnect, (settings, options.fresh, options.max_age)
 

@@ -36,6 +36,7 @@ __all__ = [
     "InvalidParams",
     "InvalidRequest",
     "LoopDetected",
+    "MapFileWarning",
     "MethodNotAllowed",
     "MissingExtra",
     "NeedsDatastack",
@@ -67,7 +68,11 @@ class StaleWarning(UserWarning):
 
 
 class TokenFileWarning(UserWarning):
-    """A token file can be read by other users of this machine."""
+    """A token file can be read by other users of this machine, or one of CAVE's is damaged."""
+
+
+class MapFileWarning(UserWarning):
+    """A file that says where datastacks are is damaged, or others may write it; it was left aside."""
 
 
 class Error(Exception):
