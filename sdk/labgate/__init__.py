@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
     from labgate._transfer import download, upload
-    from labgate.errors import Error, MapFileWarning, StaleWarning, TokenFileWarning
+    from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
 
     __version__: str
 
@@ -34,6 +34,7 @@ __all__ = [
     "Methods",
     "Namespace",
     "RawResponse",
+    "ServiceWarning",
     "StaleWarning",
     "TokenFileWarning",
     "Uploaded",
@@ -63,6 +64,7 @@ _HOMES = {
     "Methods": "_inform",
     "Namespace": "_client",
     "RawResponse": "_response",
+    "ServiceWarning": "errors",
     "StaleWarning": "errors",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",

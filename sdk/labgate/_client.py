@@ -164,8 +164,10 @@ class Client(Node):
 
     def __getitem__(self, name: str) -> Any:
         """The method of this name on the wire, whether it is a Python name or not; else the namespace."""
-        text = _text(name)
         link = self._session.link
+        text = _text(name)
+        if link.catalog.text(text) is None:
+            text = link.catalog.true_name(text)
         if link.catalog.text(text) is None and (found := _reached(self, text)) is not None:
             return found
         function = link.function(text)
@@ -214,6 +216,9 @@ def _missing(node: Node, name: str) -> Any:
         raise AttributeError(
             f"{type(node).__name__!r} object has no attribute {name!r}", name=name, obj=_Nowhere()
         )
+    own = link.catalog.true_name(name)
+    if own != name and not space.prefix and attribute_name(own) in space.names():
+        return getattr(node, attribute_name(own) or own)
     if link.look_again() and name in type(node).__dict__ and not space.gone:
         return getattr(node, name)
     if not space.prefix and (datastacks := link.local_namespace(name)):

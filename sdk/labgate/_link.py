@@ -187,6 +187,8 @@ class Link:
             return function
         with self.lock:
             text = self.catalog.text(name)
+            if text is None and self.catalog.text(own := self.catalog.true_name(name)) is not None:
+                return self.function(own)
             if text is None and not name.startswith(_OWN_PREFIXES) and self.look_again():
                 text = self.catalog.text(name)
             if text is None and not name.startswith(_OWN_PREFIXES):

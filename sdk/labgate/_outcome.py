@@ -22,6 +22,7 @@ from labgate.errors import (
     RemoteNotFound,
     StaleWarning,
     TooLarge,
+    Truncated,
     Unauthenticated,
     Unavailable,
     Unreachable,
@@ -55,6 +56,8 @@ _BY_RAW_STATUS: dict[int, type[Error]] = {
     422: RemoteInvalidParams,
     508: LoopDetected,
 }
+# Known by its name, whatever its number is.
+_BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
 _CALLERS_LINE = 5  # warn_of_stale, Session.call, _call, the method, the caller
 _LONGEST_SNIPPET = 300
@@ -158,7 +161,7 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
     data = members.pop("data", None)
     facts = data if isinstance(data, dict) else {}
     own = isinstance(facts.get("fault"), str)
-    kind: type[Error] = BY_CODE.get(code, GateError) if own else _REMOTE.get(code, RemoteError)
+    kind: type[Error] = _own_kind(code, facts) if own else _REMOTE.get(code, RemoteError)
     wait = facts.get("retry_after") if own else None
     found = kind(
         message if isinstance(message, str) else repr(message),
@@ -177,6 +180,10 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
     if found.retry_after is not None and not found.hint:
         found.hint = f"Try again in {found.retry_after:g} s."
     return found
+
+
+def _own_kind(code: int, facts: dict[str, Any]) -> type[GateError]:
+    return _BY_FAULT.get(facts["fault"]) or BY_CODE.get(code, GateError)
 
 
 def warn_of_stale(response: Response, method: str, warned: set[str], level: int = _CALLERS_LINE) -> None:

@@ -128,6 +128,10 @@ class Session:
         )
         if b"cache-status" in response.fields:
             warn_of_stale(response, method.name, self.link.warned)
+        if b"warning" in response.fields:
+            from labgate._notices import warn_of_notices
+
+            warn_of_notices(response, method.name)
         return result_of(response, method.name, self._gate, repeatable=method.repeatable)
 
     def send(
