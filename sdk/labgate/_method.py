@@ -73,6 +73,8 @@ class Method:
         repeatable: carrying it out twice is the same as once.
         binary: its result travels better as msgpack.
         item: it is what `namespace[...]` calls.
+        table: its result is a table, which travels best as an Arrow stream.
+        tables: what is said of a method whose result are tables (`query`, `of`), None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -90,7 +92,8 @@ class Method:
         "open",
         "positional",
         "repeatable",
-        "single",
+        "table",
+        "tables",
     )
 
     def __init__(self, name: str, text: bytes | None) -> None:
@@ -109,6 +112,11 @@ class Method:
         self.repeatable = notes.get("safe") is True or notes.get("idempotent") is True
         self.binary = notes.get("result") in _BINARY_RESULTS
         self.item = notes.get("item") is True
+        self.table = notes.get("result") == "table"
+        marked = notes.get("result") == "tables" and all(
+            isinstance(notes.get(mark), str) for mark in ("query", "of")
+        )
+        self.tables = notes if marked else None
         self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"
@@ -140,7 +148,7 @@ class Method:
         if self._by_position:
             return self._listed(given)
         if defaults:
-            given = fill(self.name, {one.wire for one in self._parameters}, given, defaults)
+            given = fill(self.name, set(self.wires), given, defaults)
         return given or None
 
     def open_arguments(
@@ -156,6 +164,11 @@ class Method:
                 f"{self.name}() is not described by its service: give its arguments by position or by name, not mixed"
             )
         return more or list(values) or None
+
+    @property
+    def wires(self) -> list[str]:
+        """Every parameter's name on the wire."""
+        return [one.wire for one in self._parameters]
 
     def named_for(self, wires: dict[str, Any]) -> dict[str, Any]:
         """Keyword arguments for the function, from arguments by their wire names."""

@@ -89,7 +89,7 @@ def _run(given: argparse.Namespace) -> int:
         _request(lab, given, for_people=for_people)
     else:
         arguments = _keywords(lab, given.method, given.arguments)
-        _print_result(lab[given.method](**arguments), sys.stdout, for_people=for_people)
+        _print_result(_function(lab, given.method)(**arguments), sys.stdout, for_people=for_people)
     sys.stdout.flush()
     return 0
 
@@ -141,11 +141,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _function(lab: Client, name: str) -> Any:
+    """The method's function; what stands for tables here is the method behind them."""
+    found = lab[name]
+    return getattr(found, "__wrapped__", found)
+
+
 def _keywords(lab: Client, name: str, arguments: list[str]) -> dict[str, Any]:
     """The arguments as they were typed, as those of the method's function."""
     from labgate._method import Method
 
-    function = lab[name]
+    function = _function(lab, name)
     if not hasattr(function, "__func__"):
         raise NotFound(
             f"{name} is a namespace: name one of its methods", hint=f"See: labgate methods '{name}.*'"
