@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from labgate._codec import decode_json, packed_request
-from labgate._outcome import error_of, payload_of, refusal_of
+from labgate._outcome import as_table, error_of, payload_of, refusal_of
 from labgate.errors import BadReply, BatchNotSent, Error
 
 TYPE_CHECKING = False
@@ -219,7 +219,10 @@ def _settle(calls: list[tuple[Method, Any, Handle]], payload: list[Any], respons
         if answer.get("error") is not None:
             handle.settle(error=error_of(answer["error"], response, method.name))
         elif "result" in answer:
-            handle.settle(answer["result"])
+            try:
+                handle.settle(as_table(answer["result"]) if method.table else answer["result"])
+            except Error as error:
+                handle.settle(error=error)
         else:
             handle.settle(
                 error=BadReply(

@@ -78,10 +78,7 @@ def payload_of(response: Response, method: str | None, gate: str, *, repeatable:
             return decode_json(response.body)
     except BadReply as error:
         if response.status == 200:
-            error.method, error.http_status = method, response.status
-            error.service = method.partition(".")[0] if method else None
-            error.request_id = response.text(b"x-request-id")
-            error.maybe_executed = not repeatable
+            _place(error, response, method, repeatable=repeatable)
             raise
     raise _foreign(response, method, gate, repeatable=repeatable)
 
@@ -96,6 +93,15 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
         from labgate._arrays import from_npy
 
         return from_npy(response.body)
+    if response.status == 200 and b"arrow" in response.fields.get(b"content-type", b"").lower():
+        from labgate._frames import frame_of, is_arrow
+
+        if is_arrow(response.fields[b"content-type"]):
+            try:
+                return frame_of(response.body)
+            except BadReply as error:
+                _place(error, response, method, repeatable=repeatable)
+                raise
     payload = payload_of(response, method, gate, repeatable=repeatable)
     if isinstance(payload, dict):
         if payload.get("error") is not None:
@@ -103,6 +109,15 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
         if "result" in payload:
             return payload["result"]
     raise _foreign(response, method, gate, repeatable=repeatable)
+
+
+def as_table(result: Any) -> Any:
+    """The result of a method that answers a table: bytes that are an Arrow stream are read as one."""
+    if isinstance(result, (bytes, bytearray)):
+        from labgate._frames import frame_of, is_stream
+
+        return frame_of(result) if is_stream(result) else result
+    return result
 
 
 def refusal_of(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Error:
@@ -200,6 +215,14 @@ def is_stale(status: str) -> bool:
     """Whether a Cache-Status (RFC 9211) tells of a hit that was no longer fresh: its time to live is negative."""
     parts = [part.strip() for part in status.split(";")]
     return "hit" in parts and any(part.startswith(("ttl=-", "detail=stale")) for part in parts)
+
+
+def _place(error: Error, response: Response, method: str | None, *, repeatable: bool) -> None:
+    """Let an error that arose in reading a reply tell whose reply it was."""
+    error.method, error.http_status = method, response.status
+    error.service = method.partition(".")[0] if method else None
+    error.request_id = response.text(b"x-request-id")
+    error.maybe_executed = not repeatable
 
 
 def _text(value: object) -> str | None:

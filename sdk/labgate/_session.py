@@ -8,7 +8,7 @@ import time
 from labgate._codec import JSON, MSGPACK, Encoder, can_msgpack
 from labgate._defaults import checked_defaults, merged
 from labgate._delivery import Request, deliver
-from labgate._outcome import result_of, warn_of_stale
+from labgate._outcome import as_table, result_of, warn_of_stale
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -39,6 +39,8 @@ _OWN_FIELDS = frozenset(
     )
 )
 _BOTH = b"application/msgpack, application/json;q=0.9"
+# The same as second choices.
+_LESS = {JSON: b"application/json;q=0.9", _BOTH: b"application/msgpack;q=0.9, application/json;q=0.8"}
 
 
 class Options:
@@ -124,7 +126,12 @@ class Session:
         """
         body, packed = self._body(method, params)
         response = self.send(
-            body, packed=packed, binary=method.binary, name=method.name, repeatable=method.repeatable
+            body,
+            packed=packed,
+            binary=method.binary,
+            table=method.table,
+            name=method.name,
+            repeatable=method.repeatable,
         )
         if b"cache-status" in response.fields:
             warn_of_stale(response, method.name, self.link.warned)
@@ -132,10 +139,18 @@ class Session:
             from labgate._notices import warn_of_notices
 
             warn_of_notices(response, method.name)
-        return result_of(response, method.name, self._gate, repeatable=method.repeatable)
+        result = result_of(response, method.name, self._gate, repeatable=method.repeatable)
+        return as_table(result) if method.table else result
 
     def send(
-        self, body: bytes, *, packed: bool, binary: bool, name: str | None, repeatable: bool
+        self,
+        body: bytes,
+        *,
+        packed: bool,
+        binary: bool,
+        name: str | None,
+        repeatable: bool,
+        table: bool = False,
     ) -> Response:
         """The reply to a body that is ready to leave.
 
@@ -145,8 +160,11 @@ class Session:
             binary: the results are wanted in msgpack where it can be read here.
             name: the method, for error texts.
             repeatable: carrying it out twice is the same as once.
+            table: the result is a table, which is wanted as an Arrow stream where it can be read here.
         """
         accept = _BOTH if packed or (binary and can_msgpack()) else JSON
+        if table:
+            accept = _with_arrow(accept)
         options = self.options
         head = b"%bContent-Type: %b\r\nAccept: %b\r\nContent-Length: %d\r\n" % (
             self._head,
@@ -203,6 +221,12 @@ class Session:
         from labgate._codec import packed_request
 
         return packed_request(method.name, 1, text), True
+
+
+def _with_arrow(accept: bytes) -> bytes:
+    from labgate._frames import ARROW, can_arrow
+
+    return b"%b, %b" % (ARROW, _LESS.get(accept, accept)) if can_arrow() else accept
 
 
 def _is_number(value: object) -> bool:
