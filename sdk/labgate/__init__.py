@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from labgate._explain import Explanation, explain
     from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
     from labgate._link import Changes
+    from labgate._linking import Linked, link, links, unlink
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
+    from labgate._status import ServiceStatus, Status, status
+    from labgate._table import Table
+    from labgate._tables import Tables
     from labgate._transfer import download, upload
     from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
 
@@ -29,13 +33,18 @@ __all__ = [
     "Handle",
     "Headers",
     "Last",
+    "Linked",
     "MapFileWarning",
     "MethodInfo",
     "Methods",
     "Namespace",
     "RawResponse",
+    "ServiceStatus",
     "ServiceWarning",
     "StaleWarning",
+    "Status",
+    "Table",
+    "Tables",
     "TokenFileWarning",
     "Uploaded",
     "__version__",
@@ -44,9 +53,13 @@ __all__ = [
     "download",
     "explain",
     "last",
+    "link",
+    "links",
     "methods",
     "refresh",
     "request",
+    "status",
+    "unlink",
     "upload",
 ]
 
@@ -59,13 +72,18 @@ _HOMES = {
     "Handle": "_batch",
     "Headers": "_response",
     "Last": "_inform",
+    "Linked": "_linking",
     "MapFileWarning": "errors",
     "MethodInfo": "_inform",
     "Methods": "_inform",
     "Namespace": "_client",
     "RawResponse": "_response",
+    "ServiceStatus": "_status",
     "ServiceWarning": "errors",
     "StaleWarning": "errors",
+    "Status": "_status",
+    "Table": "_table",
+    "Tables": "_tables",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
     "batch": "_batch",
@@ -76,9 +94,13 @@ _HOMES = {
     "errors": "",
     "explain": "_explain",
     "last": "_inform",
+    "link": "_linking",
+    "links": "_linking",
     "methods": "_inform",
     "refresh": "_inform",
     "request": "_request",
+    "status": "_status",
+    "unlink": "_linking",
     "upload": "_transfer",
 }
 

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LARGEST_FILE = 64 * 1024
+LARGEST_FILE = 64 * 1024
 _CAVE_KEY = "token"
 _CAVE_SUFFIX = "cave-secret.json"
 _CAVE_OLD_NAME = "chunkedgraph-secret.json"
@@ -50,7 +50,7 @@ def find_token(
         SetupError: a token is there, but cannot be used: unreadable, malformed, or open to other users.
     """
     if given is not None:
-        return _checked(given, "the token argument")
+        return checked_token(given, "the token argument")
     if cave_key is not None:
         found = _from_cave(address, cave_key, may_be_global=True)
         if found is None:
@@ -58,7 +58,7 @@ def find_token(
         return found
     if _speaks_for(environ, address) and not hearsay:
         if text := environ.get("LABGATE_TOKEN"):
-            return _checked(text, "LABGATE_TOKEN")
+            return checked_token(text, "LABGATE_TOKEN")
         if path := environ.get("LABGATE_TOKEN_FILE"):
             return _from_file(os.path.expanduser(path), strict=False)
     path = stored_token_path(address)
@@ -116,7 +116,7 @@ def _from_cave(address: Address, key: str, *, may_be_global: bool) -> str | None
         paths += cave_global_files()
     for path in paths:
         try:
-            found, mode = read_object(path, _LARGEST_FILE)
+            found, mode = read_object(path, LARGEST_FILE)
             token = text_member(found, key)
         except FileNotFoundError:
             continue
@@ -130,7 +130,7 @@ def _from_cave(address: Address, key: str, *, may_be_global: bool) -> str | None
             _complain(
                 path, f"the token file {path} is open to other users (mode {mode:04o}); chmod 600 helps"
             )
-        return _checked(token, path)
+        return checked_token(token, path)
     return None
 
 
@@ -156,7 +156,7 @@ def _from_file(path: str, *, strict: bool) -> str:
     try:
         with open(path, encoding="ascii") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(_LARGEST_FILE)
+            text = file.read(LARGEST_FILE)
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"the token file {path} cannot be read: {type(error).__name__}") from error
     if os.name == "posix" and mode & 0o077:
@@ -165,10 +165,15 @@ def _from_file(path: str, *, strict: bool) -> str:
             raise SetupError(fault, hint=f"Run: chmod 600 {path}")
         # Mounted secrets of containers are often readable by their group, and it is the user who named this file.
         warnings.warn(TokenFileWarning(fault), stacklevel=5)
-    return _checked(text, path)
+    return checked_token(text, path)
 
 
-def _checked(text: str, source: str) -> str:
+def checked_token(text: str, source: str) -> str:
+    """A token without the white space around it.
+
+    Raises:
+        SetupError: no header could carry it.
+    """
     token = text.strip()
     if not token or not all("!" <= c <= "~" for c in token):
         raise SetupError(f"the token of {source} is empty or has characters that no token has")
