@@ -87,6 +87,7 @@ _HOMES = {
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
     "batch": "_batch",
+    "command": "",
     "connect": "_connect",
     "datastack_lookup": "",
     "datastacks": "",
@@ -123,4 +124,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "datastack_lookup", "datastacks", "errors"})
+    return sorted({*__all__, "command", "datastack_lookup", "datastacks", "errors"})
