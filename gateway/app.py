@@ -43,6 +43,7 @@ from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
+from gateway.doors.whoami import WhoamiDoor
 from gateway.flights import Flights
 from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
@@ -338,6 +339,7 @@ class Gate:
             "/openapi.json": [Place("lists", openapi_list(public_url.text if public_url else None), _READ)],
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
+            "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
         }
 
     def _operator(self) -> dict[str, list[Place]]:

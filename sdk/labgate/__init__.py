@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labgate._table import Table
     from labgate._tables import Tables
     from labgate._transfer import download, upload
+    from labgate._whoami import Whoami, whoami
     from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
 
     __version__: str
@@ -47,6 +48,7 @@ __all__ = [
     "Tables",
     "TokenFileWarning",
     "Uploaded",
+    "Whoami",
     "__version__",
     "batch",
     "connect",
@@ -61,6 +63,7 @@ __all__ = [
     "status",
     "unlink",
     "upload",
+    "whoami",
 ]
 
 _HOMES = {
@@ -86,6 +89,7 @@ _HOMES = {
     "Tables": "_tables",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
+    "Whoami": "_whoami",
     "batch": "_batch",
     "command": "",
     "connect": "_connect",
@@ -103,6 +107,7 @@ _HOMES = {
     "status": "_status",
     "unlink": "_linking",
     "upload": "_transfer",
+    "whoami": "_whoami",
 }
 
 
