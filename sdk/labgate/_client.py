@@ -225,7 +225,7 @@ def _missing(node: Node, name: str) -> Any:
         raise NeedsDatastack(
             f"{name} exists only within a datastack: {', '.join(datastacks)}",
             data={"datastacks": datastacks},
-            hint=f'Connect to one: labgate.connect(datastack="{datastacks[0]}").',
+            hint=f'Name one: lab(datastack="{datastacks[0]}"), or labgate.connect(datastack="{datastacks[0]}").',
         )
     near = closest(name, space.names())
     if not near:

@@ -74,7 +74,13 @@ def connect(
     """
     keeps = remember and write_server_address and write_server_cache
     options = Options(
-        timeout=timeout, retries=retries, headers=headers, default=default, defaults=defaults, remember=keeps
+        timeout=timeout,
+        retries=retries,
+        headers=headers,
+        default=default,
+        defaults=defaults,
+        remember=keeps,
+        auth_token_key=auth_token_key,
     )
     stack = _one("datastack", datastack, "datastack_name", datastack_name)
     where = find_gate(_one("address", address, "server_address", server_address), stack, os.environ)

@@ -46,7 +46,17 @@ _LESS = {JSON: b"application/json;q=0.9", _BOTH: b"application/msgpack;q=0.9, ap
 class Options:
     """What a client's calls go by; see `labgate.connect` and the client's call."""
 
-    __slots__ = ("default", "defaults", "fresh", "headers", "max_age", "remember", "retries", "timeout")
+    __slots__ = (
+        "auth_token_key",
+        "default",
+        "defaults",
+        "fresh",
+        "headers",
+        "max_age",
+        "remember",
+        "retries",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -59,6 +69,7 @@ class Options:
         max_age: float | None = None,
         defaults: Mapping[str, Any] | None = None,
         remember: bool = True,
+        auth_token_key: str | None = None,
     ) -> None:
         if timeout is not None and not (_is_number(timeout) and 0 < timeout < 1e9):
             raise SetupError("timeout is a number of seconds above 0, or None")
@@ -78,6 +89,7 @@ class Options:
         self.max_age = max_age
         self.defaults: Mapping[str, Any] = checked_defaults(defaults) if defaults else {}
         self.remember = bool(remember)
+        self.auth_token_key = auth_token_key
 
     def fields(self) -> bytes:
         """The request fields that these options mean."""
@@ -209,6 +221,7 @@ class Session:
             "default": options.default,
             "defaults": options.defaults,
             "remember": options.remember,
+            "auth_token_key": options.auth_token_key,
         }
         return reconnect, (settings, options.fresh, options.max_age)
 

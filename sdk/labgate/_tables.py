@@ -95,8 +95,12 @@ class Tables:
         """The method itself, whose signature this has."""
         return self._function
 
-    def __call__(self, **kwargs: Any) -> Tables:
+    def __call__(self, *args: Any, **kwargs: Any) -> Tables:
         """The tables that the method answers to these parameters, asked now."""
+        names = [str(one.name) for one in self._method.named[: self._method.positional]][: len(args)]
+        if len(names) < len(args) or kwargs.keys() & {*names}:
+            self._function(*args, **kwargs)  # raises Python's own error, before anything is sent
+        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
         found = Tables(self._origin, self._node, kwargs)
         found._known()
         return found

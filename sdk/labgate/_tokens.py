@@ -141,7 +141,7 @@ def _is_caves(address: Address) -> bool:
 def _complain(path: str, fault: str) -> None:
     if path not in _complained:
         _complained.add(path)
-        warnings.warn(TokenFileWarning(fault), stacklevel=6)
+        warnings.warn(TokenFileWarning(fault), stacklevel=5)
 
 
 def _speaks_for(environ: Mapping[str, str], address: Address) -> bool:
@@ -164,7 +164,7 @@ def _from_file(path: str, *, strict: bool) -> str:
         if strict:
             raise SetupError(fault, hint=f"Run: chmod 600 {path}")
         # Mounted secrets of containers are often readable by their group, and it is the user who named this file.
-        warnings.warn(TokenFileWarning(fault), stacklevel=5)
+        warnings.warn(TokenFileWarning(fault), stacklevel=4)
     return checked_token(text, path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle  # noqa: TID251 - the law is that users can pickle their clients
 import warnings
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,31 @@ def test_a_key_takes_its_token_before_everything_but_an_argument(secrets: Path) 
     assert find_token(GATE, "given", environ, cave_key="mine") == "given"
     with pytest.raises(SetupError, match="has a token 'other' for"):
         find_token(GATE, None, environ, cave_key="other")
+
+
+def test_a_pickled_client_takes_the_token_of_the_same_name(
+    gate: Gate, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LABGATE_TOKEN")
+    put(secrets / "cave-secret.json", {"token": "another", "mine": TOKEN})
+    lab = labgate.connect(gate.url, auth_token_key="mine")
+    assert pickle.loads(pickle.dumps(lab)).jobs.list_lanes() == ["a", "b"]
+    assert TOKEN.encode() not in pickle.dumps(lab)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mode bits are POSIX")
+def test_a_warning_about_a_token_file_points_at_the_line_that_connects(
+    gate: Gate, secrets: Path, own_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LABGATE_TOKEN")
+    put(secrets / f"{gate.url.removeprefix('http://')}-cave-secret.json", {"token": TOKEN}, 0o640)
+    with pytest.warns(TokenFileWarning) as warned:
+        labgate.connect(gate.url)
+    put(own_environment / "mine", TOKEN, 0o640)
+    monkeypatch.setenv("LABGATE_TOKEN_FILE", str(own_environment / "mine"))
+    with pytest.warns(TokenFileWarning) as also:
+        labgate.connect(gate.url)
+    assert [one.filename for one in (*warned, *also)] == [__file__] * 2
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,13 @@ def test_the_tables_of_a_version_are_asked_in_that_version(cave: Gate) -> None:
         "table": "nuclei",
         "materialization_version": 7,
     }
+    assert "nuclei" in lab.materialize.tables(5)
+    with pytest.raises(TypeError, match="positional argument"):
+        lab.materialize.tables(5, 6)
+    with pytest.raises(TypeError, match="multiple values"):
+        lab.materialize.tables(5, version=6)
     sent = [call["params"] for call in cave.calls() if call["method"] == "materialize.tables"]
-    assert sent == [{"version": 943}, {"version": 7}]
+    assert sent == [{"version": 943}, {"version": 7}, {"version": 5}]
 
 
 def test_a_query_at_a_moment_asks_the_method_for_that_and_is_an_error_without_one(cave: Gate) -> None:
