@@ -8,6 +8,7 @@ import weakref
 
 from labgate import _memory
 from labgate._cachefile import CatalogFile
+from labgate._defaults import merged
 from labgate._folders import cache_folder
 from labgate._link import Link
 from labgate._session import Options, Session
@@ -38,6 +39,8 @@ def connect(
     default: Callable[[Any], Any] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     insecure: bool = False,
+    version: Any = None,
+    timestamp: Any = None,
     defaults: Mapping[str, Any] | None = None,
     remember: bool = True,
     auth_token_key: str | None = None,
@@ -62,7 +65,9 @@ def connect(
         default: makes simpler values of those that JSON does not know; raises TypeError for others.
         cache_dir: where the list of methods is kept; default: this system's folder for caches.
         insecure: let a token travel over plain http beyond this machine (also LABGATE_INSECURE=1).
-        defaults: values for parameters that a call does not give, by their names, like `{"version": 943}`.
+        version, timestamp: fill in the parameter of this name (a version also `materialization_version`) in methods
+            that take it by name, where a call does not give it.
+        defaults: the same for parameters of any name; `{"materialize.limit": 5}` is for one namespace.
         remember: once it has worked, write down at which gate the datastack is.
         auth_token_key: take the token of this name from CAVE's token files.
         server_address, datastack_name: other names for `address` and `datastack`.
@@ -73,6 +78,8 @@ def connect(
         Error: the gate is asked, and does not give its list.
     """
     keeps = remember and write_server_address and write_server_cache
+    if version is not None or timestamp is not None:
+        defaults = merged(defaults or {}, {"version": version, "timestamp": timestamp})
     options = Options(
         timeout=timeout,
         retries=retries,

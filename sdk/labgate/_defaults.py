@@ -38,8 +38,9 @@ def checked_defaults(defaults: Any) -> dict[str, Any]:
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The bound values with changes: a version takes the place of a version under its other name."""
-    kept = dict(old)
-    for name in checked_defaults(dict.fromkeys(new, True)):
+    kept = checked_defaults(old)
+    checked_defaults(new)
+    for name in new:
         start, dot, last = name.rpartition(".")
         for other in _SPELLINGS.get(last, (last,)):
             kept.pop(f"{start}{dot}{other}", None)

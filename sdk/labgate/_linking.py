@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+from labgate._names import printable
 from labgate._privately import Unfit, read_object
 from labgate._request import request
 from labgate._target import session_of
@@ -42,7 +43,7 @@ class Linked:
         return self.linked
 
     def __repr__(self) -> str:
-        since = f" since {self.since}" if self.linked and self.since is not None else ""
+        since = f" since {printable(str(self.since), 60)}" if self.linked and self.since is not None else ""
         return f"<{self.service}: {'linked' if self.linked else 'not linked'}{since}>"
 
 

@@ -121,7 +121,7 @@ class Tables:
         if about is None and time.monotonic() - self._asked > _LOOK_SECONDS:
             about = self._known(anew=True).get(name)
         if about is None:
-            near = closest(name, self._known())
+            near = [printable(one, 80) for one in closest(name, self._known())]
             raise KeyError(f"no table {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
         return Table(name, about, self._node, self._method, self._kwargs)
 

@@ -44,6 +44,13 @@ def test_a_bound_value_fills_in_the_parameters_of_its_name_where_the_method_has_
     assert lab.old.list() is None, "it takes its arguments by position"
 
 
+def test_a_version_and_a_moment_are_bound_by_connect_as_by_a_view(cave: Gate) -> None:
+    lab = labgate.connect(cave.url, version=943, timestamp=NOON, defaults={"limit": 3, "version": 1})
+    assert lab.materialize.query_table("c") == {"table": "c", "limit": 3, "materialization_version": 943}
+    assert lab.chunkedgraph.get_roots() == {"timestamp": NOON.isoformat()}
+    assert "version" not in repr(labgate.connect(cave.url))
+
+
 def test_what_the_call_gives_counts_and_none_is_given_too(cave: Gate) -> None:
     lab = labgate.connect(cave.url)(version=943)
     assert lab.materialize.get_tables(version=1) == {"version": 1}
@@ -106,6 +113,10 @@ def test_the_repr_shows_which_state_is_bound_and_of_others_only_the_name(cave: G
 def test_what_is_no_value_by_name_is_refused(bad: Any) -> None:
     with pytest.raises(SetupError, match="defaults are values by the names"):
         checked_defaults(bad)
+    with pytest.raises(SetupError):
+        merged({}, bad)
+    with pytest.raises(SetupError):
+        merged(bad, {})
 
 
 def test_a_version_takes_the_place_of_one_under_its_other_name() -> None:
