@@ -151,6 +151,9 @@ def simpler(value: Any) -> object:
         return value.value
     if hasattr(kind, "isoformat"):
         return _iso(value)
+    rows = rows_of(value)
+    if rows is not value:
+        return rows
     if hasattr(kind, "to_numpy"):
         return _column(value)
     if kind.__module__ == "uuid":
@@ -159,6 +162,16 @@ def simpler(value: Any) -> object:
         f"a value of type {kind.__module__}.{kind.__qualname__} cannot be sent; "
         "convert it, or give connect(default=...) a function that does"
     )
+
+
+def rows_of(value: Any) -> Any:
+    """A table of pandas, pyarrow or polars as a list of objects; everything else as it is."""
+    kind = type(value)
+    if hasattr(kind, "iterrows"):
+        return value.to_dict("records")
+    if hasattr(kind, "column_names") and hasattr(kind, "to_pylist"):
+        return value.to_pylist()
+    return value.to_dicts() if hasattr(kind, "to_dicts") else value
 
 
 def decode_json(body: bytes | bytearray) -> Any:

@@ -226,6 +226,13 @@ def test_a_column_of_a_table_is_sent_as_the_array_that_it_is() -> None:
     assert decode_json(Encoder().encode(words)[0]) == ["a", None]
 
 
+def test_a_table_is_sent_as_its_rows() -> None:
+    table = pyarrow.table({"id": pyarrow.array([2**64 - 1, None], pyarrow.uint64()), "word": ["a", "b"]})
+    rows = [{"id": 2**64 - 1, "word": "a"}, {"id": None, "word": "b"}]
+    assert decode_json(Encoder().encode({"rows": table})[0]) == {"rows": rows}
+    assert decode_msgpack(Encoder().encode_msgpack({"rows": table})) == {"rows": rows}
+
+
 def test_a_value_that_cannot_be_sent_is_a_type_error_that_says_what_to_do() -> None:
     for write in (Encoder().encode, Encoder().encode_msgpack):
         with pytest.raises(TypeError, match="default="):
