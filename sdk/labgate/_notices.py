@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 import warnings
 
+from labgate._names import callers_level
 from labgate.errors import ServiceWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from labgate._wire import Response
 
-_CALLERS_LINE = 5  # warn_of_notices, Session.call, _call, the method, the caller
 _LONGEST = 16 * 1024
 # A number and who says it. The words follow, in quotes; CAVE's services leave the closing one out.
 _START = re.compile(r'(?:^|,)\s*([1-9][0-9]{2})\s+[^\s",]+\s+"')
 _OF_CACHES = range(110, 114)  # Cache-Status tells these better
 
 
-def warn_of_notices(response: Response, method: str, level: int = _CALLERS_LINE) -> None:
+def warn_of_notices(response: Response, method: str) -> None:
     """Pass on what the service said beside its answer, each notice as a Python warning."""
     for code, text in notices_of(response.text(b"warning") or ""):
-        warnings.warn(ServiceWarning(method, text, code), stacklevel=level)
+        warnings.warn(ServiceWarning(method, text, code), stacklevel=callers_level())
 
 
 def notices_of(field: str) -> list[tuple[int | None, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from labgate._codec import NPY, decode_json, decode_msgpack
-from labgate._names import printable
+from labgate._names import callers_level, printable
 from labgate.errors import (
     BY_CODE,
     BadReply,
@@ -59,7 +59,6 @@ _BY_RAW_STATUS: dict[int, type[Error]] = {
 # Known by its name, whatever its number is.
 _BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
-_CALLERS_LINE = 5  # warn_of_stale, Session.call, _call, the method, the caller
 _LONGEST_SNIPPET = 300
 _REFUSED_UNREAD = (401, 403, 413, 429, 503)
 
@@ -201,13 +200,13 @@ def _own_kind(code: int, facts: dict[str, Any]) -> type[GateError]:
     return _BY_FAULT.get(facts["fault"]) or BY_CODE.get(code, GateError)
 
 
-def warn_of_stale(response: Response, method: str, warned: set[str], level: int = _CALLERS_LINE) -> None:
+def warn_of_stale(response: Response, method: str, warned: set[str], level: int | None = None) -> None:
     """Say once per method that the gate answered from an entry that is no longer fresh."""
     if method not in warned and is_stale(response.text(b"cache-status") or ""):
         warned.add(method)
         warnings.warn(
             StaleWarning(f"{method}: the gate answered with a stale entry (labgate.last(lab) says how old)"),
-            stacklevel=level,
+            stacklevel=level or callers_level(),
         )
 
 

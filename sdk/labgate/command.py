@@ -24,7 +24,7 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from labgate._codec import simpler
-from labgate._names import printable
+from labgate._names import callers_level, printable
 from labgate.errors import Error as _Error
 
 TYPE_CHECKING = False
@@ -287,13 +287,8 @@ class _Exchange:
 
     def _warn(self, text: str) -> None:
         """A warning at the line of the program that called, however many of ours are between."""
-        import sys
-
-        level = 1
-        frame = sys._getframe()  # noqa: SLF001
-        while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-            frame, level = frame.f_back, level + 1
-        warnings.warn(f"*** {type(self._client).__name__}: ({self._url}) {text}", stacklevel=level)
+        warned = f"*** {type(self._client).__name__}: ({self._url}) {text}"
+        warnings.warn(warned, stacklevel=callers_level())
 
 
 class _Redirects(HTTPRedirectHandler):

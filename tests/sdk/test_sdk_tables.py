@@ -260,6 +260,14 @@ def test_a_gate_that_is_away_is_no_error_for_eyes_and_completion(cave: Gate) -> 
         _ = tables.nuclei
 
 
+def test_a_notice_beside_a_tables_rows_points_at_the_line_that_asks_for_them(cave: Gate) -> None:
+    nuclei = labgate.connect(cave.url).materialize.tables.nuclei
+    cave.reply_headers["Warning"] = '299 - "an old table"'
+    with pytest.warns(labgate.ServiceWarning, match="query_table: an old table") as warned:
+        nuclei.query(limit=1)
+    assert [one.filename for one in warned] == [__file__]
+
+
 def test_a_refusal_of_the_service_is_its_error(cave: Gate) -> None:
     def refuse(_: Any) -> Any:
         raise ScriptedError(-1, "no view permission")
