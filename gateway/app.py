@@ -48,6 +48,7 @@ from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
+from gateway.doors.whoami import WhoamiDoor
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
@@ -421,6 +422,7 @@ class Gate:
             "/openapi.json": [Place("lists", openapi_list(public_url.text if public_url else None), _READ)],
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
+            "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
         }
 
     def _operator(self) -> dict[str, list[Place]]:

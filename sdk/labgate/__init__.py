@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from labgate._explain import Explanation, explain
     from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
     from labgate._link import Changes
+    from labgate._linking import Linked, link, links, unlink
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
+    from labgate._status import ServiceStatus, Status, status
+    from labgate._table import Table
+    from labgate._tables import Tables
     from labgate._transfer import download, upload
-    from labgate.errors import Error, StaleWarning, TokenFileWarning
+    from labgate._whoami import Whoami, whoami
+    from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
 
     __version__: str
 
@@ -29,23 +34,36 @@ __all__ = [
     "Handle",
     "Headers",
     "Last",
+    "Linked",
+    "MapFileWarning",
     "MethodInfo",
     "Methods",
     "Namespace",
     "RawResponse",
+    "ServiceStatus",
+    "ServiceWarning",
     "StaleWarning",
+    "Status",
+    "Table",
+    "Tables",
     "TokenFileWarning",
     "Uploaded",
+    "Whoami",
     "__version__",
     "batch",
     "connect",
     "download",
     "explain",
     "last",
+    "link",
+    "links",
     "methods",
     "refresh",
     "request",
+    "status",
+    "unlink",
     "upload",
+    "whoami",
 ]
 
 _HOMES = {
@@ -57,23 +75,39 @@ _HOMES = {
     "Handle": "_batch",
     "Headers": "_response",
     "Last": "_inform",
+    "Linked": "_linking",
+    "MapFileWarning": "errors",
     "MethodInfo": "_inform",
     "Methods": "_inform",
     "Namespace": "_client",
     "RawResponse": "_response",
+    "ServiceStatus": "_status",
+    "ServiceWarning": "errors",
     "StaleWarning": "errors",
+    "Status": "_status",
+    "Table": "_table",
+    "Tables": "_tables",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
+    "Whoami": "_whoami",
     "batch": "_batch",
+    "command": "",
     "connect": "_connect",
+    "datastack_lookup": "",
+    "datastacks": "",
     "download": "_transfer",
     "errors": "",
     "explain": "_explain",
     "last": "_inform",
+    "link": "_linking",
+    "links": "_linking",
     "methods": "_inform",
     "refresh": "_inform",
     "request": "_request",
+    "status": "_status",
+    "unlink": "_linking",
     "upload": "_transfer",
+    "whoami": "_whoami",
 }
 
 
@@ -95,4 +129,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "errors"})
+    return sorted({*__all__, "command", "datastack_lookup", "datastacks", "errors"})

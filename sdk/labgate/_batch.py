@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from labgate._codec import decode_json, packed_request
-from labgate._outcome import error_of, payload_of, refusal_of
+from labgate._outcome import as_table, error_of, payload_of, refusal_of
 from labgate.errors import BadReply, BatchNotSent, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any
 
@@ -87,6 +88,7 @@ class Recorder:
     def __init__(self, session: Session) -> None:
         self.link: Link = session.link
         self.session = session
+        self.defaults: Mapping[str, Any] = session.defaults
         self.calls: list[tuple[Method, Any, Handle]] = []
         self.open = True
 
@@ -217,7 +219,10 @@ def _settle(calls: list[tuple[Method, Any, Handle]], payload: list[Any], respons
         if answer.get("error") is not None:
             handle.settle(error=error_of(answer["error"], response, method.name))
         elif "result" in answer:
-            handle.settle(answer["result"])
+            try:
+                handle.settle(as_table(answer["result"]) if method.table else answer["result"])
+            except Error as error:
+                handle.settle(error=error)
         else:
             handle.settle(
                 error=BadReply(

@@ -91,6 +91,13 @@ class Catalog:
         group = self.groups.get(prefix)
         return None if group is None else group.text(leaf)
 
+    def true_name(self, name: str) -> str:
+        """A name whose first part is another spelling of a namespace's, with the namespace's own in its place."""
+        aliases = self.about.get("aliases")
+        first, dot, rest = name.partition(".")
+        own = aliases.get(first) if isinstance(aliases, dict) and first else None
+        return f"{own}{dot}{rest}" if isinstance(own, str) and own else name
+
     def names(self) -> Iterator[str]:
         """Every method's whole name."""
         for group in self.groups.values():

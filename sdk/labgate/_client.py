@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from labgate._defaults import shown
 from labgate._names import attribute_name, closest
 from labgate.errors import NeedsDatastack
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         """What carries out the calls of a node: a session, or a batch that collects them."""
 
         link: Link
+        defaults: Mapping[str, Any]
 
         def call(self, method: Method, params: list[Any] | dict[str, Any] | None) -> Any: ...
 
@@ -117,6 +119,10 @@ class Client(Node):
         default: Callable[[Any], Any] | None = ...,  # type: ignore[assignment]
         fresh: bool = ...,  # type: ignore[assignment]
         max_age: float | None = ...,  # type: ignore[assignment]
+        datastack: str | None = ...,  # type: ignore[assignment]
+        timestamp: Any = ...,
+        version: Any = ...,
+        defaults: Mapping[str, Any] = ...,  # type: ignore[assignment]
     ) -> Self:
         """A view of this client with other options; it shares its connections and its catalog.
 
@@ -127,6 +133,10 @@ class Client(Node):
             default: makes simpler values of those that JSON does not know.
             fresh: True takes no answer from the gate's cache.
             max_age: takes none from it that is older, in seconds; None lets the gate's rules decide.
+            datastack: the services of another datastack, None for none; this has a catalog of its own.
+            timestamp, version: fill in the parameter of this name (a version also `materialization_version`) in
+                methods that take it by name, where a call does not give it; None ends that.
+            defaults: the same for parameters of any name; `{"materialize.limit": 5}` is for one namespace.
         """
         given: dict[str, Any] = {
             "timeout": timeout,
@@ -135,14 +145,29 @@ class Client(Node):
             "default": default,
             "fresh": fresh,
             "max_age": max_age,
+            "datastack": datastack,
+            "defaults": defaults,
+            "timestamp": timestamp,
+            "version": version,
         }
         changes = {name: value for name, value in given.items() if value is not ...}
-        return type(self)(self._session.derive(changes), self._space)
+        bound = {name: changes.pop(name) for name in ("timestamp", "version") if name in changes}
+        if bound:
+            changes["defaults"] = {**changes.get("defaults", {}), **bound}
+        elsewhere = changes.pop("datastack", self._session.link.datastack)
+        session = self._session.derive(changes)
+        if elsewhere == session.link.datastack:
+            return type(self)(session, self._space)
+        from labgate._connect import sibling
+
+        return sibling(session.link, elsewhere, session.options)  # type: ignore[attr-defined, return-value]
 
     def __getitem__(self, name: str) -> Any:
         """The method of this name on the wire, whether it is a Python name or not; else the namespace."""
-        text = _text(name)
         link = self._session.link
+        text = _text(name)
+        if link.catalog.text(text) is None:
+            text = link.catalog.true_name(text)
         if link.catalog.text(text) is None and (found := _reached(self, text)) is not None:
             return found
         function = link.function(text)
@@ -152,7 +177,8 @@ class Client(Node):
     def __repr__(self) -> str:
         link = self._session.link
         where = f"{link.address}" + (f" datastack={link.datastack}" if link.datastack else "")
-        return f"<labgate client of {where}: {len(link.catalog)} methods in {len(link.catalog.groups)} namespaces>"
+        bound = shown(self._session.defaults)
+        return f"<labgate client of {where}{bound}: {len(link.catalog)} methods in {len(link.catalog.groups)} namespaces>"
 
     def __copy__(self) -> Self:
         return type(self)(self._session, self._space)
@@ -190,13 +216,16 @@ def _missing(node: Node, name: str) -> Any:
         raise AttributeError(
             f"{type(node).__name__!r} object has no attribute {name!r}", name=name, obj=_Nowhere()
         )
+    own = link.catalog.true_name(name)
+    if own != name and not space.prefix and attribute_name(own) in space.names():
+        return getattr(node, attribute_name(own) or own)
     if link.look_again() and name in type(node).__dict__ and not space.gone:
         return getattr(node, name)
     if not space.prefix and (datastacks := link.local_namespace(name)):
         raise NeedsDatastack(
             f"{name} exists only within a datastack: {', '.join(datastacks)}",
             data={"datastacks": datastacks},
-            hint=f'Connect to one: labgate.connect(datastack="{datastacks[0]}").',
+            hint=f'Name one: lab(datastack="{datastacks[0]}"), or labgate.connect(datastack="{datastacks[0]}").',
         )
     near = closest(name, space.names())
     if not near:

@@ -128,7 +128,7 @@ class Encoder:
 def simpler(value: Any) -> object:
     """A value that JSON does not know, said in ones that it does.
 
-    Enums by their value, dates and times in ISO 8601, paths and UUIDs as text, numpy scalars as Python numbers,
+    Enums by their value, dates and times in ISO 8601 (a moment without a zone is in UTC), paths and UUIDs as text, numpy scalars as Python numbers,
     dataclasses and mappings as objects, sets as arrays.
 
     Raises:
@@ -150,13 +150,28 @@ def simpler(value: Any) -> object:
     if hasattr(kind, "__members__"):
         return value.value
     if hasattr(kind, "isoformat"):
-        return value.isoformat()
+        return _iso(value)
+    rows = rows_of(value)
+    if rows is not value:
+        return rows
+    if hasattr(kind, "to_numpy"):
+        return _column(value)
     if kind.__module__ == "uuid":
         return str(value)
     raise TypeError(
         f"a value of type {kind.__module__}.{kind.__qualname__} cannot be sent; "
         "convert it, or give connect(default=...) a function that does"
     )
+
+
+def rows_of(value: Any) -> Any:
+    """A table of pandas, pyarrow or polars as a list of objects; everything else as it is."""
+    kind = type(value)
+    if hasattr(kind, "iterrows"):
+        return value.to_dict("records")
+    if hasattr(kind, "column_names") and hasattr(kind, "to_pylist"):
+        return value.to_pylist()
+    return value.to_dicts() if hasattr(kind, "to_dicts") else value
 
 
 def decode_json(body: bytes | bytearray) -> Any:
@@ -229,10 +244,30 @@ def _is_array(value: Any) -> bool:
 def _plain_scalar(value: Any) -> object:
     """A numpy scalar as the Python value it is; times as text, because their integers would lose the unit."""
     if value.dtype.kind in "mM":
-        return str(value)
+        text = str(value)
+        # numpy's moments have no zone and are in UTC; days, months and "NaT" are no moments.
+        return f"{text}+00:00" if value.dtype.kind == "M" and "T" in text and text != "NaT" else text
     plain: Any = value.item()
     # longdouble's item() is itself.
     return float(value) if type(plain) is type(value) else plain
+
+
+def _iso(value: Any) -> object:
+    """A date or time in ISO 8601; what knows the day and the hour, but no zone, is meant in UTC, as in CAVE's client."""
+    if not (hasattr(value, "astimezone") and value.tzinfo is None):
+        return value.isoformat()
+    if value != value:
+        return None  # pandas' NaT
+    return f"{value.isoformat()}+00:00"
+
+
+def _column(value: Any) -> object:
+    """A column of pandas, pyarrow or polars: an array, or a list where its values are Python's or some are missing."""
+    try:
+        array = value.to_numpy()
+    except (ValueError, NotImplementedError):  # pyarrow's, where copying would be needed
+        return (getattr(value, "tolist", None) or value.to_pylist)()
+    return array.tolist() if array.dtype.hasobject else array
 
 
 def _big(value: int) -> object:

@@ -8,6 +8,7 @@ from labgate.errors import BadReply, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from labgate._client import Client
@@ -41,6 +42,7 @@ class _Asker:
     def __init__(self, session: Session) -> None:
         self.link: Link = session.link
         self._session = session
+        self.defaults: Mapping[str, Any] = session.defaults
 
     def call(self, method: Method, params: list[Any] | dict[str, Any] | None) -> Explanation:
         """The gate's explanation of the call."""

@@ -19,7 +19,6 @@ from labgate.errors import BadReply, Error, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FunctionType
     from typing import Any
 
     from labgate._address import Address
@@ -80,7 +79,7 @@ class Link:
         self._next_look = 0.0
         self._announced = b""
         self._tried: dict[bytes, float] = {}
-        self._functions: dict[str, FunctionType] = {}
+        self._functions: dict[str, Any] = {}
         self._items: dict[str, str | None] = {}
         self._components: dict[str, Any] | None = None
         self._held = b""
@@ -101,6 +100,10 @@ class Link:
             "cache_dir": self._file.folder,
             "insecure": self._insecure,
         }
+
+    def way(self) -> tuple[Address, str | None, str, bool]:
+        """How this gate is reached, whatever the datastack: address, token, the catalogs' folder, `insecure`."""
+        return self.address, self._token, self._file.folder, self._insecure
 
     def fields(self, verb: str, path: str) -> bytes:
         """The beginning of a request's head: its first line, Host, and the credential."""
@@ -172,8 +175,8 @@ class Link:
             self._announced = version
             self.outdated = True
 
-    def function(self, name: str) -> FunctionType:
-        """The function of the method called `name`.
+    def function(self, name: str) -> Any:
+        """The function of the method called `name`, to be bound to a client or namespace.
 
         Raises:
             NotFound: the gate has no such method.
@@ -183,12 +186,20 @@ class Link:
             return function
         with self.lock:
             text = self.catalog.text(name)
+            if text is None and self.catalog.text(own := self.catalog.true_name(name)) is not None:
+                return self.function(own)
             if text is None and not name.startswith(_OWN_PREFIXES) and self.look_again():
                 text = self.catalog.text(name)
             if text is None and not name.startswith(_OWN_PREFIXES):
                 raise self._unknown(name)
             described = text or b'{"x-labgate":{"undescribed":true,"safe":true}}'
-            function = self._functions[name] = function_of(Method(name, described), self._known_components)
+            method = Method(name, described)
+            function = function_of(method, self._known_components)
+            if method.tables:
+                from labgate._tables import TablesMethod
+
+                function = TablesMethod(function, method)
+            self._functions[name] = function
             return function
 
     def item_method(self, group: Group) -> str | None:

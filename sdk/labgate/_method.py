@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from labgate._catalog import decoded
+from labgate._defaults import fill
 from labgate._names import python_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 _MOST_PARAMETERS = 200
@@ -72,6 +73,8 @@ class Method:
         repeatable: carrying it out twice is the same as once.
         binary: its result travels better as msgpack.
         item: it is what `namespace[...]` calls.
+        table: its result is a table, which travels best as an Arrow stream.
+        tables: what is said of a method whose result are tables (`query`, `of`), None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -89,7 +92,8 @@ class Method:
         "open",
         "positional",
         "repeatable",
-        "single",
+        "table",
+        "tables",
     )
 
     def __init__(self, name: str, text: bytes | None) -> None:
@@ -108,12 +112,19 @@ class Method:
         self.repeatable = notes.get("safe") is True or notes.get("idempotent") is True
         self.binary = notes.get("result") in _BINARY_RESULTS
         self.item = notes.get("item") is True
+        self.table = notes.get("result") == "table"
+        marked = notes.get("result") == "tables" and all(
+            isinstance(notes.get(mark), str) for mark in ("query", "of")
+        )
+        self.tables = notes if marked else None
         self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"
         self._parameters = parameters
 
-    def arguments(self, values: tuple[Any, ...], more: dict[str, Any]) -> list[Any] | dict[str, Any] | None:
+    def arguments(
+        self, values: tuple[Any, ...], more: dict[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> list[Any] | dict[str, Any] | None:
         """The `params` of a call; None for none at all.
 
         Parameters with known names are sent by name, so that equal calls are equal bytes however they were written;
@@ -122,6 +133,7 @@ class Method:
         Args:
             values: one value for each of `named`, `Omitted` where none was given.
             more: what was given as `**`.
+            defaults: what the client fills in where the method takes it by name.
 
         Raises:
             TypeError: a parameter is missing, unknown, or cannot be left out.
@@ -135,6 +147,8 @@ class Method:
             self._add_odd(given, more)
         if self._by_position:
             return self._listed(given)
+        if defaults:
+            given = fill(self.name, set(self.wires), given, defaults)
         return given or None
 
     def open_arguments(
@@ -150,6 +164,11 @@ class Method:
                 f"{self.name}() is not described by its service: give its arguments by position or by name, not mixed"
             )
         return more or list(values) or None
+
+    @property
+    def wires(self) -> list[str]:
+        """Every parameter's name on the wire."""
+        return [one.wire for one in self._parameters]
 
     def named_for(self, wires: dict[str, Any]) -> dict[str, Any]:
         """Keyword arguments for the function, from arguments by their wire names."""

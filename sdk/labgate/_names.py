@@ -63,6 +63,16 @@ def printable(text: object, longest: int, *, lines: bool = False) -> str:
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
 
 
+def callers_level() -> int:
+    """The `stacklevel` with which a warning of the function that asks points at the first line outside of this package."""
+    import sys
+
+    frame, level = sys._getframe(1), 1  # noqa: SLF001
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("labgate."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """Up to three names that a person who typed `name` may have meant."""
     from difflib import get_close_matches  # a few ms, only when a name was wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from labgate._codec import NPY, decode_json, decode_msgpack
-from labgate._names import printable
+from labgate._names import callers_level, printable
 from labgate.errors import (
     BY_CODE,
     BadReply,
@@ -22,6 +22,7 @@ from labgate.errors import (
     RemoteNotFound,
     StaleWarning,
     TooLarge,
+    Truncated,
     Unauthenticated,
     Unavailable,
     Unreachable,
@@ -55,8 +56,9 @@ _BY_RAW_STATUS: dict[int, type[Error]] = {
     422: RemoteInvalidParams,
     508: LoopDetected,
 }
+# Known by its name, whatever its number is.
+_BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
-_CALLERS_LINE = 5  # warn_of_stale, Session.call, _call, the method, the caller
 _LONGEST_SNIPPET = 300
 _REFUSED_UNREAD = (401, 403, 413, 429, 503)
 
@@ -75,10 +77,7 @@ def payload_of(response: Response, method: str | None, gate: str, *, repeatable:
             return decode_json(response.body)
     except BadReply as error:
         if response.status == 200:
-            error.method, error.http_status = method, response.status
-            error.service = method.partition(".")[0] if method else None
-            error.request_id = response.text(b"x-request-id")
-            error.maybe_executed = not repeatable
+            _place(error, response, method, repeatable=repeatable)
             raise
     raise _foreign(response, method, gate, repeatable=repeatable)
 
@@ -93,6 +92,15 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
         from labgate._arrays import from_npy
 
         return from_npy(response.body)
+    if response.status == 200 and b"arrow" in response.fields.get(b"content-type", b"").lower():
+        from labgate._frames import frame_of, is_arrow
+
+        if is_arrow(response.fields[b"content-type"]):
+            try:
+                return frame_of(response.body)
+            except BadReply as error:
+                _place(error, response, method, repeatable=repeatable)
+                raise
     payload = payload_of(response, method, gate, repeatable=repeatable)
     if isinstance(payload, dict):
         if payload.get("error") is not None:
@@ -100,6 +108,15 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
         if "result" in payload:
             return payload["result"]
     raise _foreign(response, method, gate, repeatable=repeatable)
+
+
+def as_table(result: Any) -> Any:
+    """The result of a method that answers a table: bytes that are an Arrow stream are read as one."""
+    if isinstance(result, (bytes, bytearray)):
+        from labgate._frames import frame_of, is_stream
+
+        return frame_of(result) if is_stream(result) else result
+    return result
 
 
 def refusal_of(response: Response, method: str | None, gate: str, *, repeatable: bool) -> Error:
@@ -158,7 +175,7 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
     data = members.pop("data", None)
     facts = data if isinstance(data, dict) else {}
     own = isinstance(facts.get("fault"), str)
-    kind: type[Error] = BY_CODE.get(code, GateError) if own else _REMOTE.get(code, RemoteError)
+    kind: type[Error] = _own_kind(code, facts) if own else _REMOTE.get(code, RemoteError)
     wait = facts.get("retry_after") if own else None
     found = kind(
         message if isinstance(message, str) else repr(message),
@@ -179,13 +196,17 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
     return found
 
 
-def warn_of_stale(response: Response, method: str, warned: set[str], level: int = _CALLERS_LINE) -> None:
+def _own_kind(code: int, facts: dict[str, Any]) -> type[GateError]:
+    return _BY_FAULT.get(facts["fault"]) or BY_CODE.get(code, GateError)
+
+
+def warn_of_stale(response: Response, method: str, warned: set[str], level: int | None = None) -> None:
     """Say once per method that the gate answered from an entry that is no longer fresh."""
     if method not in warned and is_stale(response.text(b"cache-status") or ""):
         warned.add(method)
         warnings.warn(
             StaleWarning(f"{method}: the gate answered with a stale entry (labgate.last(lab) says how old)"),
-            stacklevel=level,
+            stacklevel=level or callers_level(),
         )
 
 
@@ -193,6 +214,14 @@ def is_stale(status: str) -> bool:
     """Whether a Cache-Status (RFC 9211) tells of a hit that was no longer fresh: its time to live is negative."""
     parts = [part.strip() for part in status.split(";")]
     return "hit" in parts and any(part.startswith(("ttl=-", "detail=stale")) for part in parts)
+
+
+def _place(error: Error, response: Response, method: str | None, *, repeatable: bool) -> None:
+    """Let an error that arose in reading a reply tell whose reply it was."""
+    error.method, error.http_status = method, response.status
+    error.service = method.partition(".")[0] if method else None
+    error.request_id = response.text(b"x-request-id")
+    error.maybe_executed = not repeatable
 
 
 def _text(value: object) -> str | None:

@@ -6,8 +6,9 @@ import re
 import time
 
 from labgate._codec import JSON, MSGPACK, Encoder, can_msgpack
+from labgate._defaults import checked_defaults, merged
 from labgate._delivery import Request, deliver
-from labgate._outcome import result_of, warn_of_stale
+from labgate._outcome import as_table, result_of, warn_of_stale
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -38,12 +39,24 @@ _OWN_FIELDS = frozenset(
     )
 )
 _BOTH = b"application/msgpack, application/json;q=0.9"
+# The same as second choices.
+_LESS = {JSON: b"application/json;q=0.9", _BOTH: b"application/msgpack;q=0.9, application/json;q=0.8"}
 
 
 class Options:
     """What a client's calls go by; see `labgate.connect` and the client's call."""
 
-    __slots__ = ("default", "fresh", "headers", "max_age", "retries", "timeout")
+    __slots__ = (
+        "auth_token_key",
+        "default",
+        "defaults",
+        "fresh",
+        "headers",
+        "max_age",
+        "remember",
+        "retries",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -54,6 +67,9 @@ class Options:
         default: Callable[[Any], Any] | None = None,
         fresh: bool = False,
         max_age: float | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        remember: bool = True,
+        auth_token_key: str | None = None,
     ) -> None:
         if timeout is not None and not (_is_number(timeout) and 0 < timeout < 1e9):
             raise SetupError("timeout is a number of seconds above 0, or None")
@@ -71,6 +87,9 @@ class Options:
         self.default = default
         self.fresh = bool(fresh)
         self.max_age = max_age
+        self.defaults: Mapping[str, Any] = checked_defaults(defaults) if defaults else {}
+        self.remember = bool(remember)
+        self.auth_token_key = auth_token_key
 
     def fields(self) -> bytes:
         """The request fields that these options mean."""
@@ -86,23 +105,26 @@ class Options:
         return None if self.max_age is None else f"max-age={int(self.max_age)}"
 
     def replaced(self, changes: dict[str, Any]) -> Options:
-        """These options with changes; new headers join the old ones."""
+        """These options with changes; new headers and defaults join the old ones."""
         if "headers" in changes:
             new = checked_fields(changes["headers"] or {})
             lower = {name.lower() for name in new}
             kept = {name: value for name, value in self.headers.items() if name.lower() not in lower}
             changes = {**changes, "headers": {**kept, **new}}
+        if "defaults" in changes:
+            changes = {**changes, "defaults": merged(self.defaults, changes["defaults"] or {})}
         return Options(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
 
 class Session:
     """A link and the options of one client."""
 
-    __slots__ = ("_encoder", "_gate", "_head", "link", "options")
+    __slots__ = ("_encoder", "_gate", "_head", "defaults", "link", "options")
 
     def __init__(self, link: Link, options: Options) -> None:
         self.link = link
         self.options = options
+        self.defaults: Mapping[str, Any] = options.defaults
         self._encoder = Encoder(options.default)
         self._head = link.fields("POST", "/rpc") + options.fields()
         self._gate = str(link.address)
@@ -116,14 +138,31 @@ class Session:
         """
         body, packed = self._body(method, params)
         response = self.send(
-            body, packed=packed, binary=method.binary, name=method.name, repeatable=method.repeatable
+            body,
+            packed=packed,
+            binary=method.binary,
+            table=method.table,
+            name=method.name,
+            repeatable=method.repeatable,
         )
         if b"cache-status" in response.fields:
             warn_of_stale(response, method.name, self.link.warned)
-        return result_of(response, method.name, self._gate, repeatable=method.repeatable)
+        if b"warning" in response.fields:
+            from labgate._notices import warn_of_notices
+
+            warn_of_notices(response, method.name)
+        result = result_of(response, method.name, self._gate, repeatable=method.repeatable)
+        return as_table(result) if method.table else result
 
     def send(
-        self, body: bytes, *, packed: bool, binary: bool, name: str | None, repeatable: bool
+        self,
+        body: bytes,
+        *,
+        packed: bool,
+        binary: bool,
+        name: str | None,
+        repeatable: bool,
+        table: bool = False,
     ) -> Response:
         """The reply to a body that is ready to leave.
 
@@ -133,8 +172,11 @@ class Session:
             binary: the results are wanted in msgpack where it can be read here.
             name: the method, for error texts.
             repeatable: carrying it out twice is the same as once.
+            table: the result is a table, which is wanted as an Arrow stream where it can be read here.
         """
         accept = _BOTH if packed or (binary and can_msgpack()) else JSON
+        if table:
+            accept = _with_arrow(accept)
         options = self.options
         head = b"%bContent-Type: %b\r\nAccept: %b\r\nContent-Length: %d\r\n" % (
             self._head,
@@ -177,6 +219,9 @@ class Session:
             "retries": options.retries,
             "headers": options.headers,
             "default": options.default,
+            "defaults": options.defaults,
+            "remember": options.remember,
+            "auth_token_key": options.auth_token_key,
         }
         return reconnect, (settings, options.fresh, options.max_age)
 
@@ -189,6 +234,12 @@ class Session:
         from labgate._codec import packed_request
 
         return packed_request(method.name, 1, text), True
+
+
+def _with_arrow(accept: bytes) -> bytes:
+    from labgate._frames import ARROW, can_arrow
+
+    return b"%b, %b" % (ARROW, _LESS.get(accept, accept)) if can_arrow() else accept
 
 
 def _is_number(value: object) -> bool:

@@ -27,7 +27,8 @@ _templates: dict[tuple[int, int, bool], CodeType] = {}
 
 
 def _call(receiver: Any, method: Method, values: tuple[Any, ...], more: dict[str, Any]) -> Any:
-    return receiver._session.call(method, method.arguments(values, more))  # noqa: SLF001
+    session = receiver._session  # noqa: SLF001
+    return session.call(method, method.arguments(values, more, session.defaults))
 
 
 def _call_open(receiver: Any, method: Method, values: tuple[Any, ...], more: dict[str, Any]) -> Any:

@@ -15,7 +15,6 @@ from labgate._names import attribute_name, attributes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FunctionType
     from typing import Any
 
     from labgate._catalog import Catalog, Group
@@ -88,7 +87,7 @@ class Space:
                     self._class = self._made_class()
         return self._class
 
-    def touch(self, attribute: str) -> FunctionType:
+    def touch(self, attribute: str) -> Any:
         """The function behind an attribute, which takes the lazy one's place."""
         with self.link.lock:
             leaf = self.leaves().get(attribute)

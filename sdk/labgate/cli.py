@@ -1,4 +1,4 @@
-"""How are a lab's services called from the command line? `labgate methods`, `labgate call`, `labgate explain`, `labgate request`.
+"""How are a lab's services called from the command line? `labgate methods`, `labgate call`, `labgate explain`, `labgate request`, and some for your own account.
 
 Exit codes: 0 done, 1 the call failed, 2 it was written wrongly, 3 the gate cannot be reached, 4 the gate does not let
 this caller, 130 interrupted.
@@ -11,7 +11,8 @@ import json
 import os
 import sys
 
-from labgate._codec import to_json_text
+from labgate import _cli_account
+from labgate._codec import rows_of, to_json_text
 from labgate._names import printable
 from labgate.errors import (
     DeadlineExceeded,
@@ -87,9 +88,12 @@ def _run(given: argparse.Namespace) -> int:
         print(found if for_people else to_json_text(found))
     elif given.command == "request":
         _request(lab, given, for_people=for_people)
+    elif given.command in _cli_account.COMMANDS:
+        _cli_account.run(lab, given, for_people=for_people)
     else:
         arguments = _keywords(lab, given.method, given.arguments)
-        _print_result(lab[given.method](**arguments), sys.stdout, for_people=for_people)
+        result = _function(lab, given.method)(**arguments)
+        _print_result(rows_of(result), sys.stdout, for_people=for_people)
     sys.stdout.flush()
     return 0
 
@@ -131,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     request.add_argument(
         "-o", dest="output", metavar="FILE", help="write the body there (default: the output)"
     )
-    for command in (methods, call, explain, request):
+    for command in (methods, call, explain, request, *_cli_account.add(commands)):
         command.add_argument("--url", metavar="URL", help="the gate's address (default: LABGATE_URL)")
         command.add_argument("--datastack", metavar="D", help="adds the services of this datastack")
         command.add_argument(
@@ -141,11 +145,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _function(lab: Client, name: str) -> Any:
+    """The method's function; what stands for tables here is the method behind them."""
+    found = lab[name]
+    return getattr(found, "__wrapped__", found)
+
+
 def _keywords(lab: Client, name: str, arguments: list[str]) -> dict[str, Any]:
     """The arguments as they were typed, as those of the method's function."""
     from labgate._method import Method
 
-    function = lab[name]
+    function = _function(lab, name)
     if not hasattr(function, "__func__"):
         raise NotFound(
             f"{name} is a namespace: name one of its methods", hint=f"See: labgate methods '{name}.*'"

@@ -8,7 +8,7 @@
     │   ├── Unreachable          the gate could not reach the service
     │   │   └── GateUnreachable  this program could not reach the gate
     │   └── UpstreamBroken, TooLarge, Unrepresentable, LoopDetected, NeedsDatastack,
-    │       UnsupportedMediaType, MethodNotAllowed, UnknownDatastack, BadRequest
+    │       UnsupportedMediaType, MethodNotAllowed, UnknownDatastack, BadRequest, Truncated
     ├── RemoteError              the service answered with an error of its own
     │   └── RemoteNotFound, RemoteInvalidParams   (these are NotFound and InvalidParams, too)
     ├── BadReply                 what came back is not an answer of a gate
@@ -36,6 +36,7 @@ __all__ = [
     "InvalidParams",
     "InvalidRequest",
     "LoopDetected",
+    "MapFileWarning",
     "MethodNotAllowed",
     "MissingExtra",
     "NeedsDatastack",
@@ -46,10 +47,12 @@ __all__ = [
     "RemoteError",
     "RemoteInvalidParams",
     "RemoteNotFound",
+    "ServiceWarning",
     "SetupError",
     "StaleWarning",
     "TokenFileWarning",
     "TooLarge",
+    "Truncated",
     "Unauthenticated",
     "Unavailable",
     "UnknownDatastack",
@@ -62,12 +65,37 @@ __all__ = [
 _LONGEST_LINE = 500
 
 
+class ServiceWarning(UserWarning):
+    """A service had something to say beside its answer: a notice about a table, a limit.
+
+    Attributes:
+        method: the method that was called.
+        code: the number before the notice, as RFC 7234 has them; None without one.
+        text: the service's words.
+    """
+
+    method: str
+    code: int | None
+    text: str
+
+    def __init__(self, method: str = "", text: str = "", code: int | None = None) -> None:
+        super().__init__(method, text, code)
+        self.method, self.text, self.code = method, text, code
+
+    def __str__(self) -> str:
+        return f"{_line(self.method, 120)}: {_line(self.text, _LONGEST_LINE)}"
+
+
 class StaleWarning(UserWarning):
     """A reply came from the gate's cache although its freshness had ended."""
 
 
 class TokenFileWarning(UserWarning):
-    """A token file can be read by other users of this machine."""
+    """A token file can be read by other users of this machine, or one of CAVE's is damaged."""
+
+
+class MapFileWarning(UserWarning):
+    """A file that says where datastacks are is damaged, or others may write it; it was left aside."""
 
 
 class Error(Exception):
@@ -302,6 +330,22 @@ class BadRequest(GateError):
     """The gate could not read the request as HTTP."""
 
     code = -32016
+
+
+class Truncated(GateError):
+    """The service cut its answer off at a limit of its own; `limit` is that many rows, None where it did not say.
+
+    Ask for less, or in pages (`limit` and `offset`), or take what there is with `allow_truncated=True`.
+    """
+
+    code = -32017
+    hint = "Filter more, ask in pages (limit=, offset=), or take what there is with allow_truncated=True."
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows the service gives at most."""
+        named = self.data.get("limit") if isinstance(self.data, dict) else None
+        return named if isinstance(named, int) else None
 
 
 class RemoteError(Error):

@@ -1,10 +1,14 @@
 """Datastacks: local services are there for those who name the datastack, under names that policies can tell apart."""
 
+import asyncio
 import json
 
 import aiohttp
 import pytest
 from aiohttp import web
+
+import labgate
+from labgate.errors import Error, NeedsDatastack, UnknownDatastack
 
 CONFIG = """\
 policies:
@@ -54,6 +58,7 @@ async def stacks(gate_of, token_for):
                 document = await response.json()
                 return [method["name"] for method in document["methods"]], document["x-labgate"]
 
+        call.address, call.tokens = address, tokens
         yield call, names
     await runner.cleanup()
 
@@ -91,3 +96,33 @@ async def test_the_list_is_that_of_the_datastack_and_policies_tell_datastacks_ap
     assert (await call("roots.where", "/rpc/fly1", "fly"))["result"] == "fly"
     assert (await call("roots.where", "/rpc/mouse", "fly"))["error"]["code"] == -32002
     assert (await names())[1]["local"] == {"roots": ["fly1", "mouse"]}
+
+
+async def test_the_sdk_finds_a_datastacks_gate_again_and_remembers_nothing_that_did_not_work(
+    stacks, tmp_path, monkeypatch
+):
+    call, _ = stacks
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    how = {"token": call.tokens["lab"], "cache_dir": tmp_path / "cache"}
+
+    def calls():
+        lab = labgate.connect(call.address, **how)
+        with pytest.raises(NeedsDatastack) as told:
+            lab.roots.where()
+        assert told.value.datastacks == ("fly1", "mouse")
+        for name in ("fly2", "../x", "a b"):
+            with pytest.raises(Error):
+                labgate.connect(call.address, datastack=name, **how)
+        with pytest.raises(UnknownDatastack):
+            lab(datastack="fly2")
+        assert labgate.datastacks.known() == {}
+        assert lab(datastack="fly1").roots.where() == "fly"
+        assert labgate.connect(datastack="fly1", **how).roots.only_fly.__name__ == "only_fly"
+        assert (
+            labgate.connect(server_address=call.address, datastack_name="mouse", **how).roots.where()
+            == "mouse"
+        )
+        assert labgate.datastacks.known() == {"fly1": call.address, "mouse": call.address}
+
+    await asyncio.to_thread(calls)

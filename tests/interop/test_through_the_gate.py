@@ -143,3 +143,5 @@ async def test_a_server_that_dies_keeps_its_methods_and_its_callers_are_told(
         assert gate.discovery.health()["up"].down
         await asyncio.to_thread(labgate.refresh, lab)
         assert {record.name for record in labgate.methods(lab)} == {f"up.{one}" for one in OFFERED}
+        status = await asyncio.to_thread(labgate.status, lab)
+        assert (status.reached, status.down) == (True, ("up",))

@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 
-from tests.sdk.conftest import Gate
+from tests.sdk.conftest import Gate, Handler
 
 COMMAND = [sys.executable, "-m", "labgate.cli"]
 
@@ -214,3 +215,63 @@ def test_a_reader_that_goes_away_is_no_error(gate: Gate) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_table_that_came_as_arrow_is_printed_as_its_rows(gate: Gate) -> None:
+    table = pyarrow.table({"id": pyarrow.array([2**64 - 1], pyarrow.uint64()), "word": ["a"]})
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    body = sink.getvalue().to_pybytes()
+    gate.add("jobs.rows", body, **{"x-labgate": {"safe": True, "result": "table"}})
+    ended = run("call", "jobs.rows", url=gate.url)
+    assert json.loads(ended.stdout) == [{"id": 2**64 - 1, "word": "a"}], ended.stderr
+    assert "18446744073709551615" in on_a_terminal("call", "jobs.rows", url=gate.url)
+
+
+def test_the_health_view_is_a_table_for_people_and_json_for_programs(gate: Gate) -> None:
+    gate.about = {"namespaces": {"jobs": {"down": True}}}
+    found = json.loads(run("status", url=gate.url).stdout)
+    assert (found["reached"], found["down"], found["services"][0]["name"]) == (True, ["jobs"], "jobs")
+    assert "DOWN" in on_a_terminal("status", url=gate.url)
+
+
+@pytest.fixture
+def account(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bytes]]:
+    """A gate that knows its callers and keeps their links; what came to it."""
+    came: list[tuple[str, str, bytes]] = []
+    plain = Handler.do_GET
+
+    def answer(asked: Handler) -> None:
+        came.append((asked.command, asked.path, asked.body()))
+        me = json.dumps({"subject": "ada", "issuer": "labgate", "groups": ["lab"]}).encode()
+        asked.reply(200, me, ("Content-Type", "application/json"))
+
+    def get(asked: Handler) -> None:
+        (asked.do_PUT if asked.path.startswith("/-/") else lambda: plain(asked))()
+
+    gate.service = answer
+    monkeypatch.setattr(Handler, "do_GET", get)
+    return came
+
+
+def test_a_user_is_told_whom_the_gate_takes_them_for(gate: Gate, account: list[Any]) -> None:
+    assert json.loads(run("whoami", url=gate.url).stdout)["subject"] == "ada"
+    assert "ada by labgate; groups lab" in on_a_terminal("whoami", url=gate.url)
+
+
+def test_a_token_is_linked_from_the_input_and_never_printed(gate: Gate, account: list[Any]) -> None:
+    linked = subprocess.run(
+        [*COMMAND, "link", "cave"],
+        input="hidden-token\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LABGATE_URL": gate.url},
+    )
+    assert json.loads(linked.stdout) == {"service": "cave", "linked": True}
+    assert "hidden" not in linked.stdout + linked.stderr
+    assert account == [("PUT", "/-/links/cave", b"hidden-token")]
+    assert json.loads(run("unlink", "cave", url=gate.url).stdout) == {"service": "cave", "forgotten": True}
+    assert account[-1][:2] == ("DELETE", "/-/links/cave")
+    assert run("link", "../x", url=gate.url).returncode == 2

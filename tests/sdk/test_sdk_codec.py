@@ -19,6 +19,7 @@ from typing import Any
 import msgpack
 import msgpack_numpy
 import numpy as np
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,7 +182,18 @@ SIMPLER = [
     (np.str_("x"), "x"),
     (np.float64(0.1), 0.1),
     (np.longdouble(0.5), 0.5),
-    (np.datetime64("2020-01-01T00:00:00.000000001"), "2020-01-01T00:00:00.000000001"),
+    (np.datetime64("2020-01-01T00:00:00.000000001"), "2020-01-01T00:00:00.000000001+00:00"),
+    (np.datetime64("2020-01-01"), "2020-01-01"),
+    (np.datetime64("NaT"), "NaT"),
+    (np.timedelta64(5, "s"), "5 seconds"),
+    (datetime.datetime(2020, 1, 2, 3, tzinfo=datetime.UTC).replace(tzinfo=None), "2020-01-02T03:00:00+00:00"),
+    (
+        datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+        "2020-01-02T00:00:00+02:00",
+    ),
+    (datetime.time(3, 4), "03:04:00"),
+    (2**200, 2**200),
+    (-(2**64), -(2**64)),
     (datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC), "2020-01-02T00:00:00+00:00"),
     (datetime.date(2020, 1, 2), "2020-01-02"),
     (pathlib.PurePosixPath("/a/b"), "/a/b"),
@@ -200,6 +212,25 @@ SIMPLER = [
 def test_common_python_values_are_said_simply_and_equally_in_both_encodings(value: Any, said: Any) -> None:
     assert decode_json(Encoder().encode([value])[0]) == [said]
     assert decode_msgpack(Encoder().encode_msgpack([value])) == [said]
+
+
+def test_a_column_of_a_table_is_sent_as_the_array_that_it_is() -> None:
+    column = pyarrow.chunked_array([[2**63, 1], [2]], pyarrow.uint64())
+    for read, write in (
+        (decode_json, Encoder().encode_json),
+        (decode_msgpack, Encoder().encode_msgpack),
+    ):
+        sent = read(write({"ids": column}))["ids"]
+        assert (sent.dtype, sent.tolist()) == (np.uint64, [2**63, 1, 2])
+    words = pyarrow.array(["a", None])
+    assert decode_json(Encoder().encode(words)[0]) == ["a", None]
+
+
+def test_a_table_is_sent_as_its_rows() -> None:
+    table = pyarrow.table({"id": pyarrow.array([2**64 - 1, None], pyarrow.uint64()), "word": ["a", "b"]})
+    rows = [{"id": 2**64 - 1, "word": "a"}, {"id": None, "word": "b"}]
+    assert decode_json(Encoder().encode({"rows": table})[0]) == {"rows": rows}
+    assert decode_msgpack(Encoder().encode_msgpack({"rows": table})) == {"rows": rows}
 
 
 def test_a_value_that_cannot_be_sent_is_a_type_error_that_says_what_to_do() -> None:

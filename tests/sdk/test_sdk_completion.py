@@ -21,6 +21,10 @@ def complete(request: pytest.FixtureRequest, gate: Gate) -> Complete:
     for number in range(200):
         gate.add(f"many.get_{number:03}", params=[{"name": "alpha"}, {"name": "beta"}])
     gate.add("deep.er.thing", params=[{"name": "gamma"}])
+    marks = {"result": "tables", "query": "mat.query_table", "of": "table", "safe": True}
+    gate.add(
+        "mat.tables", ["nuclei", "synapses", "odd-name"], params=[{"name": "version"}], **{"x-labgate": marks}
+    )
     config = Config({"HistoryManager": {"enabled": False}, "IPCompleter": {"use_jedi": request.param}})
     shell = InteractiveShell(config=config)
     shell.user_ns.update({"lab": labgate.connect(gate.url), "labgate": labgate})
@@ -34,7 +38,7 @@ def complete(request: pytest.FixtureRequest, gate: Gate) -> Complete:
 
 
 def test_namespaces_are_completed_and_nothing_else(complete: Complete) -> None:
-    assert complete("lab.") == {"deep", "jobs", "many"}
+    assert complete("lab.") == {"deep", "jobs", "many", "mat"}
 
 
 def test_methods_are_completed(complete: Complete) -> None:
@@ -74,3 +78,11 @@ def test_wire_names_are_completed_in_brackets(gate: Gate) -> None:
     lab = labgate.connect(gate.url)
     assert "jobs.get_job" in lab._ipython_key_completions_()
     assert "get_job" in lab.jobs._ipython_key_completions_()
+
+
+def test_tables_and_what_they_have_are_completed(complete: Complete) -> None:
+    assert complete("lab.mat.") == {"tables"}
+    assert {"nuclei", "synapses", "find"} <= complete("lab.mat.tables.")
+    assert complete("lab.mat.tables.nuc") == {"nuclei"}
+    assert {"query", "get_all", "fields"} <= complete("lab.mat.tables.nuclei.")
+    assert "version=" in complete("lab.mat.tables(ver")
