@@ -177,7 +177,8 @@ class Client(Node):
     def __repr__(self) -> str:
         link = self._session.link
         where = f"{link.address}" + (f" datastack={link.datastack}" if link.datastack else "")
-        bound = shown(self._session.defaults)
+        own = {name: one for name, one in self._session.defaults.items() if one != link.datastack}
+        bound = shown(own)
         return f"<labgate client of {where}{bound}: {len(link.catalog)} methods in {len(link.catalog.groups)} namespaces>"
 
     def __copy__(self) -> Self:

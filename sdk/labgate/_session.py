@@ -124,7 +124,8 @@ class Session:
     def __init__(self, link: Link, options: Options) -> None:
         self.link = link
         self.options = options
-        self.defaults: Mapping[str, Any] = options.defaults
+        own = {"datastack_name": link.datastack} if link.datastack else {}
+        self.defaults: Mapping[str, Any] = {**own, **options.defaults}
         self._encoder = Encoder(options.default)
         self._head = link.fields("POST", "/rpc") + options.fields()
         self._gate = str(link.address)

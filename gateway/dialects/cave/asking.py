@@ -17,7 +17,7 @@ from gateway.core.faults import InvalidParams
 from gateway.core.method import IN_PATH
 from gateway.core.naming import shown
 from gateway.core.reply import Fields
-from gateway.dialects.cave.routes import ARROW, Argument, Route, filled, typed
+from gateway.dialects.cave.routes import ARROW, FILLS, Argument, Route, filled, typed
 from gateway.dialects.cave.shaping import SHAPES
 from gateway.dialects.openapi.requests import Request, arguments
 
@@ -99,7 +99,7 @@ class Asking:
                 raise InvalidParams(f"It is not known which {found[1]!r} the datastack has.")
             raw = self.given.get(one.name)
             if raw is None or raw == b"null":
-                value = self._fills.get(one.default or "") or typed(one)
+                value = self._fills.get(one.default or "") if one.default in FILLS else typed(one)
             else:
                 value = _value(raw, one.name)
             if value is None:

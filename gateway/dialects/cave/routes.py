@@ -15,6 +15,8 @@ from gateway.core.method import IDEMPOTENT_VERBS, IN_PATH, SAFE_VERBS, HttpBindi
 from gateway.core.service import Described
 
 JSON: Final = "application/json"
+FILLS: Final = frozenset(("datastack", "aligned_volume", "table"))
+"""What stands in the place of a default where it is the caller's datastack that says it."""
 ARROW: Final = "arrow"
 
 _FILTERS: Final = (
@@ -186,7 +188,7 @@ def filled(route: Route, fills: Mapping[str, str]) -> str:
 
 def _param(one: Argument) -> Param:
     schema = dict(SCHEMAS[one.kind])
-    if one.default is not None and not (one.kind == "str" and one.default == "datastack"):
+    if one.default is not None and one.default not in FILLS:
         schema["default"] = typed(one)
     return Param(one.name, required=one.required, schema=schema)
 
