@@ -16,9 +16,9 @@ class UnknownPackError(LookupError):
         self.known = known
 
 
-def demo_config() -> Path:
-    """The settings of `labgated demo`."""
-    return _first(_PACKAGE / "demo" / "demo.yaml", _REPOSITORY / "demo.yaml")
+def demo_config(name: str = "demo") -> Path:
+    """The settings of `labgated demo`; `demo-systems` has all of them, `demo` those that need no more than themselves."""
+    return _first(_PACKAGE / "demo" / f"{name}.yaml", _REPOSITORY / f"{name}.yaml")
 
 
 def pack_names() -> tuple[str, ...]:

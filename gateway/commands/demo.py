@@ -10,8 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
+from uuid import uuid4
 
 from gateway import resources
 from gateway.demo.children import Child, ChildError, Interrupted
@@ -19,6 +22,8 @@ from gateway.demo.children import Child, ChildError, Interrupted
 HOST = "127.0.0.1"
 PORT = 8700
 OPERATOR_PORT = 8701
+LAB = ("jobs", "files", "command", "cave")
+"""The services of the lab, as modules of `gateway.demo`."""
 
 _TRIES = 100
 _PYTHON = (sys.executable, "-P", "-m")  # -P: nothing is imported from the folder we happen to be in
@@ -31,6 +36,8 @@ labgate is up.
   operator  {operator}
   lab       {lab} (the job manager, without the gate)
   files     {files} (the image files, without the gate)
+  command   {command} (a CryoSPARC, without the gate; its licence is the gate's)
+  cave      {cave} (a CAVE deployment, without the gate; its tokens are the gate's)
   logs      {logs}
 
 Paste this into Python:
@@ -40,6 +47,8 @@ lab = labgate.connect("{address}", token="{token}")
 job = lab.jobs.make_job("count_particles", "P1"); lab.jobs.enqueue_job("P1", job)  # JSON-RPC
 print(lab.jobs.wait_job("P1", job), lab.jobs.get_job_result("P1", job)["total"], "particles")
 print(lab.files.get_image("I1")["title"], len(lab.files.get_thumbnail("I1")), "bytes of PNG")  # REST
+print(lab.cryosparc.get_project("P3")["title"])  # CryoSPARC
+print(lab(datastack="minnie_demo").chunkedgraph.get_root_id(72057594037927937))  # CAVE
 
 Or this into a shell:
 
@@ -123,29 +132,46 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     port = _free_port("--port", args.port, PORT, set())
     operator_port = _free_port("--operator-port", args.operator_port, OPERATOR_PORT, {port})
     folder = _folder(args, ends)
-    services = {name: _service(name, folder, ends) for name in ("jobs", "files")}
+    secrets = _secrets()
+    services = {name: _service(name, folder, ends, environ=secrets) for name in LAB}
     lab = {name: service.await_ready(stopping) for name, service in services.items()}
 
     settings = folder / "labgate.yaml"
     settings.write_text(_settings(port, operator_port))
-    environ = os.environ | {f"LABGATE_DEMO_{name.upper()}": url for name, url in lab.items()}
+    environ = os.environ | secrets | {f"LABGATE_DEMO_{name.upper()}": url for name, url in lab.items()}
     environ["LABGATE_STATE_DIR"] = str(folder / "gate")
     command = [*_PYTHON, "gateway.cli", "serve", "--config", str(settings)]
     gate = ends.enter_context(Child("gate", command, folder, environ))
     address = gate.await_ready(stopping)
     token = _token(settings, environ, stopping)
     operator = f"http://{HOST}:{operator_port}"
-    places = {"lab": lab["jobs"], "files": lab["files"], "logs": folder}
+    places = {"lab": lab["jobs"], **{name: lab[name] for name in LAB[1:]}, "logs": folder}
     print(_UP.format(address=address, token=token, operator=operator, **places), end="", flush=True)
     return [*services.values(), gate]
 
 
-def _service(name: str, folder: Path, ends: ExitStack, address: tuple[str, int] | None = None) -> Child:
+def _secrets() -> dict[str, str]:
+    """What the systems of the lab want to be shown, made for this run: a licence, and people's tokens."""
+    people = {name: token_hex(16) for name in ("ada", "eve", "tom", "gate")}
+    return {
+        "LABGATE_DEMO_LICENSE": str(uuid4()),
+        "LABGATE_DEMO_CAVE_TOKENS": json.dumps(people),
+        "LABGATE_DEMO_CAVE_TOKEN": people["gate"],
+    }
+
+
+def _service(
+    name: str,
+    folder: Path,
+    ends: ExitStack,
+    address: tuple[str, int] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Child:
     """One of the lab's services, listening at `address` or at a free port on loopback."""
     host, port = address or (HOST, 0)
     module = f"gateway.demo.{name}"
     command = [*_PYTHON, module, "--host", host, "--port", str(port), "--until-stdin-closes"]
-    return ends.enter_context(Child(name, command, folder, os.environ))
+    return ends.enter_context(Child(name, command, folder, os.environ | (environ or {})))
 
 
 def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:
@@ -162,7 +188,7 @@ def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:
 def _settings(port: int, operator_port: int) -> str:
     """The demo's settings with the ports of this run; JSON is YAML."""
     own = {
-        "include": [str(resources.demo_config().absolute())],
+        "include": [str(resources.demo_config("demo-systems").absolute())],
         "listen": f"{HOST}:{port}",
         "operator": {"listen": f"{HOST}:{operator_port}"},
     }

@@ -116,14 +116,16 @@ def _pack(name: str) -> Path:
 
 
 def _unused(pack: Document, names: set[str]) -> Iterator[Problem]:
-    """Takes out of a pack the services that the files do not have, with a warning for each."""
+    """Takes out of a pack the services that the files do not have, with a warning if they have none of them."""
     services = pack.data.get("services")
-    for name in list(services) if isinstance(services, dict) else []:
-        if name not in names:
+    found = list(services) if isinstance(services, dict) else []
+    missing = [name for name in found if name not in names]
+    for name in missing:
+        if name == found[0] and missing == found:
             fix = f"call your service `{name}`, or copy the pack's rules under the name you use"
             text = f"the pack has rules for a service `{name}`, which your files do not have"
             yield pack.problem(("services", name), text, fix, warning=True)
-            del services[name]
+        del services[name]
 
 
 def _over(below: Document, above: Document) -> Document:
