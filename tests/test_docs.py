@@ -82,7 +82,9 @@ def test_the_settings_of_a_page_can_be_served(page, tmp_path):
     for text in blocks(page, "yaml"):
         file = tmp_path / "labgate.yaml"
         file.write_text(text)
-        settings, problems = examine(file, {"LICENSE_ID": "x", "LABGATE_REDIS_PASSWORD": "x"})
+        settings, problems = examine(
+            file, {"LICENSE_ID": "x", "LABGATE_REDIS_PASSWORD": "x", "CAVE_TOKEN": "x"}
+        )
         assert settings is not None, "\n".join(map(str, problems))
 
 
