@@ -40,6 +40,7 @@ from gateway.doors.entrance import Entrance
 from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
 from gateway.doors.front import FrontDoor
 from gateway.doors.health import HealthDoor, ReadyDoor
+from gateway.doors.links import LinksDoor
 from gateway.doors.lists import openapi_list, openrpc_list
 from gateway.doors.mount import MountDoor
 from gateway.doors.mount_tools import MountLimits, MountTools
@@ -55,6 +56,7 @@ from gateway.holdings import Holdings
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.introspection import Terms
+from gateway.identity.links import Links
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
@@ -109,6 +111,7 @@ class Gate:
         self.switches = member.switches
         style = settings.telemetry.access_log
         shared = settings.state_dir / "outcomes" if settings.workers > 1 else None
+        self.links = Links(settings.state_dir, self.wall)
         self.outcomes = Outcomes(self.monotonic, self.wall, shared)
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
@@ -312,7 +315,24 @@ class Gate:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def _bearer(self, service: Service, principal: Principal) -> str | None:
-        return bearer_of(service, principal, None)
+        link = None
+        if service.bearer == "linked" and not principal.anonymous:
+            link = self.links.get(principal, service.entry or service.qualified)
+        return bearer_of(service, principal, None if link is None else link.token)
+
+    def _linking(self) -> LinksDoor:
+        def services() -> dict[str, str]:
+            found = self.estate.services.values()
+            return {one.entry or one.qualified: one.vouches for one in found if one.bearer == "linked"}
+
+        async def verify(token: str, vouches: str) -> None:
+            await self.identities.vouch(token, vouches, self.wall())
+
+        def changed(name: str) -> None:
+            found = (one for one in self.estate.services.values() if name in (one.entry, one.qualified))
+            self.generations.bump(tuple(f"service:{one.qualified}" for one in found))
+
+        return LinksDoor(self.links, services, verify, changed)
 
     def _vouch(self, credential: str | None, principal: Principal) -> bytes | None:
         """What is said of a token's owner: by who vouches for it, or of one of the gate's own."""
@@ -415,6 +435,7 @@ class Gate:
         public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
         plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
         below = Place("rpc", BelowRpc(rpc, plain), _CALL)
+        links = self._linking()
         return {
             "/rpc": [Place("rpc", rpc, _CALL)],
             "/rpc/": [below, Place("plain", plain, _READ)],
@@ -422,6 +443,8 @@ class Gate:
             "/openapi.json": [Place("lists", openapi_list(public_url.text if public_url else None), _READ)],
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
+            "/-/links": [Place("links", links, _READ)],
+            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"))],
             "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
         }
 

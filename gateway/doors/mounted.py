@@ -241,7 +241,14 @@ class Mounted(MountedCached):
         )
 
         # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
-        if b"cookie" not in notes.first and not way.is_rpc and not self.upgrades and passed is fields:
+        # A linked token may be another one at the next request.
+        if (
+            way.service.bearer != "linked"
+            and b"cookie" not in notes.first
+            and not way.is_rpc
+            and not self.upgrades
+            and passed is fields
+        ):
             notes.keep_lines(way.service.qualified, self.caller.peer, lines)
         return lines
 

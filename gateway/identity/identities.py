@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
-from gateway.core.faults import Unauthenticated, Unavailable
+from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.principal import ANONYMOUS_ISSUER, Principal
 from gateway.core.vouching import Vouched
 from gateway.identity import local, state
@@ -174,6 +174,18 @@ class Identities:
         if refused is not None and len(self._vouching) == 1:
             raise refused
         raise Unauthenticated(f"The token is none that anybody here knows. {ADVICE}")
+
+    async def vouch(self, token: str, url: str, now: float) -> None:
+        """Check that who vouches there knows a token. Raises `BadRequest` if not, and `Unavailable`.
+
+        Nothing is checked where nobody is asked.
+        """
+        for one in self._vouching:
+            if one.terms.url == url:
+                try:
+                    await one.ask(token, now)
+                except Unauthenticated as fault:
+                    raise BadRequest(f"The token is not linked: {url} does not know it.") from fault
 
     def changed(self, now: float) -> bool:
         """Whether, since the last question, a token was revoked or an issuer withdrew a key.

@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|catalog|sdk]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|catalog|sdk|clients]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> int:
     """Run what is asked for; everything without arguments."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="*", choices=["calls", "mounts", "cache", "catalog", "sdk", []], default=[]
+        "what", nargs="*", choices=["calls", "mounts", "cache", "catalog", "sdk", "clients", []], default=[]
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
@@ -25,7 +25,7 @@ def main() -> int:
     unknown = set(args.only).difference(cache_table.ROWS)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
-    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk"))
+    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk", "clients"))
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
@@ -43,6 +43,10 @@ def main() -> int:
         import catalog_lists
 
         catalog_lists.run()
+    if "clients" in chosen:
+        import clients
+
+        clients.run(args.runs)
     if "sdk" in chosen:
         script = Path(__file__).with_name("sdk_budgets.py")
         subprocess.run([sys.executable, str(script)], check=True)

@@ -1,0 +1,110 @@
+"""How much does the gate cost the clients of CAVE and CryoSPARC, and how much does its cache give back?"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench_lab import HERE, LOAD_CORE, SERVER_CORE, free_port, process, token_of
+
+PEOPLE = {name: format(at, "032x") for at, name in enumerate(("ada", "eve", "tom", "gate"), 0xC0FFEE)}
+LICENSE = "00000000-0000-0000-0000-0000000000ff"
+CONFIG = """
+include: [pack:cave]
+listen: 127.0.0.1:{port}
+operator: {{listen: 127.0.0.1:{operator}}}
+state_dir: {folder}/state
+identity:
+  introspection: [{{kind: middle_auth, url: "http://127.0.0.1:{cave}/auth"}}]
+policies:
+  - {{to: ["group:bench"], allow: ["*", "/**"], operate: true}}
+  - {{to: [authenticated], allow: ["*", "/**"]}}
+services:
+  cave: {{dialect: cave, url: "http://127.0.0.1:{cave}", mount: /, token: "{token}", forward_token: true}}
+  cryosparc:
+    dialect: jsonrpc
+    url: http://127.0.0.1:{command}
+    rpc_path: /api
+    mount: /cryosparc
+    headers: {{License-ID: "{license}"}}
+telemetry: {{access_log: "off"}}
+"""
+
+
+def run(runs: int) -> None:
+    """Print the table."""
+    python = _environments()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ports = {key: free_port() for key in ("port", "operator", "cave", "command")}
+        config = folder / "labgate.yaml"
+        config.write_text(CONFIG.format(folder=folder, token=PEOPLE["gate"], license=LICENSE, **ports))
+        operators = token_of(config)
+        env = {"LABGATE_DEMO_CAVE_TOKENS": json.dumps(PEOPLE), "LABGATE_DEMO_LICENSE": LICENSE}
+        demo = (sys.executable, "-m")
+        serve = (*demo, "gateway.cli", "serve", "--config", str(config))
+        with (
+            process(
+                *demo,
+                "gateway.demo.cave",
+                "--port",
+                str(ports["cave"]),
+                core=LOAD_CORE,
+                wait_for="ready",
+                env=env,
+            ),
+            process(
+                *demo,
+                "gateway.demo.command",
+                "--port",
+                str(ports["command"]),
+                core=LOAD_CORE,
+                wait_for="ready",
+                env=env,
+            ),
+            process(*serve, core=SERVER_CORE, wait_for="ready"),
+        ):
+            gate, operator = (f"http://127.0.0.1:{ports[key]}" for key in ("port", "operator"))
+            direct = f"http://127.0.0.1:{ports['cave']}"
+            words = (direct, gate, operator, PEOPLE["ada"], operators, str(runs))
+            session = _told(python("caveclient"), "clients_session.py", folder, *words)
+            words = (str(ports["command"]), str(ports["port"]), operators, LICENSE, "50")
+            calls = _told(python("cryosparc-tools"), "clients_calls.py", folder, *words)
+    print("\n| a client's work | direct | gate | ratio | at most |\n|---|---|---|---|---|")
+    _row("caveclient, made and 50 calls, cold", session["direct"], session["cold"], "1.15", 1e3, "ms")
+    _row("the same, warm", session["direct"], session["warm"], "0.5", 1e3, "ms")
+    _row("get_roots of 200,000 ids", session["large direct"], session["large gate"], "1.1", 1e3, "ms")
+    _row("CommandClient, a call that changes something", calls["direct"], calls["gate"], "1.3", 1e6, "us")
+
+
+def _row(work: str, direct: list[float], gate: list[float], most: str, scale: float, unit: str) -> None:
+    # Each pair was taken in turn, so that what slows one slows the other.
+    ratio = statistics.median(b / a for a, b in zip(direct, gate, strict=True))
+    first, second = (statistics.median(one) * scale for one in (direct, gate))
+    print(f"| {work} | {first:.1f} {unit} | {second:.1f} {unit} | {ratio:.2f} | {most} |")
+
+
+def _told(python: Path, script: str, home: Path, *words: str) -> dict[str, list[float]]:
+    """What a script prints that runs in a client's own environment."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*"}
+    command = ["taskset", "-c", str(LOAD_CORE), str(python), "-B", str(HERE / script), *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environ, text=True, check=True)
+    found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _environments():
+    """The interpreters of the clients' environments, by their locks' names."""
+    file = HERE.parent / "interop" / "environments.py"
+    spec = importlib.util.spec_from_file_location("interop_environments", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda name: module.ensure(name).python
