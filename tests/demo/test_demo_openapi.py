@@ -34,7 +34,8 @@ def test_the_whole_lab_is_one_openapi_document(tmp_path) -> None:
         child.stdout.read()
         assert child.wait(30) == 0
     OpenAPIV31SpecValidator(document).validate()
-    assert {path.removeprefix("/rpc/").partition(".")[0] for path in document["paths"]} == {"files", "jobs"}
+    services = {path.removeprefix("/rpc/").partition(".")[0] for path in document["paths"]}
+    assert services == {"files", "jobs", "cryosparc", "auth", "info", "schema", "state"}
     assert "get" in document["paths"]["/rpc/files.get_version"]
     assert json.loads(version)
     assert any(name.startswith("files.") for name in document["components"]["schemas"])
