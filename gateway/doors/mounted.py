@@ -37,6 +37,7 @@ from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
 from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
+from gateway.wire.passage import EARLY
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_request import field_lines
 
@@ -53,6 +54,7 @@ class Mounted(MountedCached):
     _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None
+    _awaited = False  # the rest of a small body, before anything is judged
 
     # --- identify
 
@@ -154,6 +156,30 @@ class Mounted(MountedCached):
             self.depart()
             return
         self.safe = method.safe
+        if self.safe and not self.complete and 0 < self.caller.head.length <= EARLY:
+            # Clients send the head first, and the body on its heels: with it, memory may have the answer, and a
+            # connection at hand may carry the question.
+            self._awaited = True
+            self.caller.invite_body()
+            return
+        self._judge(method)
+
+    def asked(self) -> None:
+        """The body is here; what waited for it goes on."""
+        method = self.method
+        if not self._awaited or method is None or self.over:
+            return
+        self._awaited = False
+        try:
+            self._judge(method)
+        except Fault as fault:
+            self.refuse(fault)
+        except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
+            self.mistaken(mistake)
+
+    def _judge(self, method: Method) -> None:
+        """May memory answer? Do what is right then."""
+        way = self._way
         why = why_passed(way.verb, self.notes.first, method, on=way.service.http_cache.on)
         if why is None and not self.complete:
             why = "a body under way"
