@@ -115,15 +115,17 @@ class Outcomes:
 
     def _forget(self) -> None:
         now = self._monotonic()
-        for key, outcome in list(self._known.items()):
-            if outcome.until == float("inf"):
-                continue
-            if now < outcome.until and len(self._known) <= MOST and self._size <= MOST_BYTES:
-                break
-            del self._known[key]
-            self._size -= outcome.size
+        while True:
+            # In the order in which they ended: those under way stand between, and stay.
+            oldest = next((one for one in self._known.values() if one.until < float("inf")), None)
+            if oldest is None:
+                return
+            if now < oldest.until and len(self._known) <= MOST and self._size <= MOST_BYTES:
+                return
+            del self._known[oldest.key]
+            self._size -= oldest.size
             if self._folder is not None:
-                self._file(key).unlink(missing_ok=True)
+                self._file(oldest.key).unlink(missing_ok=True)
 
     # --- between processes
 
