@@ -67,6 +67,7 @@ from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
 from gateway.tiers.disk import DiskTier
+from gateway.tiers.leads import HostLeads, Leads
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
@@ -168,7 +169,9 @@ class Gate:
             marks=marks,
             bearer=self._bearer,
         )
-        self.explainer = Explainer(self.relay, self.wall, self.relay.recall if self.shelves.tiers else None)
+        self.explainer = Explainer(
+            self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
+        )
         self.holdings = Holdings(
             self.tier,
             self.generations,
@@ -351,9 +354,24 @@ class Gate:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
         disk = self._disk()
         tiers = [tier for tier in (disk, self.redis) if tier is not None]
-        shelves = Shelves(tiers, disk.spools if disk is not None else None)
+        shelves = Shelves(tiers, disk.spools if disk is not None else None, leads=self._leads())
         self._stack.push_async_callback(shelves.settle)
         return shelves
+
+    def _leads(self) -> list[Leads]:
+        """Those with whom is agreed on who goes for what is stored: the other workers, then the replicas."""
+        found: list[Leads] = []
+        if self.disk is not None and self.settings.workers > 1:
+            try:
+                host = HostLeads(self.settings.state_dir / "leads")
+            except OSError as error:
+                log.warning("workers do not wait for each other's trips: %s", error.strerror)
+            else:
+                self._stack.callback(host.close)
+                found.append(host)
+        if self.redis is not None:
+            found.append(self.redis.leads)
+        return found
 
     def _disk(self) -> DiskTier | None:
         wanted = self.settings.cache.disk

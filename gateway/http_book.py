@@ -29,7 +29,7 @@ from gateway.core.http_storing import (
 from gateway.core.keys import constant, person, scope
 from gateway.core.keys import target as target_part
 from gateway.core.method import CacheRule, Method
-from gateway.core.ports import Generations
+from gateway.core.ports import Generations, Lead, Sought
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.switches import SWITCHED_OFF, Switches
@@ -133,6 +133,8 @@ class Trip:
     def __init__(self, forget: Callable[[], None]) -> None:
         self._landed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._forget = forget
+        self.lead: Lead | None = None
+        """The lead among all processes, where others may be on the way for the same."""
         self.deserted = False
         """Whether it ended because its caller went away, so that somebody else may begin it anew."""
 
@@ -141,6 +143,8 @@ class Trip:
         if not self._landed.done():
             self._forget()
             self._landed.set_result(shared)
+            if self.lead is not None:
+                self.lead.release()
 
     async def landed(self, seconds: float) -> bool | None:
         """Whether its reply was stored; None if that took too long."""
@@ -335,6 +339,17 @@ class HttpBook:
         key = self._trip_key(miss, method)
         self._trips[key] = made = Trip(lambda: self._forget(key))
         return made
+
+    @property
+    def agrees(self) -> bool:
+        """Whether other processes may be on the way for the same."""
+        return self._store.agrees
+
+    async def lead_of_all(self, wanted: Wanted, miss: Miss, method: Method, patience: float) -> Lead | None:
+        """The lead among all processes for such a trip; see `FarTiers.lead`."""
+        names = (*wanted.lineage, *method.writes)
+        generations = (*miss.generations, *self._generations.read(method.writes))
+        return await self._store.lead(Sought(miss.key, names, generations, miss.epoch), patience)
 
     def _trip_key(self, miss: Miss, method: Method) -> Hashable:
         return miss.key, miss.epoch, miss.generations, self._generations.read(method.writes)

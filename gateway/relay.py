@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.core.call import NO_DEMAND, Call, Demand
+from gateway.afar import Afar
+from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import (
@@ -26,7 +27,7 @@ from gateway.core.faults import (
 )
 from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
-from gateway.core.keys import parameters, service_of
+from gateway.core.keys import parameters
 from gateway.core.keys import prefix as key_prefix
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
@@ -107,6 +108,7 @@ class Relay:
         self.wall = wall
         self._monotonic = monotonic
         self.store = Store(tier, far, self.switches)
+        self.afar = Afar(self.store, generations)
         self.book = HttpBook(self.store, generations, self.switches)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
@@ -342,7 +344,7 @@ class Relay:
         if self.routes[call.method.service].service.bearer != "none":
             return None
         if isinstance(verdict, Miss):
-            if self.may_recall(verdict, call.demand):
+            if self.afar.may_have(verdict, call.demand) or self.afar.agrees(verdict):
                 return None
             key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
@@ -388,54 +390,39 @@ class Relay:
         if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
 
-    # ask the farther tiers
-
-    def may_recall(self, verdict: Miss, demand: Demand = NO_DEMAND) -> bool:
-        """Whether farther tiers may have the reply that memory has not: it is worth waiting for `recall`."""
-        return (
-            (verdict.rule.fresh > 0 or verdict.rule.negative > 0)
-            and (demand.max_age is None or demand.max_age >= 0)
-            and self.store.reaches(service_of(verdict.key))
-        )
-
-    async def recall(self, verdict: Miss, now: float, demand: Demand = NO_DEMAND) -> Hit | Stale | Miss:
-        """What the farther tiers have, judged as memory's entries are at `now`; a long body stays in its file.
-
-        The generations are those of the miss: an entry that a write has ended since it was stored is none.
-        """
-        if not self.may_recall(verdict, demand):
-            return verdict
-        found = await self.store.from_afar(verdict.key)
-        if found is None:
-            return verdict
-        entry, tier = found
-        judged = judge(
-            verdict.rule,
-            verdict.key,
-            entry,
-            demand,
-            epoch=verdict.epoch,
-            generations=verdict.generations,
-            now=now,
-            lineage=verdict.lineage,
-        )
-        if isinstance(judged, Hit | Stale):
-            return replace(judged, tier=tier)
-        return judged if isinstance(judged, Miss) else verdict
-
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
-        """One reply for all who share it: from a farther tier, or by a trip."""
-        if isinstance(verdict, Stale) or not self.may_recall(verdict, call.demand):
+        """One reply for all who share it: from a farther tier, from another process's trip, or by a trip."""
+        if isinstance(verdict, Miss) and self.afar.may_have(verdict, call.demand):
+            found = await self.afar.look(verdict, self.wall(), call.demand)
+            if not isinstance(found, Miss):
+                return await self._told(call, found) or await self._trip(call, verdict)
+            verdict = found
+        if not self.afar.agrees(verdict):
             return await self._trip(call, verdict)
-        found = await self.recall(verdict, self.wall(), call.demand)
-        if isinstance(found, Miss):
-            return await self._trip(call, found)
+        half = (call.deadline - self._monotonic()) / 2
+        lead = await self.afar.lead(call, verdict, half)
+        try:
+            if lead is not None and lead.waited and (brought := await self._brought_elsewhere(call, verdict)):
+                return brought
+            return await self._trip(call, verdict)
+        finally:
+            if lead is not None:
+                lead.release()
+
+    async def _told(self, call: Call, found: Hit | Stale) -> Reply | None:
+        """The reply of an entry that a farther tier has; None if it cannot be read."""
         read = await self.store.in_memory(found.entry)
         if read is None:
-            return await self._trip(call, verdict)
+            return None
         if isinstance(found, Stale):
             self._set_off(call, found)
         return Reply(read.kind, Whole(read.body), found)
+
+    async def _brought_elsewhere(self, call: Call, verdict: Miss | Stale) -> Reply | None:
+        """What another process's trip has brought; failures are nobody's but the caller's whose they are."""
+        brought = await self.afar.brought(verdict, self.wall(), call.demand)
+        told = None if brought is None else await self._told(call, brought[1])
+        return None if told is None or brought is None else replace(told, verdict=brought[0], collapsed=True)
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.core.ports import FarTiers, Spool, Tier
+from gateway.core.ports import FarTiers, Lead, Sought, Spool, Tier
 from gateway.core.switches import Switches
 from gateway.core.verdict import Entry
 
@@ -83,6 +83,15 @@ class Store:
             if known is None or known.stored <= entry.stored:  # else a trip has ended meanwhile
                 self.put_near(entry)
         return entry, tier
+
+    @property
+    def agrees(self) -> bool:
+        """Whether other processes may have to be asked for the lead before a trip."""
+        return self._far is not None and self._far.agrees
+
+    async def lead(self, sought: Sought, patience: float) -> Lead | None:
+        """The lead among all processes that share the farther tiers; see `FarTiers.lead`."""
+        return None if self._far is None else await self._far.lead(sought, patience)
 
     async def in_memory(self, entry: Entry) -> Entry | None:
         """The same entry with its body at hand; None if it cannot be read."""

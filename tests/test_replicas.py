@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -33,6 +34,7 @@ services:
     url: "{url}"
     methods:
       get: {{safe: true, cache: {{fresh: 1h, share: everyone, tags: [runs]}}}}
+      slow: {{safe: true, cache: {{fresh: 1h, share: everyone, tags: [runs]}}}}
       put: {{invalidates: [runs]}}
   pages: {{dialect: listed, url: "{url}", mount: /pages}}
 cache:
@@ -42,10 +44,18 @@ PASSWORD = "redis-password-0123456789"
 ENVIRON = {"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": PASSWORD, "PYTHONPATH": ":".join(sys.path)}
 
 
+class Asked(Counter):
+    """How often each page was asked for; `slow` was `begun`, and ends when it is told to `go_on`."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.go_on = threading.Semaphore(0), threading.Event()
+
+
 @contextmanager
 def lab():
-    """A service with one value: `get` gives it, `put` changes it; how often each of its pages was asked for."""
-    state, asked = {"value": 0}, Counter()
+    """A service with one value: `get` gives it, `slow` in its own time, `put` changes it; and what was asked."""
+    state, asked = {"value": 0}, Asked()
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -54,11 +64,17 @@ def lab():
         def do_POST(self):
             called = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             answer = {"jsonrpc": "2.0", "id": called["id"]}
+            if called["method"] == "slow":
+                value = state["value"]
+                asked.begun.release()
+                asked.go_on.wait(PATIENCE)
             with lock:
                 if called["method"] == "system.describe":
-                    answer["result"] = {"procs": [{"name": "get"}, {"name": "put"}]}
+                    answer["result"] = {"procs": [{"name": "get"}, {"name": "put"}, {"name": "slow"}]}
                 elif called["method"] == "get":
                     answer["result"] = state["value"]
+                elif called["method"] == "slow":
+                    answer["result"] = value
                 elif called["method"] == "put":
                     state["value"] += 1
                     answer["result"] = state["value"]
@@ -89,6 +105,7 @@ def lab():
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
+        asked.go_on.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -231,6 +248,36 @@ def test_a_page_that_one_gate_has_stored_the_other_serves_from_redis(replicas):
         return asked[path] == 1
 
     until(served_from_redis)
+
+
+def test_replicas_that_are_asked_for_the_same_at_once_make_one_trip(replicas):
+    one, other, asked, *_ = replicas
+    known(one)
+    known(other)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(call, address, "lab.slow") for address in (one, other)]
+        assert asked.begun.acquire(timeout=PATIENCE)
+        assert not asked.begun.acquire(timeout=1), "the other one waits"
+        asked.go_on.set()
+        found = [answer.result() for answer in answers]
+    assert [value for value, _ in found] == [0, 0]
+    assert sorted("collapsed" in said for _, said in found) == [False, True]
+
+
+def test_a_trip_that_left_before_a_write_ended_is_waited_for_by_nobody_who_asks_after_it(replicas):
+    one, other, asked, *_ = replicas
+    known(one)
+    known(other)
+    with ThreadPoolExecutor(2) as pool:
+        early = pool.submit(call, one, "lab.slow")
+        assert asked.begun.acquire(timeout=PATIENCE)
+        assert call(other, "lab.put")[0] == 1
+        late = pool.submit(call, other, "lab.slow")
+        assert asked.begun.acquire(timeout=PATIENCE), "it goes for itself"
+        asked.go_on.set()
+        assert early.result()[0] == 0
+        assert late.result()[0] == 1
+    assert call(other, "lab.slow")[0] == 1
 
 
 def test_gates_whose_redis_ends_go_on_and_say_so_once(replicas):

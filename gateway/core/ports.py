@@ -256,8 +256,35 @@ class Spool(Protocol):
         """It is not wanted; nothing of it stays."""
 
 
+class Sought(Struct, frozen=True):
+    """What a trip is to bring: an entry under this key that agrees with these generations of these names."""
+
+    key: bytes
+    lineage: tuple[str, ...]
+    generations: tuple[int, ...]
+    epoch: int
+
+
+class Lead(Protocol):
+    """The right to go alone for what other processes seek, too."""
+
+    @property
+    def waited(self) -> bool:
+        """Whether somebody else had it before: what they brought may be stored by now. Then it gives no right."""
+
+    def release(self) -> None:
+        """We have been there; others may go once it is stored what we brought."""
+
+
 class FarTiers(Protocol):
     """The farther tiers in their order, for whoever carries calls out. Nothing is raised."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether there may be other processes that have to be asked for the lead."""
+
+    async def lead(self, sought: Sought, patience: float) -> Lead | None:
+        """The lead, or what was had of waiting for who has it; None after so many seconds, or with nobody to agree with."""
 
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name)."""

@@ -205,7 +205,7 @@ class MountedRpc(Mounted):
         params = Params(None if self._single is None else self._single.params)
         call = Call(self.id, self._principal, method, params, deadline, self.notes.demand, http=asked)
         self.verdict = self.tools.relay.judge(call, self.tools.wall())
-        if isinstance(self.verdict, Miss) and self.tools.relay.may_recall(self.verdict, call.demand):
+        if isinstance(self.verdict, Miss) and self.tools.relay.afar.may_have(self.verdict, call.demand):
             self.later(self._recall_call(self.verdict, call.demand))
             return
         self._settle(method)
@@ -213,7 +213,7 @@ class MountedRpc(Mounted):
     async def _recall_call(self, miss: Miss, wanted: Demand) -> None:
         """Ask the farther tiers."""
         relay = self.tools.relay
-        verdict: Verdict = await relay.recall(miss, self.tools.wall(), wanted)
+        verdict: Verdict = await relay.afar.recall(miss, self.tools.wall(), wanted)
         if isinstance(verdict, Hit | Stale) and verdict.entry.extent is not None:
             # The caller's id goes into the middle of it.
             entry = await relay.store.in_memory(verdict.entry)

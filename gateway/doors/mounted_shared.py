@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway.core.conditions import may_keep
 from gateway.core.http_storing import BY_THE_REPLY
+from gateway.core.method import Method
 from gateway.core.verdict import Entry, Hit, Miss
 from gateway.doors.mounted_served import MountedServed
 from gateway.http_book import Trip, Wanted
@@ -35,19 +36,42 @@ class MountedShared(MountedServed):
         return plain and usual and worth and bool(verdict.key)
 
     def _follow(self, verdict: Miss) -> bool:
-        """Wait for the trip of another request for the same, or begin one; whether it waits."""
+        """Wait for the trip of another request for the same, or begin one; whether it waits, for whatever."""
         book, method = self.tools.relay.book, self.method
         if method is None:
             return False
         trip = book.trip(verdict, method)
         if trip is None:
-            self._trip = book.lead(verdict, method)
-            return False
+            self._trip = trip = book.lead(verdict, method)
+            if book.agrees:
+                self.later(self._ask_others(trip, verdict, method))
+            return book.agrees
         if self._turns >= _TURNS:
             return False
         self._turns += 1
         self.later(self._wait_for(trip, verdict))
         return True
+
+    async def _ask_others(self, trip: Trip, verdict: Miss, method: Method) -> None:
+        """Begin the trip, unless another process brings its reply meanwhile."""
+        book, wanted = self.tools.relay.book, self._wanted
+        patience = min(WAIT_SECONDS, self.seconds_left())
+        lead = await book.lead_of_all(wanted, verdict, method, patience)
+        if self._trip is not trip:  # its caller has left
+            if lead is not None:
+                lead.release()
+            return
+        trip.lead = lead
+        if lead is not None and lead.waited:
+            found = await book.recall(wanted, self.tools.wall)
+            if self.over or self.left:
+                return
+            if isinstance(found.verdict, Hit):
+                self.verdict, self._collapsed = verdict, True
+                self.land(shared=True)
+                self.serve(found.verdict.entry)
+                return
+        self.go_or_say_no()
 
     async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
         shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
@@ -22,6 +23,7 @@ from gateway.core.ports import Generations
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import Bumps
 from gateway.tiers.redis_exchange import Exchange, Ledger
+from gateway.tiers.redis_leads import RedisLeads
 from gateway.tiers.redis_link import FAILURES, Command, Link, Place, why
 from gateway.tiers.redis_scripts import COUNTERS
 from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, packed, unpacked
@@ -93,6 +95,7 @@ class RedisTier:
         self._wall = wall
         self._warned = False
         self.counts = Counts()
+        self.leads = RedisLeads(self._ask_if_there, partial(self._key, kind="lead"), generations)
 
     def may_have(self, service: str) -> bool:
         """Whether any replica stored something of this service, as far as is known; False while Redis is away."""
@@ -120,8 +123,7 @@ class RedisTier:
 
     async def drop(self, key: bytes) -> None:
         """Forget the key, if Redis is there."""
-        if (link := self._exchange.link) is not None:
-            await self._ask(link, self._options.patience, ("DEL", self._key(key)))
+        await self._ask_if_there(("DEL", self._key(key)))
 
     # --- reading
 
@@ -187,9 +189,13 @@ class RedisTier:
 
     # --- both
 
-    def _key(self, key: bytes) -> str:
+    def _key(self, key: bytes, kind: str = VERSION) -> str:
         digest = blake2b(key, digest_size=20, key=self.under.get(service_of(key), b""))
-        return self._exchange.names.key(f"{VERSION}:{digest.hexdigest()}")
+        return self._exchange.names.key(f"{kind}:{digest.hexdigest()}")
+
+    async def _ask_if_there(self, *commands: Command) -> list[Any] | None:
+        link = self._exchange.link
+        return None if link is None else await self._ask(link, self._options.patience, *commands)
 
     async def _ask(self, link: Link, patience: float, *commands: Command) -> list[Any] | None:
         try:
@@ -283,7 +289,11 @@ async def shared_by_replicas(
                 await exchange.tried.wait()
         except TimeoutError:
             pass
-        yield Shared(RedisTier(options, generations, exchange, under or {}, wall), generations)
+        tier = RedisTier(options, generations, exchange, under or {}, wall)
+        try:
+            yield Shared(tier, generations)
+        finally:
+            await tier.leads.close()
     finally:
         await exchange.farewell()
         work.cancel()

@@ -65,3 +65,15 @@ end
 return told
 """
 """Say that this replica lives and which message it heard last; who else lives, and what is the last message."""
+
+LEAVE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+"""Take a claim back, if it is this gate's."""
+
+RENEW: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+"""Let a claim live for so many milliseconds more, if it is this gate's."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from gateway.core.ports import Generations
+from gateway.core.ports import Generations, Sought
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import EPOCH, Bumps
 from gateway.tiers.generations import slot_names, slots
@@ -134,7 +134,7 @@ class Replicated:
         with self._bumps.alone():
             return self._bumps.moment
 
-    def before(self, entry: Entry) -> tuple[bytes, tuple[int, ...]] | None:
+    def before(self, entry: Entry | Sought) -> tuple[bytes, tuple[int, ...]] | None:
         """The incarnation and the counters of Redis from before the entry's trip; None if the entry is void."""
         rows = rows_of(entry.lineage)
         bumps = self._bumps

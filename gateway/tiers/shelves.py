@@ -8,14 +8,18 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from gateway.core.ports import FarTier, Spool
+from gateway.core.ports import FarTier, Sought, Spool
 from gateway.core.verdict import Entry
+from gateway.tiers.leads import Leads
 from gateway.tiers.spool import MemorySpool, SpoolFolder, TieredSpool
 
 log = logging.getLogger("labgate.tiers")
 
 PATIENCE: Final = 2.0
 """Seconds after which a tier that does not answer is as good as one that has nothing."""
+_SHORTEST: Final = 0.002
+_LONGEST: Final = 0.05
+"""Seconds from one look whether somebody else is still on the way to the next."""
 UNDER_WAY: Final = 512
 """Entries that are being stored at once; what comes beyond is not stored."""
 
@@ -24,13 +28,20 @@ class Shelves:
     """The farther tiers, nearest first. It never raises: what fails is as good as absent."""
 
     def __init__(
-        self, tiers: Sequence[FarTier], folder: SpoolFolder | None = None, patience: float = PATIENCE
+        self,
+        tiers: Sequence[FarTier],
+        folder: SpoolFolder | None = None,
+        patience: float = PATIENCE,
+        leads: Sequence[Leads] = (),
     ) -> None:
         """`folder` is where long bodies lie that are not whole yet; without one they stay in memory.
 
-        `patience` is how many seconds one tier may take to answer.
+        `patience` is how many seconds one tier may take to answer. `leads`, nearest first, are for the processes that
+        share the tiers.
         """
         self._patience = patience
+        self._leads = tuple(leads)
+        self._storing: dict[bytes, asyncio.Task[None]] = {}
         self.tiers = tuple(tiers)
         self._folder = folder
         self._under_way: set[asyncio.Task[None]] = set()
@@ -74,17 +85,25 @@ class Shelves:
         if not self.tiers or len(self._under_way) >= UNDER_WAY:
             self.refused += 1
             return False
-        self._begin(self._put(entry))
+        task = self._begin(self._put(entry))
+        if self._leads:
+            self._storing[entry.key] = task
+            task.add_done_callback(lambda _: self._stored(entry.key, task))
         return True
+
+    def _stored(self, key: bytes, task: asyncio.Task[None]) -> None:
+        if self._storing.get(key) is task:
+            del self._storing[key]
 
     def forget(self, key: bytes) -> None:
         """Have the key forgotten in every tier, in the background."""
         self._begin(self.drop(key))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        return task
 
     async def _put(self, entry: Entry) -> None:
         for tier in self.tiers:
@@ -94,6 +113,44 @@ class Shelves:
         """Forget the key in every tier."""
         for tier in self.tiers:
             await tier.drop(key)
+
+    # --- who goes
+
+    @property
+    def agrees(self) -> bool:
+        """Whether there may be other processes that have to be asked for the lead."""
+        return bool(self._leads)
+
+    async def lead(self, sought: Sought, patience: float) -> Turn | None:
+        """The lead, or what was had of waiting for who has it; None after so many seconds, or with nobody to agree with."""
+        until = asyncio.get_running_loop().time() + patience
+        held: list[Leads] = []
+        try:
+            for leads in self._leads:
+                taken = await leads.take(sought)
+                if taken is False:
+                    waited = await _wait(leads, sought, until)
+                    self._leave(held, sought)
+                    return Turn(None) if waited else None
+                if taken:
+                    held.append(leads)
+        except BaseException:
+            self._leave(held, sought)
+            raise
+        return Turn(lambda: self._leave(held, sought)) if held else None
+
+    def _leave(self, held: Sequence[Leads], sought: Sought) -> None:
+        if held:
+            self._begin(self._let_go(held, sought))
+
+    async def _let_go(self, held: Sequence[Leads], sought: Sought) -> None:
+        storing = self._storing.get(sought.key)
+        if storing is not None:
+            await asyncio.wait((storing,))
+        for leads in reversed(held):
+            await leads.leave(sought)
+
+    # --- bodies
 
     def spool(self, most: int, pace: Callable[[bool], None] | None = None) -> Spool:
         """For a body that may be stored, of at most so many bytes; `pace` as in `TieredSpool`."""
@@ -107,6 +164,38 @@ class Shelves:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+
+class Turn:
+    """The lead, until it is released; or what is left of having waited for somebody else's."""
+
+    def __init__(self, leave: Callable[[], None] | None) -> None:
+        """`leave` gives the lead back; None = there was only somebody to be waited for."""
+        self._leave = leave
+        self.waited = leave is None
+
+    def release(self) -> None:
+        """Give it back, once."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+
+async def _wait(leads: Leads, sought: Sought, until: float) -> bool:
+    """Wait until nobody is on the way any more; whether that was before `until` (the loop's time).
+
+    The lead is given back at once: if nothing was brought, everybody who has waited goes alone, and nobody in a row.
+    """
+    pause = _SHORTEST
+    while asyncio.get_running_loop().time() + pause < until:
+        await asyncio.sleep(pause)
+        taken = await leads.take(sought)
+        if taken:
+            await leads.leave(sought)
+        if taken is not False:
+            return True
+        pause = min(_LONGEST, 1.5 * pause)
+    return False
 
 
 def _read(file: int, offset: int, length: int) -> bytes:

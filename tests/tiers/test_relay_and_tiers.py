@@ -178,8 +178,8 @@ async def test_a_mounts_reply_in_a_file_is_kept_and_recalled_as_a_file(labs):
     assert one.relay.keep(verdict, head, sealed)
     await one.stored()
     miss = other.relay.judge(other.call(LARGE), other.disk.now)
-    assert other.relay.may_recall(miss)
-    hit = await other.relay.recall(miss, other.disk.now)
+    assert other.relay.afar.may_have(miss)
+    hit = await other.relay.afar.recall(miss, other.disk.now)
     assert isinstance(hit, Hit)
     assert hit.entry.head == head
     assert await other.shelves.body(hit.entry) == body

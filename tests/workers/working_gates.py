@@ -45,19 +45,20 @@ class Service:
     def __init__(self, url):
         self.url = url
         self.calls = Counter()
-        self.names = ["get", "work"]
+        self.names = ["get", "get_slow", "work"]
         self.started = threading.Semaphore(0)
         self.release = threading.Event()
         self.cookies = []
+        self.fails = False
 
     def answer(self, method):
         self.calls[method] += 1
         if method == "system.describe":
             return {"procs": [{"name": name} for name in self.names]}
-        if method == "work":
+        if method in ("work", "get_slow"):
             self.started.release()
             self.release.wait(20)
-            return "done"
+            return None if self.fails else "done"
         return self.calls[method] if method in self.names else None
 
 
@@ -76,6 +77,8 @@ def scripted():
             self.say(json.dumps(answer).encode())
 
         def do_GET(self):
+            if self.path.startswith("/slow"):
+                service.answer("get_slow")
             service.cookies.append((self.path, self.headers["Cookie"]))
             self.say(b"page", ("Set-Cookie", "session=1") if self.path == "/login" else ("X-Nothing", "1"))
 
