@@ -449,8 +449,10 @@ class Relay:
         service = call.method.service
         if reply.kind == "error" and error_code(reply.body.data) == UnknownMethod.code:
             self._watcher.missing(service, self._monotonic())
-        stored = isinstance(verdict, Miss | Stale) and self._keep(
-            _in_force(verdict, call, reply, self.wall()), reply.kind, reply.body.data
+        stored = (
+            isinstance(verdict, Miss | Stale)
+            and not reply.notices
+            and self._keep(_in_force(verdict, call, reply, self.wall()), reply.kind, reply.body.data)
         )
         spent = (self._monotonic() - started) * 1000
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)

@@ -24,7 +24,8 @@ class Reply(Struct, frozen=True):
 
     For `result` and `error` the body is the bare JSON value of that member, byte for byte as the upstream sent
     it; doors write the envelope around it. `http` is a whole HTTP reply. `stored` = the trip left an entry; `collapsed` = the trip was another call's;
-    `upstream_ms` is how long it took, None for what needed none.
+    `upstream_ms` is how long it took, None for what needed none. `notices` are the values of the fields `Warning` that came
+    with it (RFC 7234 section 5.5); a reply that has any is not stored, for a stored one would not say them.
     """
 
     kind: Literal["result", "error", "http"]
@@ -33,6 +34,7 @@ class Reply(Struct, frozen=True):
     stored: bool = False
     collapsed: bool = False
     upstream_ms: float | None = None
+    notices: tuple[bytes, ...] = ()
 
 
 class _Coded(Struct):

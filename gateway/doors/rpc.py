@@ -218,7 +218,7 @@ class RpcDoor:
         writing = terms.writing
         reply = worst(part.reply for part in parts if part.reply)
         self._note(asked, parts, reply)
-        fields = self._fields(reply, len(parts) == 1)
+        fields = (*self._fields(reply, len(parts) == 1), *_others_notices(parts, reply))
         if not answers:
             return Answer(204, None, fields, b"")
         body = writing.batch(answers) if batch else answers[0]
@@ -271,6 +271,14 @@ class RpcDoor:
         visit.fault = fault.name if fault else None
         if len(parts) == 1 and parts[0].method:
             visit.method = parts[0].method.qualified
+
+
+def _others_notices(parts: list[Part], told: Reply | None) -> Fields:
+    """What services said beside the other answers of a batch."""
+    if len(parts) == 1:
+        return ()
+    others = (part.reply for part in parts if part.reply is not None and part.reply is not told)
+    return tuple((b"Warning", one) for one in dict.fromkeys(n for other in others for n in other.notices))
 
 
 def _size(parts: list[Part]) -> int:

@@ -26,6 +26,8 @@ def written(reply: Reply, token: bytes, number: bytes, told: bytes, date: bytes,
         b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % spent,
         number,
     )
+    if reply.notices:
+        head += b"".join([b"Warning: %b\r\n" % notice for notice in reply.notices])
     body = reply.body.data
     if reply.kind == "result":
         return _RESULT % (head, told, date, RESULT_FRAME + len(body) + len(token), body, token)

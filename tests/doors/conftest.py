@@ -83,7 +83,7 @@ class Calc:
             return await odd(request, called, params)
         return self._error(called, -32601, f"no {method}")
 
-    NAMES = ("get_fail", "get_difference", "get_more", "sub", "note", "echo", "fail", "odd_code", "wrong_id", "html", "empty", "cut", "meet", "get", "set", "value", "stuck", "null_error", "one_dot_zero")  # fmt: skip
+    NAMES = ("get_fail", "get_difference", "get_more", "get_noticed", "sub", "note", "echo", "fail", "odd_code", "wrong_id", "html", "empty", "cut", "meet", "get", "set", "value", "stuck", "null_error", "one_dot_zero")  # fmt: skip
 
     def _described(self, called: dict) -> web.Response:
         return self._result(
@@ -126,6 +126,12 @@ class Calc:
     _get_fail = _fail
     _get_difference = _sub
     _get_more = _sub
+
+    async def _get_noticed(self, request, called, params):
+        response = self._result(called, self.calls["get_noticed"])
+        for words in params:
+            response.headers.add("Warning", f'299 - "{words}"')
+        return response
 
     async def _odd_code(self, request, called, params):
         return self._error(called, 42, "odd")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from gateway.core import faults
 from gateway.core.call import Call, Params
@@ -91,7 +92,7 @@ class CaveDialect:
             raise faults.UpstreamBroken(
                 f"The service {service.qualified!r} gave a record that cannot be read: {problem}."
             ) from problem
-        return Reply("result", Whole(body), reply.verdict)
+        return replace(reply, body=Whole(body))
 
     async def _exchange(self, sent: Request, call: Call, service: Service, upstream: Upstream) -> Answer:
         left = call.deadline - asyncio.get_running_loop().time()

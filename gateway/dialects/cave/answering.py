@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import orjson
+from msgspec.structs import replace
 
 from gateway.core import arrays, scanner
 from gateway.core.faults import Truncated, UpstreamBroken
@@ -20,6 +21,7 @@ from gateway.core.service import Service
 from gateway.core.verdict import Pass
 from gateway.dialects.cave.asking import Asking
 from gateway.dialects.cave.routes import ARROW, Route
+from gateway.dialects.notices import notices
 from gateway.dialects.openapi import replies
 from gateway.dialects.openapi.coding import UnreadableCodingError, field, plain
 
@@ -36,10 +38,10 @@ def answered(asking: Asking, answer: Answer, service: Service) -> Reply:
         found = replies.reply(answer, service, safe=route.safe)
         if found.kind != "result":
             return found
-        return Reply("result", Whole(_taken(found.body.data, route, service)), _TRIP)
+        return replace(found, body=Whole(_taken(found.body.data, route, service)))
     try:
         body = plain(answer, service.max_reply) if route.gives != ARROW else answer.body
-        return Reply("result", Whole(_read(body, asking, answer, service)), _TRIP)
+        return Reply("result", Whole(_read(body, asking, answer, service)), _TRIP, notices=notices(answer))
     except (UnreadableCodingError, ValueError, zlib.error) as problem:
         doubt = {} if route.safe else {"maybe_executed": True}
         raise UpstreamBroken(

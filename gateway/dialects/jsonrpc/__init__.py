@@ -15,6 +15,7 @@ from gateway.core.verdict import Pass
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, read
 from gateway.dialects.jsonrpc.probing import Probe
+from gateway.dialects.notices import notices
 
 _TRIP = Pass("trip")  # The relay knows the verdict, and puts it here.
 
@@ -86,5 +87,5 @@ class JsonRpcDialect:
         if isinstance(found, NoAnswer):
             raise found.fault(service.qualified, safe=call.method.safe)
         if found.error is not None:
-            return Reply("error", Whole(found.error), _TRIP)
-        return Reply("result", Whole(found.result or b"null"), _TRIP)
+            return Reply("error", Whole(found.error), _TRIP, notices=notices(answer))
+        return Reply("result", Whole(found.result or b"null"), _TRIP, notices=notices(answer))

@@ -16,6 +16,7 @@ from gateway.core.ports import Answer
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
+from gateway.dialects.notices import notices
 from gateway.dialects.openapi.coding import UnreadableCodingError, field, plain
 from gateway.dialects.openapi.parameters import essence, is_json
 from gateway.dialects.texts import text
@@ -51,8 +52,8 @@ def reply(answer: Answer, service: Service, *, safe: bool) -> Reply:
     try:
         body = plain(answer, service.max_reply)
         if status >= 400:
-            return Reply("error", Whole(_error(answer, body)), _TRIP)
-        return Reply("result", Whole(_result(answer, body)), _TRIP)
+            return Reply("error", Whole(_error(answer, body)), _TRIP, notices=notices(answer))
+        return Reply("result", Whole(_result(answer, body)), _TRIP, notices=notices(answer))
     except UnreadableCodingError as problem:
         if problem.too_large:
             raise TooLarge(
