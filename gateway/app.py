@@ -18,6 +18,7 @@ from aiohttp import ClientSession, DummyCookieJar
 
 from gateway import assembly
 from gateway.assembly import CALLERS, OPERATORS
+from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
 from gateway.core.paths import Steps
@@ -399,6 +400,7 @@ class Gate:
                 offer.description.address,
                 upstream,
                 upstream,
+                dialect if isinstance(dialect := dialects[offer.dialect], Inbound) else None,
             )
             for name, upstream in self.estate.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.afar import Afar
+from gateway.core.assembling import Assembler
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
@@ -41,6 +42,7 @@ from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
 from gateway.http_book import HttpBook
+from gateway.parts import RelayParts
 from gateway.store import Store
 
 log = logging.getLogger("labgate.relay")
@@ -109,6 +111,7 @@ class Relay:
         self._monotonic = monotonic
         self.store = Store(tier, far, self.switches)
         self.afar = Afar(self.store, generations)
+        self.parts = RelayParts(self)
         self.book = HttpBook(self.store, generations, self.switches)
 
     def rebind(self, catalog: Catalog, routes: Mapping[str, Route]) -> None:
@@ -289,6 +292,10 @@ class Relay:
         """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
         return self._keep(verdict, "http", body, head)
 
+    def keep_part(self, missing: Miss, body: bytes) -> bool:
+        """Store a part of an assembled reply that came with others; whether it was."""
+        return self._keep(missing, "result", body)
+
     # fly
 
     async def answer(self, call: Call) -> Reply:
@@ -455,6 +462,8 @@ class Relay:
             and self._keep(_in_force(verdict, call, reply, self.wall()), reply.kind, reply.body.data)
         )
         spent = (self._monotonic() - started) * 1000
+        if call.method.assembled:  # its verdict is the worst of its parts
+            return replace(reply, upstream_ms=spent)
         return replace(reply, verdict=verdict, stored=stored, upstream_ms=spent)
 
     async def _perform(self, call: Call) -> Reply:
@@ -462,6 +471,8 @@ class Relay:
         if route.service.bearer != "none":
             call = replace(call, bearer=self.bearer(route.service, call.principal))
         try:
+            if call.method.assembled and isinstance(route.dialect, Assembler):
+                return await route.dialect.assemble(call, route, self.parts)
             return await route.dialect.perform(call, route.service, route.address, route.upstream)
         except Fault:
             raise

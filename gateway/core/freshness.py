@@ -12,10 +12,14 @@ COALESCE = CacheRule(fresh=0)
 
 def rule_of(method: Method) -> CacheRule | Pass:
     """The rule by which a method's replies are shared and stored, or why they are not."""
+    if method.assembled and method.safe:
+        return ASSEMBLED
     return method.cache or COALESCE if method.safe else UNSAFE
 
 
 UNSAFE = Pass("unsafe")
+ASSEMBLED = Pass("assembled")
+"""Its parts are stored, and not the whole."""
 
 
 def judge(

@@ -288,6 +288,7 @@ def _method(name: str, service: Service, described: Described, rule: Rule) -> Me
         # A rule for all methods may say what they invalidate; what is safe changes nothing.
         invalidates=() if safe else rule.invalidates,
         facts={**described.facts, **_facts(rule)},
+        assembled=described.assembled,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -147,6 +147,14 @@ class Method:
     cache: CacheRule | None = None
     invalidates: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    assembled: bool = False
+    """Whether its dialect carries it out by steps of its own, each of which has a rule: the whole is not stored."""
+    watches: tuple[str, ...] = ()
+    """Further generations that a stored reply must agree with."""
+
+    def ruled_by(self, rule: CacheRule) -> Method:
+        """The same with this cache rule."""
+        return replace(self, cache=rule)
 
     @cached_property
     def namespace(self) -> str:
@@ -163,7 +171,12 @@ class Method:
     def lineage(self) -> tuple[str, ...]:
         """The names of the generations that a stored reply of this method must still agree with."""
         tags = self.cache.tags if self.cache else ()
-        return (f"service:{self.service}", f"method:{self.qualified}", *(f"tag:{tag}" for tag in tags))
+        return (
+            f"service:{self.service}",
+            f"method:{self.qualified}",
+            *(f"tag:{tag}" for tag in tags),
+            *self.watches,
+        )
 
     @cached_property
     def writes(self) -> tuple[str, ...]:

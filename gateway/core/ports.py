@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
 from gateway.core.verdict import Entry, Extent
+
+if TYPE_CHECKING:
+    from gateway.core.assembling import Inbound
 
 
 class Answer(Struct, frozen=True):
@@ -194,6 +197,8 @@ class Route(Struct, frozen=True):
     upstream: Upstream
     carrier: Carrier | None = None
     """The upstream, for whoever carries calls through by himself."""
+    inbound: Inbound | None = None
+    """The dialect, where it looks at requests that come through a mount."""
 
 
 class Watcher(Protocol):

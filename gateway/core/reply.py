@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Literal
 
 from msgspec import MsgspecError, Struct
@@ -17,6 +18,19 @@ class Whole(Struct, frozen=True, gc=False):
     """A body that is in memory."""
 
     data: bytes
+
+
+class Composed(Struct, frozen=True):
+    """A body of `length` bytes that is made while it is sent; its pieces come once, in order, and raise what goes wrong.
+
+    They are to be closed (`aclose`) whatever happens. Where it is an array, `dtype` is numpy's name of its type and `shape`
+    its shape, slowest axis first.
+    """
+
+    length: int
+    pieces: AsyncGenerator[bytes | memoryview]
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
 
 
 class Reply(Struct, frozen=True):
@@ -35,6 +49,8 @@ class Reply(Struct, frozen=True):
     collapsed: bool = False
     upstream_ms: float | None = None
     notices: tuple[bytes, ...] = ()
+    composed: Composed | None = None
+    """The array that is the result, where it is made while it is sent; the body says nothing then."""
 
 
 class _Coded(Struct):

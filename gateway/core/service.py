@@ -124,6 +124,7 @@ class Described:
     idempotent: bool = False
     binding: Binding | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    assembled: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from gateway.core.faults import Fault, InternalFault
 from gateway.core.ports import Observer
 from gateway.core.reply import Fields
 from gateway.doors.asked import Occasion
-from gateway.wire.answer import Answer
+from gateway.wire.answer import Answer, StreamAnswer
+
+_Any = TypeVar("_Any", Answer, StreamAnswer, Answer | StreamAnswer)
 
 log = logging.getLogger("labgate.doors")
 
@@ -20,8 +25,11 @@ CALLER_GONE = 499
 
 
 async def attend(
-    asked: Occasion, observer: Observer, work: Awaitable[Answer], refused: Callable[[Fault], Answer]
-) -> Answer:
+    asked: Occasion,
+    observer: Observer,
+    work: Awaitable[Answer | StreamAnswer],
+    refused: Callable[[Fault], Answer],
+) -> Answer | StreamAnswer:
     """The answer that the work gives, or the one that says why it gives none; counted and written down."""
     started, visit = perf_counter(), asked.visit
     try:
@@ -41,13 +49,18 @@ async def attend(
     return attended(asked, observer, answer)
 
 
-def attended(asked: Occasion, observer: Observer, answer: Answer) -> Answer:
+def attended(asked: Occasion, observer: Observer, answer: _Any) -> _Any:
     """The answer as it leaves: with the fields that all have, counted and written down."""
     visit = asked.visit
-    answer = Answer(answer.status, answer.reason, answer.fields + common_fields(asked), answer.body)
-    visit.status, visit.size = answer.status, len(answer.body)
+    answer = replace(answer, fields=answer.fields + common_fields(asked))
+    visit.status, visit.size = answer.status, size_of(answer)
     observer.visited(visit)
     return answer
+
+
+def size_of(answer: Answer | StreamAnswer) -> int:
+    """How long the body is, in bytes; 0 where that is not known."""
+    return len(answer.body) if isinstance(answer, Answer) else answer.length or 0
 
 
 def common_fields(asked: Occasion) -> Fields:

@@ -27,6 +27,7 @@ from gateway.doors.dash import Dash
 from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
+from gateway.doors.mounted_inbound import MountedInbound
 from gateway.doors.mounted_moved import MountedMoved
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.mounted_vouched import MountedVouched
@@ -98,6 +99,8 @@ class MountDoor:
     def _passes(way: Way) -> type[Mounted]:
         if way.asks_who:
             return MountedVouched
+        if way.inbound is not None:
+            return MountedInbound
         if way.site is not None:
             return MountedMoved
         return MountedRpc if way.is_rpc else Mounted
@@ -338,6 +341,9 @@ class MountDoor:
             inner,
             rest,
         )
+        route = self._relay.routes.get(name)
+        if route is not None and route.inbound is not None and route.inbound.takes(verb, inner):
+            way.inbound = route.inbound
         site = self._tools.site(service)
         if site is not None:
             way.site = site if site.moves(service, inner) else None

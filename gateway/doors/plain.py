@@ -24,17 +24,19 @@ from gateway.core.naming import shown
 from gateway.core.openapi_list import RESERVED
 from gateway.core.ports import Observer
 from gateway.core.query_form import QueryForm, kinds_of, query_form
-from gateway.core.reply import Reply, error_code
+from gateway.core.reply import Composed, Reply, error_code
 from gateway.core.scanner import MalformedJson, check, decoded, members, opener
 from gateway.core.verdict import Hit, Stale
 from gateway.doors.asked import Asked, below_rpc, demand, patience
+from gateway.doors.attending import size_of
 from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, LARGE, Form
+from gateway.doors.gathering import as_file, gathered
 from gateway.doors.refusal import error_bytes, extra_fields
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.relay import Relay
-from gateway.wire.answer import Answer
+from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.body import read_body
 
 _ERROR_STATUS = {-32600: 400, -32602: 400, -32601: 404}
@@ -48,7 +50,7 @@ class BelowRpc:
         self._rpc = rpc
         self._plain = plain
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer | StreamAnswer:
         """The answer of the door that the address means; only a datastack that there is came so far."""
         if asked.datastack == below_rpc(asked.request):
             return await self._rpc.answer(asked)
@@ -75,24 +77,36 @@ class PlainDoor:
         self._wall = wall
         self._monotonic = monotonic
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer | StreamAnswer:
         """The result of one call, in the form that is asked for; a fault or an upstream's error is JSON with its status."""
         started = self._monotonic()
         method: Method | None = None
+        answer: Answer | StreamAnswer
         try:
             form = _form(asked)
             method = self._relay.find(below_rpc(asked.request), asked.datastack, asked.principal)
             asked.visit.method = method.qualified
             reply = await self._relay.answer(await self._call(method, asked))
-            answer = await self._written(reply, form, asked)
+            if reply.composed is not None and form is FORMS["npy"]:
+                answer = self._streamed(reply, reply.composed, asked)
+            else:
+                answer = await self._written(await gathered(reply, method), form, asked)
         except Fault as fault:
             ended, answer = fault.name, _told(fault, method, asked)
             asked.visit.fault = fault.name
         else:
             ended = outcome(reply) if reply.kind == "result" else "error"
         if method is not None:
-            self._observer.called(method, ended, self._monotonic() - started, len(answer.body))
+            self._observer.called(method, ended, self._monotonic() - started, size_of(answer))
         return answer
+
+    def _streamed(self, reply: Reply, made: Composed, asked: Asked) -> StreamAnswer:
+        """The array as a numpy file, sent while it is made."""
+        asked.visit.cache = outcome(reply)
+        length, pieces = as_file(made)
+        kind = (b"Content-Type", FORMS["npy"].content_type)
+        fields = (kind, (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
+        return StreamAnswer(200, None, fields, pieces, length)
 
     async def _call(self, method: Method, asked: Asked) -> Call:
         deadline = self._monotonic() + patience(asked.request)

@@ -29,13 +29,13 @@ from gateway.doors.encodings import JSON, of_answer
 from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
 from gateway.relay import Relay
-from gateway.wire.answer import Answer
+from gateway.wire.answer import Answer, StreamAnswer
 
 
 class Door(Protocol):
     """One way in."""
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer | StreamAnswer:
         """The answer; faults are raised."""
 
 
@@ -70,7 +70,7 @@ class Reception:
         self._observer = observer
         self._pseudonym = pseudonym
 
-    async def receive(self, request: web.BaseRequest) -> Answer:
+    async def receive(self, request: web.BaseRequest) -> Answer | StreamAnswer:
         """The answer to any request."""
         path = request.rel_url.raw_path
         asked = Asked(
@@ -80,7 +80,7 @@ class Reception:
             asked, self._observer, self._admitted(asked, path), lambda fault: self._refused(fault, asked)
         )
 
-    async def _admitted(self, asked: Asked, path: str) -> Answer:
+    async def _admitted(self, asked: Asked, path: str) -> Answer | StreamAnswer:
         """The host, the door and the caller; then the door itself."""
         request = asked.request
         self._entrance.check_host(request.host)

@@ -20,6 +20,7 @@ from gateway.core.verdict import Miss, Pass
 from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
 from gateway.doors.fields import of_reply
+from gateway.doors.gathering import gathered
 from gateway.doors.refusal import error_bytes, refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
@@ -187,7 +188,7 @@ class RpcDoor:
     async def _obtain(self, part: Part, call: Call) -> None:
         started = self._monotonic()
         try:
-            part.reply = await self._relay.obtain(call)
+            part.reply = await gathered(await self._relay.obtain(call), call.method)
         except Fault as fault:
             part.fault = fault
         self.observe(part, self._monotonic() - started)

@@ -18,7 +18,7 @@ from gateway.doors.rpc_trip import RpcTrip
 from gateway.doors.rpc_written import written
 from gateway.doors.standing import Standing
 from gateway.relay import Relay
-from gateway.wire.answer import Answer
+from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import JOINED_BYTES, deliver, deliver_now
 
@@ -155,7 +155,7 @@ class RpcGuest:
     async def _answer(self) -> None:
         await self._deliver(await attend(self._asked, self._observer, self._work(), self._refused))
 
-    async def _deliver(self, answer: Answer) -> None:
+    async def _deliver(self, answer: Answer | StreamAnswer) -> None:
         caller = self._caller
         try:
             await deliver(caller, caller.head.keep_alive, answer).write_eof()

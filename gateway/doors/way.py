@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final
 
 from msgspec import Struct, field
 
+from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
 from gateway.core.invalidation import uri_name
 from gateway.core.listing import Listing
@@ -64,7 +66,7 @@ class Way:
     `judged` is the path as policies see it, `inner` the steps below the service's address, `rest` the same as it was
     sent. `is_rpc` = JSON-RPC calls go there; `below_rpc` = it is there or below, and no such call. `settled` is by
     the caller's address. `site` is who changes what would lead past the gate, where an answer may say such; `asks_who` = the
-    gate itself may say whom the caller's token speaks for.
+    gate itself may say whom the caller's token speaks for. `inbound` is the dialect, where it looks at such requests.
     """
 
     __slots__ = (
@@ -72,6 +74,7 @@ class Way:
         "below_rpc",
         "carrier",
         "catalog",
+        "inbound",
         "inner",
         "is_rpc",
         "judged",
@@ -112,16 +115,23 @@ class Way:
         self.lineage: tuple[str, ...] | None = None
         self.site: Site | None = None
         self.asks_who = False
+        self.inbound: Inbound | None = None
 
     @property
     def is_special(self) -> bool:
         """Whether its answers are more than passed on."""
-        return self.site is not None or self.asks_who
+        return self.site is not None or self.asks_who or self.inbound is not None
 
     @property
     def is_known(self) -> bool:
         """Whether it is known which methods the service has."""
         return self.listing.offer.description is not None or self.service.dialect == "listed"
+
+    def leading_to(self, rest: bytes) -> Way:
+        """The same for a request that is sent on with another path below the service's address."""
+        other = copy(self)
+        other.rest, other.settled, other.lineage = rest, {}, None
+        return other
 
     def method(self) -> Method:
         """The method that a request is: the binding that it matches, else `service.http`."""

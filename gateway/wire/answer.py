@@ -35,7 +35,7 @@ class StreamAnswer(Struct, frozen=True):
     status: int
     reason: bytes | None
     fields: Fields
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[bytes | memoryview]
     length: int | None = None
 
 

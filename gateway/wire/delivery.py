@@ -192,7 +192,7 @@ class _Stream:
             if not self._chunked:
                 out.write(piece)
             elif len(piece) < JOINED_BYTES:
-                out.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                out.write(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
             else:
                 out.write(b"%x\r\n" % len(piece))
                 out.write(piece)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from gateway.core.faults import BadRequest
@@ -66,7 +68,8 @@ class Passage:
     _until = math.inf
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None  # a file, to the caller
-    _before = 0  # what was written before it
+    _making: asyncio.Task[None] | None = None  # an answer that is made while it is sent
+    _before = 0  # what was written before them
 
     def __init__(self, caller: Connection) -> None:
         self.caller = caller
@@ -173,7 +176,7 @@ class Passage:
 
     def check(self, now: float) -> None:
         """End what has been silent for too long, or may not go on."""
-        if self._sending is not None and not self.over and not self.may_go_on():
+        if (self._sending or self._making) and not self.over and not self.may_go_on():
             self.cut()
         if self.lease is None or self.over:
             return
@@ -463,6 +466,49 @@ class Passage:
         if not self.over:
             self.cut()
 
+    def write_pieces(
+        self, head: bytes, length: int, pieces: AsyncGenerator[bytes | memoryview], status: int
+    ) -> None:
+        """Write an answer of `length` bytes that is made while it is sent; the pieces are closed whatever happens.
+
+        `head` is without framing, Connection and the empty line. The connection is cut if making it fails.
+        """
+        bodiless = self.caller.head.bodiless or status in BODILESS_STATUSES
+        nobody = self.left or self.over
+        if not nobody:
+            self.write_head(head + b"Content-Length: %d\r\n" % length, status, framed=True)
+            self._flush()
+        self._before = self.caller.out.written
+        self._making = self.loop.create_task(self._send_pieces(0 if bodiless or nobody else length, pieces))
+
+    async def _send_pieces(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+        try:
+            async with aclosing(pieces):
+                if length:
+                    await self._write_all(length, pieces)
+        except ConnectionResetError:
+            pass  # the connection says so by itself
+        except Exception as failure:  # noqa: BLE001 - nobody looks at the task
+            _LOG.warning("an answer broke off: %s", failure)
+        else:
+            if not self.over:
+                self.finish(stay=self._stay)
+            return
+        if not self.over:
+            self.cut()
+
+    async def _write_all(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+        out = self.caller.out
+        async for piece in pieces:
+            length -= len(piece)
+            if length < 0:
+                raise ValueError("its pieces are longer than it")
+            out.write(piece)
+            if out.paused:
+                await out.drain()
+        if length:
+            raise ValueError("its pieces are shorter than it")
+
     def finish(self, *, stay: bool) -> None:
         """The answer is written to its end."""
         self._flush()
@@ -480,8 +526,10 @@ class Passage:
         """It is over."""
         if not self.over:
             self.over = True
-            if self._sending is not None:
+            if self._sending is not None or self._making is not None:
                 self.sent += self.caller.out.written - self._before
+            if self._making is not None and self._making is not asyncio.current_task(self.loop):
+                self._making.cancel()
             self._stop_timer()
             self._early = None
             self._out.clear()

@@ -46,7 +46,11 @@ class Lab:
         for name in ("minnie", "fly"):
             assert (await caller.get(f"{root}/info/api/v2/datastack/full/{name}")).status == 200
         services = self.stand.running.discovery.health
-        await until(lambda: not services()["fly/l2cache"].down and not services()["minnie/l2cache"].down)
+        await until(
+            lambda: (
+                not any(one.down for name, one in services().items() if name.startswith(("fly/", "minnie/")))
+            )
+        )
         for each in (self.up, self.one, self.two):
             each.asked.clear()
 

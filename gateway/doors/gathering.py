@@ -1,0 +1,53 @@
+"""What becomes of a result that is made while it is sent, where it has to be whole, or is wanted as a numpy file?"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+
+from gateway.core import arrays
+from gateway.core.faults import TooLarge
+from gateway.core.method import Method
+from gateway.core.reply import Composed, Reply, Whole
+
+MOST: Final = 256 << 20
+"""Bytes of an array that is put into JSON or msgpack; larger ones travel as numpy files, which nobody has to gather."""
+
+
+async def gathered(reply: Reply, method: Method) -> Reply:
+    """The reply with its result whole. Raises `TooLarge`, and what its pieces raise."""
+    made = reply.composed
+    if made is None:
+        return reply
+    async with aclosing(made.pieces):
+        if made.length > MOST:
+            raise TooLarge(
+                f"The result of {method.name!r} has {made.length} bytes, and at most {MOST} are put into JSON or msgpack: "
+                "ask for it by its plain address with format=npy, or for less at once.",
+                limit=MOST,
+            )
+        data = b"".join([piece async for piece in made.pieces])
+    array = arrays.array(made.dtype, list(made.shape), data)
+    text = arrays.as_json(array) if len(data) < 1 << 20 else await asyncio.to_thread(arrays.as_json, array)
+    return replace(reply, body=Whole(text), composed=None)
+
+
+def as_file(made: Composed) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
+    """The array as a numpy file, format 1.0: its length, and its pieces."""
+    head = io.BytesIO()
+    described = {"descr": np.dtype(made.dtype).str, "fortran_order": False, "shape": made.shape}
+    np.lib.format.write_array_header_1_0(head, described)
+    return len(head.getvalue()) + made.length, _file(head.getvalue(), made)
+
+
+async def _file(head: bytes, made: Composed) -> AsyncGenerator[bytes | memoryview]:
+    async with aclosing(made.pieces):
+        yield head
+        async for piece in made.pieces:
+            yield piece

@@ -1,0 +1,190 @@
+"""How does a request pass of which its service's dialect knows more than its words say?
+
+The dialect may send it on with another path, say how its answer is stored, or answer it.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from gateway.core.assembling import Inbound, Known, MountAsk, Onward, Ready
+from gateway.core.faults import InternalFault, TooLarge
+from gateway.core.heads import AnswerHead
+from gateway.core.method import Method
+from gateway.core.ports import Route
+from gateway.core.reply import Composed
+from gateway.core.storing import why_passed
+from gateway.core.verdict import pass_for
+from gateway.doors.mounted import Mounted
+from gateway.doors.wanting import wanted_of
+from gateway.http_book import Wanted, root_of
+from gateway.wire.passage import EARLY
+from gateway.wire.written import passed_head
+
+
+class MountedInbound(Mounted):
+    """One request below the mount of a service whose dialect looks at requests."""
+
+    _known: Known | None = None
+    _told_as: tuple[tuple[int, int], ...] = ()
+    _reading = False
+    _said: bytes | None = None
+
+    # --- the body, where the dialect has to have it
+
+    def admitted(self) -> None:
+        """The path is allowed: find the method, and ask the dialect."""
+        way = self._way
+        if not way.is_known:
+            super().admitted()
+            return
+        method = way.method()
+        self.judge_as(method)
+        self.tools.relay.permit(self._principal, method)
+        self.safe = method.safe
+        if self.upgrades:
+            self.safe = False
+            self.depart()
+            return
+        inbound = self._inbound
+        small = 0 < self.caller.head.length <= EARLY
+        reads = inbound.reads(way.verb, way.inner)
+        if not self.complete and (reads or (self.safe and small)):
+            self._reading = True
+            self._limit(max(self.received, self.caller.head.length))
+            if not self.over:
+                self.caller.invite_body()
+                self.caller.pause_behind(False)
+            return
+        self._ask(method)
+
+    def body(self, data: bytes) -> None:
+        """Some of the body."""
+        super().body(data)
+        if self._reading and not self.over:
+            self._limit(self.received)
+            self.caller.pause_behind(False)
+
+    def _limit(self, size: int) -> None:
+        limit = self.tools.limits.body
+        if size > limit:
+            self.refuse(TooLarge(f"The body is larger than {limit} bytes: send less at once.", limit=limit))
+
+    def asked(self) -> None:
+        """The body is here."""
+        if self._reading and not self.over and self.method is not None:
+            self._reading = False
+            self._ask(self.method)
+
+    # --- ask
+
+    @property
+    def _route(self) -> Route:
+        return self.tools.relay.routes[self._way.service.qualified]
+
+    @property
+    def _inbound(self) -> Inbound:
+        inbound = self._way.inbound
+        if inbound is None:
+            raise InternalFault("nobody looks at this request")
+        return inbound
+
+    def _ask(self, method: Method) -> None:
+        if self.complete:
+            self._said = self.early
+        self.later(self._judged(method))
+
+    async def _judged(self, method: Method) -> None:
+        way = self._way
+        ask = MountAsk(
+            self.id,
+            way.verb,
+            way.inner,
+            way.rest,
+            self.query,
+            self.seen.fields,
+            self._said,
+            method,
+            self._principal,
+            self.loop.time() + self.seconds_left(),
+            self.notes.demand,
+            self.tools.wall(),
+            self.notes.own_credential,
+        )
+        found = await self._inbound.inbound(ask, self._route, self.tools.relay.parts)
+        if self.over or self.left:
+            if isinstance(found, Ready) and isinstance(found.body, Composed):
+                await found.body.pieces.aclose()
+            return
+        if isinstance(found, Ready):
+            self._write_made(found)
+            return
+        self._go_on(found, method)
+
+    def _go_on(self, found: Onward, method: Method) -> None:
+        if (found.rest, found.query) != (self._way.rest, self.query):
+            self.way = self._way.leading_to(found.rest)
+            self.query = found.query
+        self._known, self._told_as = found.known, found.turns
+        if found.known is None:
+            self._judge(method)
+            return
+        why = why_passed(self._way.verb, self.notes.first, method, on=True)
+        if why is None and not self.complete:
+            why = "a body under way"
+        if why is None:
+            self.consult(method, self.early)
+            return
+        self.verdict = pass_for(why)
+        self.go_or_say_no()
+
+    # --- what the dialect knows of the answer
+
+    def consult(self, method: Method, body: bytes) -> None:
+        """Answer from memory where that is right, else send the request on, as the cache wants it sent."""
+        known = self._known
+        if known is None:
+            super().consult(method, body)
+            return
+        self._body = body
+        self.wanted = self._wanted_as(known, method, body)
+        self.look()
+
+    def _wanted_as(self, known: Known, method: Method, body: bytes) -> Wanted:
+        way, notes, principal = self._way, self.notes, self._principal
+        usual = wanted_of(way, notes, method, principal, self.query, body or None)
+        ruled = method.ruled_by(known.rule)
+        root = root_of(
+            ruled, principal, way.verb, (), body or None, known.target, {}, credential=notes.own_credential
+        )
+        return replace(usual, rule=known.rule, root=root, lineage=ruled.lineage)
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller."""
+        known = self._known
+        if known is not None and head.status == 200 and known.fields:
+            head = AnswerHead(200, head.reason, (*head.fields, *known.fields), None)
+        turned = dict(self._told_as).get(head.status)
+        if turned is not None:
+            head = AnswerHead(turned, b"", head.fields, None)
+        return super().answer_head(head)
+
+    def answered(self) -> None:
+        """The service's answer is whole; one of another length than it must have is not stored."""
+        known, keeping = self._known, self._keeping
+        if known is not None and keeping is not None and known.length not in (None, self.sent):
+            keeping.abandon()
+            self._keeping = None
+            self.land(shared=False)
+        super().answered()
+
+    # --- what the dialect answers
+
+    def _write_made(self, made: Ready) -> None:
+        self.verdict = made.verdict
+        if isinstance(made.body, bytes):
+            self._answer(made.status, made.fields, made.body)
+            return
+        self.status = made.status
+        head = passed_head(made.status, made.reason, made.fields, self.caller.shared.date()) + self._added()
+        self.write_pieces(head, made.body.length, made.body.pieces, made.status)

@@ -1,0 +1,42 @@
+"""Where do the parts come from that a reply is assembled of? Each is a call of its own, with its own rule, through the relay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from gateway.core.call import Call
+from gateway.core.reply import Reply
+from gateway.core.verdict import Hit, Miss, Verdict
+
+if TYPE_CHECKING:
+    from gateway.relay import Relay
+
+
+class RelayParts:
+    """What a dialect may ask of the relay for a call that was admitted."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    def judge(self, call: Call) -> Verdict:
+        """What memory has for a part, now."""
+        return self._relay.judge(call, self._relay.wall())
+
+    async def recall(self, missing: Miss) -> Hit | None:
+        """What the farther tiers have for one that memory has not, with its body in memory."""
+        relay = self._relay
+        found = await relay.afar.recall(missing, relay.wall())
+        if not isinstance(found, Hit):
+            return None
+        read = await relay.store.in_memory(found.entry)
+        return None if read is None else replace(found, entry=read)
+
+    async def obtain(self, call: Call) -> Reply:
+        """A part, from memory, a tier, somebody else's trip, or by a trip. Raises faults."""
+        return await self._relay.obtain(call)
+
+    def keep(self, missing: Miss, body: bytes) -> bool:
+        """Store a part that came with others; whether it was."""
+        return self._relay.keep_part(missing, body)
