@@ -94,7 +94,7 @@ class Access:
         return self.believes_internal and fields.get("X-DVID-Internal") == "true"
 
     def _is_public(self, repo: Repo, node: Node) -> bool:
-        named = [one for one in repo.nodes.values() if one.uuid in self.public]
+        named = [one for one in list(repo.nodes.values()) if one.uuid in self.public]
         return any(node.version in repo.lineage(one) for one in named)
 
     def _person(self, fields: Message) -> Person | None:

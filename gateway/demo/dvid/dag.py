@@ -87,7 +87,7 @@ class Repo:
     def leaf(self, branch: str) -> Node:
         """The newest node of a branch. Raises DvidError."""
         name = "" if branch == MASTER else branch
-        found = [node for node in self.nodes.values() if node.branch == name]
+        found = [node for node in list(self.nodes.values()) if node.branch == name]
         if not found:
             raise DvidError(f"branch {branch!r} was not found in repo with root {self.root.uuid}")
         return max(found, key=lambda node: node.version)
@@ -102,15 +102,17 @@ class Repo:
     def document(self, shown: Iterable[Node] | None = None) -> dict[str, Any]:
         """The repo as `repos/info` tells of it, with all nodes or with those `shown`; extents are the master leaf's."""
         lineage = self.lineage(self.leaf(MASTER))
-        nodes = self.nodes.values() if shown is None else shown
-        updated = max(node.updated for node in self.nodes.values())
+        nodes = list(self.nodes.values()) if shown is None else shown
+        updated = max(node.updated for node in list(self.nodes.values()))
         return {
             "Root": self.root.uuid,
             "Alias": self.alias,
             "Description": self.description,
             "Log": list(self.log),
             "Properties": dict(self.properties),
-            "DataInstances": {name: one.document(lineage) for name, one in sorted(self.instances.items())},
+            "DataInstances": {
+                name: one.document(lineage) for name, one in sorted(self.instances.copy().items())
+            },
             "DAG": {"Root": self.root.uuid, "Nodes": {node.uuid: node.document() for node in nodes}},
             "MutationID": 0,
             "SavedMutationID": 0,

@@ -14,7 +14,7 @@ def _columns(names: Iterable[str], meanings: dict[str, str]) -> list[str]:
 
 
 def _entry(entry: Entry) -> str:
-    calls = [f"{verb:<5}{_NODE}{entry.path}" for verb in entry.verbs.split()]
+    calls = [f"{verb:<4} {_NODE}{entry.path}" for verb in entry.verbs.split()]
     names = ["UUID", "data name", *(part for part in ARGUMENTS if f"<{part}>" in entry.path)]
     lines = [*calls, "", *(f"    {line}" for line in entry.meaning.splitlines())]
     lines += ["", "    Arguments:", "", *_columns(names, ARGUMENTS)]

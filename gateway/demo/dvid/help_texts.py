@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A call of a type: its verbs, its path behind the data's name, its meaning, the names of its options."""
+    """A call of a type: its verbs, its path behind the data's name, its meaning, the names of its options.
+
+    DVID writes DEL for DELETE where it has a column of verbs.
+    """
 
     verbs: str
     path: str
@@ -132,7 +135,7 @@ TEXTS = {
             "Returns keys and values of a range.",
             "json tar check",
         ),
-        Entry("GET POST DELETE HEAD", "key/<key>", "Performs operations on a key-value pair."),
+        Entry("GET POST DEL HEAD", "key/<key>", "Performs operations on a key-value pair."),
         Entry(
             "GET",
             "keyvalues[?queryopts]",

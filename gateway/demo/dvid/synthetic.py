@@ -65,7 +65,8 @@ def halved(volume: Array) -> Array:
     """The next scale of an even volume (z, y, x): the mean of every 2 x 2 x 2 voxels, rounded down."""
     z, y, x = (side // 2 for side in volume.shape)
     total = volume.reshape(z, 2, y, 2, x, 2).sum(axis=(1, 3, 5), dtype=np.uint32)
-    return (total // 8).astype(volume.dtype)
+    mean: Array = (total // 8).astype(volume.dtype)
+    return mean
 
 
 def _cells(chance: np.random.Generator, rows: int, columns: int) -> _Cells:
