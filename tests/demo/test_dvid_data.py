@@ -63,6 +63,33 @@ def test_a_sparse_volume_is_every_voxel_of_a_label_in_runs(dvid) -> None:
     assert (told["minvoxel"], told["maxvoxel"]) == (places.min(0).tolist(), places.max(0).tolist())
 
 
+def test_a_sparse_volume_can_be_bounded_coarser_or_of_blocks(dvid) -> None:
+    label = first_label(dvid)
+    mine = dvid.content.labels == label
+
+    def voxels(call: str, shape: tuple[int, ...]) -> Any:
+        found = np.zeros(shape, bool)
+        for x, y, z, length in np.frombuffer(dvid.get("root", f"labels/{call}")[12:], "<i4").reshape(-1, 4):
+            found[z, y, x : x + length] = True
+        return found
+
+    bounded = np.zeros_like(mine)
+    bounded[:21, 4:, 3:100] = mine[:21, 4:, 3:100]
+    bounds = "minx=3&maxx=99&miny=4&maxz=20"
+    assert np.array_equal(voxels(f"sparsevol/{label}?{bounds}", mine.shape), bounded)
+    assert dvid.ask("HEAD", dvid.node("root", f"labels/sparsevol/{label}?{bounds}"))[0] == 200
+    assert dvid.ask("HEAD", dvid.node("root", f"labels/sparsevol/{label}?minx=999"))[0] == 204
+    assert np.array_equal(voxels(f"sparsevol/{label}?scale=2", (16, 16, 32)), mine[::4, ::4, ::4])
+    blocks = mine.reshape(1, 64, 1, 64, 2, 64).any(axis=(1, 3, 5))
+    assert np.array_equal(voxels(f"sparsevol-coarse/{label}", (1, 1, 2)), blocks)
+    assert set(dvid.json(dvid.node("root", f"labels/lastmod/{label}"))) == {
+        "mutation id",
+        "last mod user",
+        "last mod app",
+        "last mod time",
+    }
+
+
 def test_what_is_written_to_labels_is_counted_at_that_node_alone(dvid) -> None:
     label = first_label(dvid)
     before = dvid.json(dvid.node("root", f"labels/size/{label}"))
@@ -89,6 +116,28 @@ def test_a_key_lives_from_post_to_delete_and_its_bytes_are_kept(dvid) -> None:
     assert dvid.ask("DELETE", path)[0] == 200
     status, fields, body = dvid.ask("GET", path)
     assert (status, body) == (404, b'Key "a b.c" not found\n')
+
+
+def test_part_of_a_value_can_be_asked_for(dvid) -> None:
+    path = dvid.node("open", "keys/key/k")
+    dvid.ask("POST", path, b"0123456789")
+    for wanted, expected in (
+        ("bytes=2-4", (206, b"234", "bytes 2-4/10")),
+        ("bytes=7-", (206, b"789", "bytes 7-9/10")),
+        ("bytes=-2", (206, b"89", "bytes 8-9/10")),
+        ("bytes=0-99", (206, b"0123456789", "bytes 0-9/10")),
+        ("lines=1-2", (200, b"0123456789", None)),
+    ):
+        status, fields, body = dvid.ask("GET", path, fields={"Range": wanted})
+        assert (status, body, fields["Content-Range"]) == expected
+    assert dvid.ask("GET", path, fields={"Range": "bytes=10-"})[0] == 416
+    assert dvid.ask("GET", path + "?byte_start=2&byte_end=3")[2] == b"23"
+
+
+def test_a_blob_is_found_by_its_reference_at_every_node(dvid) -> None:
+    reference = dvid.json(dvid.node("open", "flat/blobstore"), "POST", {"any": "thing"})["reference"]
+    assert json.loads(dvid.get("root", f"flat/blobstore/{reference}")) == {"any": "thing"}
+    assert dvid.ask("GET", dvid.node("root", "flat/blobstore/nope"))[0] == 404
 
 
 def test_a_key_that_a_child_deletes_stays_with_the_parent(dvid) -> None:

@@ -78,7 +78,8 @@ def test_there_are_two_repos_with_locked_roots_open_leaves_and_a_branch(store) -
         "grayscale_1": "uint8blk",
         "segmentation": "labelmap",
         "synapses": "annotation",
-        "bodies": "keyvalue",
+        "segmentation_annotations": "keyvalue",
+        "segmentation_skeletons": "keyvalue",
         "settings": "keyvalue",
         "centre": "roi",
         "em": "uint16blk",
@@ -102,7 +103,7 @@ def test_annotations_lie_within_the_volume_and_bodies_are_named(store) -> None:
     found = points.where(repo.lineage(node), lambda _: True)
     assert len(found) > 100
     assert all(0 <= at <= end for one in found for at, end in zip(one["Pos"], last, strict=True))
-    bodies = repo.instances["bodies"]
+    bodies = repo.instances["segmentation_annotations"]
     value = json.loads(bodies.values.get(repo.lineage(node), bodies.keys(repo.lineage(node))[0]))
     assert value["status"] == "Traced"
 

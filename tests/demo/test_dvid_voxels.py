@@ -215,6 +215,13 @@ def test_blocks_come_with_their_places_and_absent_ones_not_at_all(dvid) -> None:
     )
 
 
+def test_data_in_a_grid_store_gives_blocks_alone(dvid) -> None:
+    said = {"typename": "uint8blk", "dataname": "far", "GridStore": "bucket"}
+    dvid.json(f"/api/repo/{dvid.content.root.uuid}/instance", "POST", said)
+    assert "GridStore" in dvid.refused("GET", dvid.node("open", "far/raw/vol/1_1_1/0_0_0"))
+    assert dvid.get("open", "far/subvolblocks/32_32_32/0_0_0?compression=uncompressed") == b""
+
+
 def test_blocks_along_x_are_read_and_written(dvid) -> None:
     body = dvid.get("open", "gray/blocks/1_0_0/3")
     assert body == b"".join(cut(dvid.content.gray, (x, 0, 0), (32, 32, 32)).tobytes() for x in (32, 64, 96))

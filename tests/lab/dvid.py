@@ -46,7 +46,8 @@ class LabDvid(DvidServer):
     """A server that counts, and that answers with faults where a test wants them.
 
     `requests` and `sent` (bytes of bodies) are counted by the kind of path (see `Request.kind`); `writes` counts the requests
-    that changed something: all but GET and HEAD that were answered with a 2xx.
+    that changed something: all but GET and HEAD that were answered with a 2xx. `peak` is how many were answered at once,
+    and `seen` are all requests, with fields and bodies.
     """
 
     def __init__(self, store: Store, access: Access) -> None:
@@ -54,6 +55,8 @@ class LabDvid(DvidServer):
         self.requests: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.writes = 0
+        self.running = 0
+        self.peak = 0
         self.seen: list[Request] = []
         self.faults: list[tuple[str, Fault]] = []
         self._counting = threading.Lock()
@@ -61,7 +64,9 @@ class LabDvid(DvidServer):
     def answer(self, request: Request) -> Answer:
         with self._counting:
             self.requests[request.kind] += 1
-            self.seen.append(replace(request, body=b""))
+            self.seen.append(request)
+            self.running += 1
+            self.peak = max(self.peak, self.running)
             fault = next((made for kind, made in self.faults if kind in ("", request.kind)), None)
 
         def true_answer() -> Answer:
@@ -69,6 +74,7 @@ class LabDvid(DvidServer):
 
         answer = true_answer() if fault is None else fault(request, true_answer)
         with self._counting:
+            self.running -= 1
             self.sent[request.kind] += answer.length if request.verb != "HEAD" else 0
             self.writes += not request.reads and 200 <= answer.status < 300
         return answer
@@ -80,6 +86,7 @@ class LabDvid(DvidServer):
             self.sent.clear()
             self.seen.clear()
             self.writes = 0
+            self.peak = self.running
 
     @contextmanager
     def fault(self, made: Fault, kind: str = "") -> Iterator[None]:
@@ -140,6 +147,17 @@ def surplus(more: bytes) -> Fault:
 def late(after: int, text: bytes = b"Error: unable to read block (/api/node/raw).\n") -> Fault:
     """A 200 that turns into the text of an error half way, as DVID's streams fail."""
     return lambda _, true_answer: _with(true_answer(), lambda body: body[:after] + text)
+
+
+def slow(seconds: float) -> Fault:
+    """Every answer takes so much longer: for measurements, as tests hold answers back (see Held)."""
+    never = threading.Event()
+
+    def made(_: Request, true_answer: Callable[[], Answer]) -> Answer:
+        never.wait(seconds)
+        return true_answer()
+
+    return made
 
 
 class Held:

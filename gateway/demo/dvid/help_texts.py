@@ -29,6 +29,7 @@ ARGUMENTS = {
     "to_coord": "Coordinate X_Y_Z to which it goes.",
     "label": "A 64-bit integer label id.",
     "count": "How many labels to reserve.",
+    "reference": "What a POST returned.",
     "tag": "A tag of elements.",
     "key": "An alphanumeric key.",
     "key1": "Lexicographically lowest key in range.",
@@ -49,6 +50,9 @@ OPTIONS = {
     "replace": 'If "true", tags are replaced instead of added.',
     "relationships": 'If "true", elements are returned with their relationships.',
     "start": "First label.",
+    "byte_start": "First byte of the value.",
+    "byte_end": "Last byte of the value.",
+    **{f"{end}{axis}": f"Bound of {axis.upper()} in voxels." for axis in "xyz" for end in ("min", "max")},
     "number": "Highest number of labels.",
     "sizes": 'If "true", each label is followed by its number of voxels.',
 }
@@ -57,6 +61,8 @@ ANY = (
     Entry("GET", "help", "Returns this help."),
     Entry("GET", "info", "Returns JSON with the settings and extents of the data."),
     Entry("GET POST", "tags", "Returns or adds tags, a JSON object of strings.", "replace"),
+    Entry("POST", "blobstore", 'Stores the body: {"reference": "…"} is its address.'),
+    Entry("GET", "blobstore/<reference>", "Returns what was stored under a reference."),
     Entry("POST", "sync", 'Names the data that this is synced with: {"sync": "name"}.'),
 )
 _VOXELS = (
@@ -111,7 +117,14 @@ _LABELS = (
     Entry("GET", "size/<label>", 'Returns the size of a label: {"voxels": 2314}.'),
     Entry("GET", "sizes", "Returns the sizes of the labels in the query's JSON body."),
     Entry("GET", "mapping", "Returns what the supervoxels in the query's JSON body are mapped to."),
-    Entry("GET HEAD", "sparsevol/<label>", "Returns the run-length encoded voxels of a label."),
+    Entry(
+        "GET HEAD",
+        "sparsevol/<label>[?queryopts]",
+        "Returns the run-length encoded voxels of a label.",
+        "scale minx maxx miny maxy minz maxz",
+    ),
+    Entry("GET", "sparsevol-coarse/<label>", "Returns the blocks in which a label is, in the same encoding."),
+    Entry("GET", "lastmod/<label>", "Returns when a label was changed, and by whom."),
     Entry("GET", "sparsevol-size/<label>", "Returns the extents of a label and its number of voxels."),
     Entry("GET", "supervoxels/<label>", "Returns the supervoxels of a label."),
     Entry("GET", "maxlabel", 'Returns the highest label: {"maxlabel": 8199}.'),
@@ -135,7 +148,12 @@ TEXTS = {
             "Returns keys and values of a range.",
             "json tar check",
         ),
-        Entry("GET POST DEL HEAD", "key/<key>", "Performs operations on a key-value pair."),
+        Entry(
+            "GET POST DEL HEAD",
+            "key/<key>",
+            "Performs operations on a key-value pair. GET takes a Range of bytes.",
+            "byte_start byte_end",
+        ),
         Entry(
             "GET",
             "keyvalues[?queryopts]",

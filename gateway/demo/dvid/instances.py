@@ -24,6 +24,7 @@ class Instance:
     root: Node
     settings: Settings
     tags: dict[str, str] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.versioned = str(self.settings.get("versioned", "true")).lower() not in ("false", "0")

@@ -143,7 +143,7 @@ def _points(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
 
 def _names(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
     """What is known of the larger bodies, by version; and the settings of a viewer, for all versions alike."""
-    bodies = _new(KeyValues, store, repo, "keyvalue", "bodies", {})
+    bodies = _new(KeyValues, store, repo, "keyvalue", "segmentation_annotations", {})
     settings = _new(KeyValues, store, repo, "keyvalue", "settings", {"versioned": "false"})
     assert isinstance(settings, KeyValues)  # noqa: S101 - as above
     known = {
@@ -151,7 +151,27 @@ def _names(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
         for number, label in enumerate(_largest(labels, [node.version], 24))
     }
     bodies.values.put(node.version, known)
+    _skeletons(store, repo, labels, [int(label) for label in known])
     viewer = {"layers": ["grayscale", "segmentation"], "position": [256, 256, 32]}
     settings.values.put(
         repo.root.version, {"viewer": json.dumps(viewer).encode(), "motto": b"Look before you merge.\n"}
     )
+
+
+def _skeletons(store: Store, repo: Repo, labels: Labels, bodies: list[int]) -> None:
+    """A line through each body, as SWC; unversioned, as skeletons usually are."""
+    made = _new(KeyValues, store, repo, "keyvalue", "segmentation_skeletons", {"versioned": "false"})
+    lines: dict[str, bytes | None] = {}
+    for body in bodies:
+        runs = labels.runs([repo.root.version], body)
+        rows: list[str] = []
+        parent = -1
+        for z in np.unique(runs[:, 2])[::4]:
+            here = runs[runs[:, 2] == z]
+            middle = np.average(here[:, 0] + here[:, 3] / 2, weights=here[:, 3])
+            height = np.average(here[:, 1], weights=here[:, 3])
+            radius = np.sqrt(here[:, 3].sum() / np.pi)
+            rows.append(f"{len(rows) + 1} 0 {middle:.1f} {height:.1f} {z} {radius:.1f} {parent}\n")
+            parent = len(rows)
+        lines[f"{body}_swc"] = "".join(rows).encode()
+    made.values.put(repo.root.version, lines)

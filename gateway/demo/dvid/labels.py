@@ -54,18 +54,28 @@ class Labels(Voxels):
             known = self._counted[id(block)] = block, counts
         return known[1]
 
-    def runs(self, lineage: Lineage, label: int) -> Runs:
-        """Where a label is, in order of Z, Y and X; runs end where blocks do."""
+    def runs(self, lineage: Lineage, label: int, step: int = 1) -> Runs:
+        """Where a label is, in order of Z, Y and X; runs end where blocks do. `step` is as in `read`."""
+        extents = self.extents(lineage)
+        if step > 1 and extents is not None:
+            low = [one // step for one in extents.first]
+            size = [one // step - start + 1 for one, start in zip(extents.last, low, strict=True)]
+            whole = self.read(lineage, (low[0], low[1], low[2]), (size[0], size[1], size[2]), step)
+            return _ordered([_runs_of(whole, label, (low[0], low[1], low[2]))])
         found = [np.empty((0, 4), np.int32)]
         for (z, y, x), block in self.blocks.visible(lineage).items():
             if label in self._counts(block):
-                starts, labels, lengths = _runs(block)
-                mine = labels == label
-                inner = np.stack(np.unravel_index(starts[mine], block.shape), axis=1)[:, ::-1]
-                corner = np.array([x * self.block[2], y * self.block[1], z * self.block[0]])
-                found.append(np.column_stack([inner + corner, lengths[mine]]).astype(np.int32))
-        runs = np.concatenate(found)
-        return runs[np.lexsort((runs[:, 0], runs[:, 1], runs[:, 2]))]
+                corner = (z * self.block[0], y * self.block[1], x * self.block[2])
+                found.append(_runs_of(block, label, corner))
+        return _ordered(found)
+
+    def coarse(self, lineage: Lineage, label: int) -> Runs:
+        """The blocks in which a label is, as runs of one; places are those of blocks."""
+        visible = self.blocks.visible(lineage)
+        places = [
+            (x, y, z, 1) for (z, y, x), block in sorted(visible.items()) if label in self._counts(block)
+        ]
+        return np.array(places, np.int32).reshape(-1, 4)
 
     def most(self, lineage: Lineage) -> int:
         """The highest label that was ever written or reserved: for all nodes together."""
@@ -100,6 +110,28 @@ def _runs(block: Array) -> tuple[Array, Array, Array]:
     breaks[:: block.shape[-1]] = True
     starts = np.flatnonzero(breaks)
     return starts, flat[starts], np.diff(starts, append=flat.size)
+
+
+def _runs_of(block: Array, label: int, corner: Triple) -> Runs:
+    starts, labels, lengths = _runs(block)
+    mine = labels == label
+    inner = np.stack(np.unravel_index(starts[mine], block.shape), axis=1)[:, ::-1]
+    return np.column_stack([inner + np.array(corner[::-1]), lengths[mine]]).astype(np.int32)
+
+
+def _ordered(found: list[Runs]) -> Runs:
+    runs = np.concatenate(found)
+    ordered: Runs = runs[np.lexsort((runs[:, 0], runs[:, 1], runs[:, 2]))]
+    return ordered
+
+
+def within(runs: Runs, low: Triple, high: Triple) -> Runs:
+    """What of runs lies between two places (Z, Y, X), both included."""
+    x, y, z, length = runs.T.astype(np.int64)
+    first, last = np.maximum(x, low[2]), np.minimum(x + length - 1, high[2])
+    kept = (y >= low[1]) & (y <= high[1]) & (z >= low[0]) & (z <= high[0]) & (first <= last)
+    found: Runs = np.column_stack([first, y, z, last - first + 1])[kept].astype(np.int32)
+    return found
 
 
 def sparse_volume(runs: Runs) -> bytes:

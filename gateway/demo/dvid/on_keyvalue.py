@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable
 
@@ -10,6 +11,8 @@ from gateway.demo.dvid.asking import Ask, Calls
 from gateway.demo.dvid.errors import DvidError, PlainError
 from gateway.demo.dvid.http import JSON, OCTETS, Answer, as_json
 from gateway.demo.dvid.keyvalues import KeyValues
+
+_RANGE = re.compile("bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def _keys(ask: Ask[KeyValues]) -> Answer:
@@ -36,7 +39,24 @@ def _get(ask: Ask[KeyValues]) -> Answer:
     value = ask.instance.values.get(ask.lineage, key)
     if value is None:
         raise PlainError(404, f"Key {json.dumps(key)} not found")
-    return Answer([value], OCTETS)
+    return _part(ask, value)
+
+
+def _part(ask: Ask[KeyValues], value: bytes) -> Answer:
+    """A value, or that range of it which the request wants (RFC 9110, 14; or DVID's own options)."""
+    size, query = len(value), ask.request.query
+    if "byte_start" in query or "byte_end" in query:
+        first, last = query.get("byte_start", "0"), query.get("byte_end", str(size - 1))
+    else:
+        found = _RANGE.fullmatch(ask.request.fields.get("Range", ""))
+        if found is None or found[1] == found[2] == "":
+            return Answer([value], OCTETS, fields={"Accept-Ranges": "bytes"})
+        first, last = found[1] or str(max(0, size - int(found[2]))), (found[1] and found[2]) or str(size - 1)
+    if not first.isdecimal() or not last.isdecimal() or not int(first) <= int(last) or int(first) >= size:
+        raise PlainError(416, f"the range {first}-{last} lies outside of {size} bytes")
+    low, high = int(first), min(int(last), size - 1)
+    fields = {"Accept-Ranges": "bytes", "Content-Range": f"bytes {low}-{high}/{size}"}
+    return Answer([value[low : high + 1]], OCTETS, 206, fields)
 
 
 def _head(ask: Ask[KeyValues]) -> Answer:

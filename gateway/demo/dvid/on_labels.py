@@ -1,15 +1,17 @@
 """What do volumes of labels answer: which label is where, how large, and its sparse volume?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from gateway.demo.dvid.asking import Ask, Calls
+from gateway.demo.dvid.dag import moment
 from gateway.demo.dvid.errors import DvidError, PlainError
-from gateway.demo.dvid.geometry import triple
+from gateway.demo.dvid.geometry import numbers, triple
 from gateway.demo.dvid.http import OCTETS, Answer, as_json
-from gateway.demo.dvid.labels import Labels, sparse_volume
-from gateway.demo.dvid.on_voxels import VOLUMES_OF_LABELS, piece
+from gateway.demo.dvid.labels import Labels, Runs, sparse_volume, within
+from gateway.demo.dvid.on_voxels import VOLUMES_OF_LABELS, piece, scale
 
 
 def _label(ask: Ask[Labels]) -> Answer:
@@ -57,14 +59,45 @@ def _mapping(ask: Ask[Labels]) -> Answer:
     return as_json([label if label in known else 0 for label in _list(ask)])
 
 
+def _bounded(ask: Ask[Labels], label: int) -> Runs:
+    """A label's runs at the scale and within the bounds that the query names."""
+    step = 1 << scale(ask)
+    runs = ask.instance.runs(ask.lineage, label, step)
+    query = ask.request.query
+    bounds = [(_bound(query, f"min{axis}"), _bound(query, f"max{axis}")) for axis in "zyx"]
+    low, high = ([one if one is None else one // step for one in side] for side in zip(*bounds, strict=True))
+    if all(one is None for one in (*low, *high)):
+        return runs
+    far = 1 << 31
+    z, y, x = (-far if one is None else one for one in low)
+    top, bottom, right = (far if one is None else one for one in high)
+    return within(runs, (z, y, x), (top, bottom, right))
+
+
+def _bound(query: Mapping[str, str], name: str) -> int | None:
+    return numbers(query[name], 1)[0] if name in query else None
+
+
 def _sparse(ask: Ask[Labels]) -> Answer:
     label, _ = _known(ask, "sparsevol/<label>")
-    return Answer([sparse_volume(ask.instance.runs(ask.lineage, label))], OCTETS)
+    return Answer([sparse_volume(_bounded(ask, label))], OCTETS)
 
 
 def _has(ask: Ask[Labels]) -> Answer:
-    label = ask.number("sparsevol/<label>")
-    return Answer(status=200 if label in ask.instance.sizes(ask.lineage) else 204)
+    found = _bounded(ask, ask.number("sparsevol/<label>"))
+    return Answer(status=200 if len(found) else 204)
+
+
+def _coarse(ask: Ask[Labels]) -> Answer:
+    label, _ = _known(ask, "sparsevol-coarse/<label>")
+    return Answer([sparse_volume(ask.instance.coarse(ask.lineage, label))], OCTETS)
+
+
+def _last_change(ask: Ask[Labels]) -> Answer:
+    """When the label came: of what merged and split it since, this server keeps nothing."""
+    _known(ask, "lastmod/<label>")
+    when = moment(ask.repo.nodes[ask.lineage[0]].updated)
+    return as_json({"mutation id": 0, "last mod user": "", "last mod app": "", "last mod time": when})
 
 
 def _sparse_size(ask: Ask[Labels]) -> Answer:
@@ -117,6 +150,8 @@ CALLS: Calls = {
     ("GET", "sparsevol"): _sparse,
     ("HEAD", "sparsevol"): _has,
     ("GET", "sparsevol-size"): _sparse_size,
+    ("GET", "sparsevol-coarse"): _coarse,
+    ("GET", "lastmod"): _last_change,
     ("GET", "supervoxels"): _supervoxels,
     ("GET", "maxlabel"): _most,
     ("GET", "nextlabel"): _next,

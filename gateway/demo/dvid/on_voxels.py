@@ -30,6 +30,10 @@ def piece(array: Array) -> Piece:
 
 
 def _asked_box(ask: Ask[Voxels]) -> Box:
+    if ask.instance.settings.get("gridstore"):
+        raise DvidError(
+            f"data {ask.instance.name!r} is in a GridStore: use specificblocks or subvolblocks instead"
+        )
     shape, size, offset = ask.take(3, _CUTOUT)
     return box(shape, size, offset, ask.instance.voxel_bytes)
 
@@ -56,7 +60,8 @@ def _isotropic(ask: Ask[Voxels]) -> Answer:
     return _image(ask, pixels, part.plane)
 
 
-def _scale(ask: Ask[Voxels]) -> int:
+def scale(ask: Ask[Any]) -> int:
+    """The level of resolution that is asked for; images have but one. Raises DvidError."""
     said = ask.request.query.get("scale", "0")
     most = int(ask.instance.settings.get("maxdownreslevel", 7))
     if not said.isdecimal() or int(said) > most:
@@ -66,7 +71,7 @@ def _scale(ask: Ask[Voxels]) -> int:
 
 def _read(ask: Ask[Voxels], part: Box) -> Array:
     """The voxels; more than 256^3 of an image one request after the other, as DVID reads them."""
-    voxels, step = ask.instance, 1 << _scale(ask)
+    voxels, step = ask.instance, 1 << scale(ask)
     if not voxels.kind.labels and prod(part.size) > _BIG:
         with ask.server.big:
             found = voxels.read(ask.lineage, part.start, part.size)
@@ -119,7 +124,7 @@ def _write(ask: Ask[Voxels]) -> Answer:
     part = _asked_box(ask)
     if part.plane:
         raise DvidError("can only POST 3d volumes, not images")
-    if _scale(ask):
+    if scale(ask):
         raise DvidError("can only POST voxels of scale 0")
     with ask.throttled():
         _store(ask, part.start, part.size, _unpacked(ask))

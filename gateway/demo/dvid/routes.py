@@ -1,5 +1,7 @@
 """Which part of the server answers a request, and may the caller ask it?"""
 
+import base64
+import hashlib
 from typing import Any
 
 from gateway.demo.dvid import on_annotation, on_keyvalue, on_labels, on_repo, on_roi, on_voxels
@@ -7,7 +9,7 @@ from gateway.demo.dvid.asking import Ask, Calls
 from gateway.demo.dvid.dag import Node, Repo
 from gateway.demo.dvid.errors import DvidError, PlainError, unrouted
 from gateway.demo.dvid.help import type_help
-from gateway.demo.dvid.http import Answer, DvidServer, Request, as_json, as_text
+from gateway.demo.dvid.http import OCTETS, Answer, DvidServer, Request, as_json, as_text
 from gateway.demo.dvid.instances import Instance
 from gateway.demo.dvid.kinds import KINDS
 from gateway.demo.dvid.on_server import plain
@@ -108,7 +110,24 @@ def _sync(ask: Ask[Instance]) -> Answer:
     return Answer()
 
 
+def _put_blob(ask: Ask[Instance]) -> Answer:
+    digest = hashlib.blake2b(ask.request.body, digest_size=24).digest()
+    reference = base64.urlsafe_b64encode(digest).decode()
+    ask.instance.blobs[reference] = ask.request.body
+    return as_json({"reference": reference})
+
+
+def _blob(ask: Ask[Instance]) -> Answer:
+    (reference,) = ask.take(1, "blobstore/<reference>")
+    found = ask.instance.blobs.get(reference)
+    if found is None:
+        raise PlainError(404, f"no blob {reference!r}")
+    return Answer([found], OCTETS)
+
+
 _ANY: Calls = {
+    ("GET", "blobstore"): _blob,
+    ("POST", "blobstore"): _put_blob,
     ("GET", "help"): _help,
     ("GET", "info"): _info,
     ("GET", "tags"): _tags,
