@@ -96,12 +96,18 @@ def test_each_version_has_fewer_bodies_than_the_one_before(store) -> None:
     assert counts == [counts[0], counts[0] - 1, counts[0] - 1, counts[0] - 2]
 
 
-def test_annotations_lie_within_the_volume_and_bodies_are_named(store) -> None:
+def test_synapses_join_two_bodies_and_bodies_are_named(store) -> None:
     repo, node = store.find(node_uuid("medulla"))
     gray, points = repo.instances["grayscale"], repo.instances["synapses"]
     last = gray.extents(repo.lineage(node)).last[::-1]
     found = points.where(repo.lineage(node), lambda _: True)
     assert len(found) > 100
+    labels = repo.instances["segmentation"]
+    pairs = [
+        [labels.at(repo.lineage(node), tuple(place[::-1])) for place in (one["Pos"], one["Rels"][0]["To"])]
+        for one in found
+    ]
+    assert all(one and other and one != other for one, other in pairs)
     assert all(0 <= at <= end for one in found for at, end in zip(one["Pos"], last, strict=True))
     bodies = repo.instances["segmentation_annotations"]
     value = json.loads(bodies.values.get(repo.lineage(node), bodies.keys(repo.lineage(node))[0]))

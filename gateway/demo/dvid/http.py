@@ -140,7 +140,7 @@ class DvidHandler(LabHandler):
         request = Request(self.command, unquote(split.path), query, self.headers, body)
         self.send(self.server.answer(request))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - http.server's names
 
     def _body(self) -> bytes | None:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -156,6 +156,9 @@ class DvidHandler(LabHandler):
         parts = []
         try:
             while size := int(self.rfile.readline(64).split(b";")[0], 16):
+                if size < 0:
+                    self.close_connection = True
+                    return None
                 parts.append(self.rfile.read(size))
                 self.rfile.readline(8)
         except ValueError:

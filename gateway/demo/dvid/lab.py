@@ -125,13 +125,8 @@ def _points(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
     points = _new(
         Annotations, store, repo, "annotation", "synapses", {"sync": labels.name, "Tags": "type=synapses"}
     )
-    chance = np.random.default_rng(7)
-    extents = labels.extents([node.version])
-    side = np.array((1, 1, 1) if extents is None else extents.last[::-1])
     elements = []
-    for number in range(60):
-        start = (side * chance.uniform(0.1, 0.8, 3)).astype(int).tolist()
-        end = [start[0] + 9, start[1] + 4, start[2]]
+    for number, (start, end) in enumerate(_contacts(labels, [node.version], 80)):
         tags = [f"round-{number % 3 + 1}"]
         to, back = {"Rel": "PreSynTo", "To": end}, {"Rel": "PostSynTo", "To": start}
         elements.append({"Pos": start, "Kind": "PreSyn", "Tags": tags, "Rels": [to], "Prop": {"conf": "0.9"}})
@@ -139,6 +134,23 @@ def _points(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
             {"Pos": end, "Kind": "PostSyn", "Tags": tags, "Rels": [back], "Prop": {"conf": "0.8"}}
         )
     points.put(node.version, elements)
+
+
+def _contacts(labels: Labels, lineage: list[int], count: int) -> list[tuple[list[int], list[int]]]:
+    """Places (X, Y, Z) on both sides of membranes that are crossed along X."""
+    chance = np.random.default_rng(7)
+    extents = labels.extents(lineage)
+    depth, height, width = (1, 1, 1) if extents is None else (one + 1 for one in extents.last)
+    found = []
+    for z, y in zip(chance.integers(0, depth, count), chance.integers(0, height, count), strict=True):
+        row = labels.read(lineage, (int(z), int(y), 0), (1, 1, width))[0, 0]
+        inside = np.flatnonzero(row)
+        crossed = np.flatnonzero(row[inside[1:]] != row[inside[:-1]])
+        if len(crossed):
+            at = int(chance.choice(crossed))
+            left, right = (int(inside[one]) for one in (at, at + 1))
+            found.append(([left, int(y), int(z)], [right, int(y), int(z)]))
+    return found
 
 
 def _names(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
