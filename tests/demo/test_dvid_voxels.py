@@ -158,6 +158,17 @@ def test_an_image_of_labels_has_their_bits_in_four_samples(dvid) -> None:
     assert np.array_equal(found, dvid.content.labels[3, 2:9, 1:6])
 
 
+def test_a_jpeg_is_for_grey_voxels_and_a_volume_becomes_a_tall_one(dvid) -> None:
+    for call, size in (("xy/5_7/1_2_3/jpg:60", (7, 5)), ("0_1_2/8_9_10/0_0_0/jpg", (90, 8))):
+        _, fields, body = dvid.ask("GET", dvid.node("root", f"gray/raw/{call}"))
+        frame = body.index(b"\xff\xc0")
+        assert (fields["Content-Type"], struct.unpack(">HH", body[frame + 5 : frame + 9])) == (
+            "image/jpeg",
+            size,
+        )
+    assert "8 bits alone" in dvid.refused("GET", dvid.node("root", "labels/raw/xy/4_4/0_0_0/jpg"))
+
+
 def test_isotropic_images_have_square_pixels(dvid) -> None:
     dvid.ask("POST", dvid.node("open", "gray/resolution"), b"[4,4,20]")
     columns, rows, _, _, pixels = unpng(dvid.get("open", "gray/isotropic/xz/10_6/0_0_0"))
@@ -207,9 +218,10 @@ def test_blocks_come_with_their_places_and_absent_ones_not_at_all(dvid) -> None:
         place: cut(dvid.content.gray, tuple(32 * one for one in place), (32, 32, 32)).tobytes()
         for place in ((3, 2, 1), (0, 0, 0))
     }
-    assert "ask for 'uncompressed'" in dvid.refused(
-        "GET", dvid.node("root", "gray/specificblocks?blocks=0,0,0")
-    )
+    pictures = blocks(dvid.get("root", "gray/specificblocks?blocks=0,0,0"))
+    assert pictures[0, 0, 0].startswith(b"\xff\xd8\xff")  # what DVID answers to whom did not say otherwise
+    text = dvid.refused("GET", dvid.node("root", "labels/specificblocks?blocks=0,0,0"))
+    assert "ask for 'uncompressed'" in text
     assert "not aligned" in dvid.refused(
         "GET", dvid.node("root", f"gray/subvolblocks/32_32_32/1_0_0?{query}")
     )

@@ -1,4 +1,4 @@
-"""What do volumes answer: cutouts, blocks, images, and what their axes are?"""
+"""What do volumes answer: cutouts, blocks, and what their axes are?"""
 
 import gzip
 import struct
@@ -12,9 +12,9 @@ from gateway.demo.dvid.asking import Ask, Calls
 from gateway.demo.dvid.errors import DvidError
 from gateway.demo.dvid.geometry import Box, Triple, box, numbers, triple
 from gateway.demo.dvid.http import OCTETS, Answer, Piece, as_json
+from gateway.demo.dvid.images import as_image, as_tower
 from gateway.demo.dvid.regions import Regions
 from gateway.demo.dvid.voxels import Array, Extents, Voxels, xyz
-from gateway.demo.png import png
 
 METADATA = "application/vnd.dvid-nd-data+json"
 _BIG = 256**3
@@ -41,9 +41,12 @@ def _asked_box(ask: Ask[Voxels]) -> Box:
 def _raw(ask: Ask[Voxels]) -> Answer:
     part = _asked_box(ask)
     if part.plane:
-        return _image(ask, _read(ask, part), part.plane)
+        return as_image(_read(ask, part), part.plane, _format(ask))
     with ask.throttled():
-        return _packed(ask, _read(ask, part))
+        found = _read(ask, part)
+        if len(ask.args) > 3 and ask.args[3] != "octet-stream":
+            return as_tower(found, ask.args[3])
+        return _packed(ask, found)
 
 
 def _isotropic(ask: Ask[Voxels]) -> Answer:
@@ -57,7 +60,7 @@ def _isotropic(ask: Ask[Voxels]) -> Answer:
         if name in part.plane:
             rows = (np.arange(round(side * voxel / finest)) * finest / voxel).astype(int).clip(0, side - 1)
             pixels = pixels.take(rows, "zyx".index(name))
-    return _image(ask, pixels, part.plane)
+    return as_image(pixels, part.plane, _format(ask))
 
 
 def scale(ask: Ask[Any]) -> int:
@@ -109,15 +112,8 @@ def _packed(ask: Ask[Voxels], found: Array) -> Answer:
     return Answer([data], OCTETS)
 
 
-def _image(ask: Ask[Voxels], found: Array, plane: str) -> Answer:
-    wanted = ask.args[3] if len(ask.args) > 3 else "png"
-    if wanted.partition(":")[0] != "png":
-        raise DvidError(f"unknown image format {wanted!r}: this server has png alone")
-    pixels = found.squeeze("zyx".index(({*"zyx"} - {*plane}).pop()))
-    if pixels.ndim == 2 and pixels.itemsize >= 4:  # the bits of a voxel, spread over four samples
-        sample = np.uint8 if pixels.itemsize == 4 else np.dtype("<u2")
-        pixels = np.ascontiguousarray(pixels).view(sample).reshape(*pixels.shape, 4)
-    return Answer([png(pixels)], "image/png")
+def _format(ask: Ask[Voxels]) -> str:
+    return ask.args[3] if len(ask.args) > 3 else "png"
 
 
 def _write(ask: Ask[Voxels]) -> Answer:
@@ -205,17 +201,24 @@ def _aligned(ask: Ask[Voxels]) -> Answer:
 
 def _stream(ask: Ask[Voxels], wanted: list[Triple]) -> Answer:
     """Blocks with their coordinates and lengths in front; those that nobody wrote are left out."""
-    default = "blocks" if ask.instance.kind.labels else "jpeg"
-    said = ask.request.query.get("compression", default)
-    zipped = said == "gzip" and ask.instance.kind.labels
-    if said != "uncompressed" and not zipped:
+    labels = ask.instance.kind.labels
+    said = ask.request.query.get("compression", "blocks" if labels else "jpeg")
+    if said not in ("uncompressed", "gzip" if labels else "jpeg"):
         raise DvidError(f"compression {said!r} is not among what this server has: ask for 'uncompressed'")
+
+    def packed(block: Array) -> Piece:
+        match said:
+            case "gzip":
+                return gzip.compress(piece(block), 1, mtime=0)
+            case "jpeg":
+                return as_tower(block, "jpg").pieces[0]
+        return piece(block)
 
     def pieces() -> Iterator[Piece]:
         for z, y, x in wanted:
             block = ask.instance.blocks.get(ask.lineage, (z, y, x))
             if block is not None:
-                data = gzip.compress(piece(block), 1, mtime=0) if zipped else piece(block)
+                data = packed(block)
                 yield struct.pack("<4i", x, y, z, len(data))
                 yield data
 
