@@ -67,10 +67,19 @@ def token_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
 @pytest.fixture(scope="session")
 def cave_lab() -> ModuleType:
     """The module lab/cave.py: a CAVE deployment on threads of this process, and its faults."""
-    file = Path(__file__).parent / "lab" / "cave.py"
-    spec = importlib.util.spec_from_file_location("cave_lab", file)
+    return _of_lab("cave")
+
+
+@pytest.fixture(scope="session")
+def dvid_lab() -> ModuleType:
+    """The module lab/dvid.py: a DVID on threads of this process, and its faults."""
+    return _of_lab("dvid")
+
+
+def _of_lab(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{name}_lab", Path(__file__).parent / "lab" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["cave_lab"] = importlib.util.module_from_spec(spec)
+    module = sys.modules[f"{name}_lab"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
