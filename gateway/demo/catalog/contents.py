@@ -37,7 +37,7 @@ def contents() -> Catalog:
             args={"urlpath": "/srv/lab/runs/*.parquet"},
         ),
         "frames": Entry(
-            "Detector frames with powder rings, in blocks along every axis",
+            "Röntgen frames with powder rings, in blocks along every axis",
             "ndarray",
             "demo_blocks",
             _frames,

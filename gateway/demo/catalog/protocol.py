@@ -139,7 +139,7 @@ class Service:
         try:
             what = entry.made(**settled)
             if isinstance(what, Catalog):
-                said = {"metadata": what.metadata}
+                said: dict[str, Any] = {"metadata": what.metadata}
             else:
                 said = {**what.schema(), "extra_metadata": entry.metadata, "metadata": entry.metadata}
         except Exception as error:  # the driver's own

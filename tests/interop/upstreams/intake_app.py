@@ -1,4 +1,4 @@
-"""How does the real Intake server (0.7.0) behave? As `intake-server` starts it, on a catalog written to a temporary folder.
+"""How does the real Intake server (0.7.0) behave? As `intake-server` starts it, on a catalog in a temporary folder.
 
 `python intake_app.py [--port N] [--secret S]`; a secret is asked for in the field `intake-secret`.
 """
@@ -38,6 +38,11 @@ sources:
     driver: ndzarr
     direct_access: forbid
     args: {urlpath: "{{ CATALOG_DIR }}/volume.zarr"}
+  blocks:
+    description: Blocks along every axis, each with its length
+    driver: blocks
+    direct_access: forbid
+    args: {path: "{{ CATALOG_DIR }}/blocks.npy", edge: 8}
   notes:
     description: What was written into the lab book
     driver: textfiles
@@ -111,6 +116,7 @@ def write(folder: Path) -> Path:
         str(folder / "volume.zarr"), mode="w", shape=(4, 20, 30), chunks=(2, 10, 15), dtype="<f4"
     )
     volume[:] = chance.random((4, 20, 30))
+    np.save(folder / "blocks.npy", chance.random((16, 20, 24)))
     for name in ("front", "back"):
         np.save(folder / f"{name}.npy", chance.poisson(9, (32, 48)).astype("<i4"))
     for sample in "abc":
@@ -127,13 +133,15 @@ def write(folder: Path) -> Path:
 
 def serve(catalog: Path, port: int, secret: str) -> None:
     """What `intake-server` does, but that the port may be a free one and is told."""
-    from intake import open_catalog
+    from intake import open_catalog, register_driver
     from intake.cli.server.server import IntakeServer
     from intake.config import conf
+    from intake_blocks import BlocksSource
     from tornado.httpserver import HTTPServer
     from tornado.ioloop import IOLoop
     from tornado.netutil import bind_sockets
 
+    register_driver(BlocksSource.name, BlocksSource)
     if secret:
         conf["auth"] = {"cls": "intake.auth.secret.SecretAuth", "kwargs": {"secret": secret}}
     server = IntakeServer(open_catalog(str(catalog), ttl=60))
