@@ -1,20 +1,27 @@
 """How is a catalog server run within a test? The demo's, on a thread of this process, with whatever faults a test wants."""
 
+import http.client
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Any
 
+import msgpack
 import numpy as np
 
 from gateway.demo.catalog.contents import contents
+from gateway.demo.catalog.encoding import pack, unpack
 from gateway.demo.catalog.entries import Entry
 from gateway.demo.catalog.http import CatalogServer, HangUp
 from gateway.demo.catalog.protocol import Refusal, Service
 from gateway.demo.catalog.sources import Blocks, even
 
 _PATIENCE_SECONDS = 60
+
+
+Answer = tuple[http.client.HTTPResponse, bytes]
 
 
 class Held:
@@ -57,6 +64,10 @@ class Lab:
     def url(self) -> str:
         """Where the server listens."""
         return self._server.url
+
+    def caller(self, **fields: str) -> "Caller":
+        """A caller of this server."""
+        return Caller(int(self.url.rpartition(":")[2]), **fields)
 
     # --- counting
 
@@ -160,6 +171,67 @@ class Lab:
         made = self.entry(name).made()
         assert isinstance(made, Blocks)
         return made
+
+
+class Caller:
+    """A caller that speaks the protocol to `port`, below `prefix`, with these fields; a connection for each request."""
+
+    def __init__(self, port: int, prefix: str = "", **fields: str) -> None:
+        self.port = port
+        self.prefix = prefix
+        self.fields = {name.replace("_", "-"): value for name, value in fields.items()}
+
+    def ask(self, verb: str, path: str, body: bytes | None = None, **fields: str) -> Answer:
+        """The response, and its body."""
+        sent = self.fields | {name.replace("_", "-"): value for name, value in fields.items()}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(verb, self.prefix + path, body, sent)
+            response = connection.getresponse()
+            return response, response.read()
+
+    def get(self, path: str, **fields: str) -> Any:
+        """What a GET gives."""
+        response, body = self.ask("GET", path, **fields)
+        assert response.status == 200
+        return unpack(body)
+
+    def refused(self, said: Any, **fields: str) -> tuple[int, str]:
+        """Status and reason of what refuses a POST; `said` is packed unless it is bytes."""
+        body = said if isinstance(said, bytes) else pack(said)
+        response, answer = self.ask("POST", "/v1/source", body, **fields)
+        assert response.status != 200
+        assert answer.startswith(f"<html><title>{response.status}: ".encode())
+        return response.status, response.reason
+
+    def post(self, action: str, source_id: str = "", **said: Any) -> Any:
+        """What an action gives; `source_id` names the catalog that it is about."""
+        fields = {"source_id": source_id} if source_id else {}
+        response, body = self.ask("POST", "/v1/source", pack({"action": action, **said}), **fields)
+        assert response.status == 200, response.reason
+        assert response.headers["Content-Type"] == "text/html; charset=UTF-8"
+        return unpack(body)
+
+    def open(self, name: str, **parameters: Any) -> Any:
+        """The answer to opening an entry of the outermost catalog."""
+        return self.post("open", name=name, parameters=parameters)
+
+    def read(self, source: Any, partition: Any = None, **said: Any) -> Any:
+        """The answer to reading what was opened."""
+        asked = {"source_id": source["source_id"], "accepted_formats": ["msgpack"]} | said
+        return unpack(
+            self.ask("POST", "/v1/source", pack({"action": "read", "partition": partition, **asked}))[1]
+        )
+
+    def array(self, source: Any, partition: Any = None) -> Any:
+        """A block as an array."""
+        return as_array(self.read(source, partition)["data"])
+
+
+def as_array(data: bytes) -> Any:
+    """The array of msgpack-numpy's map."""
+    said = msgpack.unpackb(data)
+    assert (said[b"nd"], said[b"kind"]) == (True, b"")
+    return np.frombuffer(said[b"data"], said[b"type"]).reshape(said[b"shape"])
 
 
 @contextmanager
