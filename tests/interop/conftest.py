@@ -48,6 +48,9 @@ REST_UPSTREAMS = {
 RUNS_IN = {"cryosparc5": "fastapi"}
 """The environments of upstreams that have none of their own name."""
 
+LARGE = ("dvidtools", "intake", "tiled")
+"""The environments that take minutes to build: pandas, pyarrow and their like."""
+
 
 @dataclass(slots=True)
 class Upstream:
@@ -89,10 +92,18 @@ def environments() -> ModuleType:
 def python_of(environments: ModuleType) -> Callable[[str], Path]:
     """`python_of(name)`: the interpreter of the environment made from `locks/NAME.txt`.
 
-    The missing environments are built side by side, once.
+    The missing environments are built side by side, once; the large ones only when they are asked for.
     """
-    built = environments.ensure_all()
-    return lambda name: built[name].python
+    built: dict[str, Any] = {}
+
+    def found(name: str) -> Path:
+        if name not in built:
+            small = [one for one in environments.NAMES if one not in LARGE]
+            built.update(environments.ensure_all([name] if name in LARGE else small))
+        python: Path = built[name].python
+        return python
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _VERBS = {"/v1/info": ("GET",), "/v1/source": ("GET", "POST")}
 _SAID_FORMS = re.compile(r'(?:W/)?"[^"]*"|\*')
-_REASON = re.compile(r"[\t\x20-\x7e]+")
+_REASON = re.compile(r"[\t\x20-;=-\x7e\x80-\xff]+")
 
 
 class HangUp(Exception):  # noqa: N818 - a fault that tests ask for
@@ -96,11 +96,11 @@ class _Handler(LabHandler):
         self.wfile.write(answer)
 
     def _refuse(self, status: int, reason: str) -> None:
-        # The original cannot say what a status line cannot hold.
+        # The original says what a status line can hold, as UTF-8, and is careful about HTML.
         reason = reason if _REASON.fullmatch(reason) else "Unknown"
         said = html.escape(f"{status}: {reason}")
         body = f"<html><title>{said}</title><body>{said}</body></html>".encode()
-        self.send_response(status, reason)
+        self.send_response(status, reason.encode().decode("latin-1"))
         self.send_header("Content-Type", "text/html; charset=UTF-8")
         self.send_header("Content-Length", str(len(body)))
         self._end_fields()
