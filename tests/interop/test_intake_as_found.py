@@ -13,7 +13,6 @@ from gateway.demo.catalog.encoding import pack, unpack
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
 NO_DETAIL = (500, "Internal Server Error")
-PICKLE_1 = b"(dp0"
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +96,8 @@ def test_where_data_lie_and_their_secrets_are_listed_though_nobody_may_go_there(
 def test_any_argument_can_be_overridden_and_parameters_are_rendered_as_templates(caller: Any) -> None:
     metadata = caller.get("/v1/source?name=by_sample")["source"]["metadata"]
     assert metadata == {"taken": "{{ day }}"}
-    asked = {"action": "open", "name": "by_sample", "parameters": {"urlpath": "/nothing/{{ 6 * 7 }}.csv"}}
-    assert caller.refused(asked) == (400, "[Errno 2] No such file or directory: '/nothing/42.csv'")
+    asked = {"action": "open", "name": "by_sample", "parameters": {"path": "/nothing/{{ 6 * 7 }}.npy"}}
+    assert caller.refused(asked) == (400, "[Errno 2] No such file or directory: '/nothing/42.npy'")
 
 
 def test_zarr_tells_block_sizes_where_others_tell_lengths_and_answers_empty_past_the_end(
@@ -229,44 +228,29 @@ def test_however_something_is_read_it_is_the_same(client: dict[str, Any]) -> Non
 # --- the demo
 
 
-def shape(outcome: list[Any]) -> Any:
-    """An outcome without what depends on the data: which error, or which kind of value."""
+def shape(outcome: list[Any]) -> str:
+    """An outcome without what depends on the data: the kind of the value, or the error but for its numbers."""
     kind, value = outcome
     if kind == "error":
-        return re.sub(r"'[^']*'|\[[^\]]*\]|\d+", "…", value)
-    return [kind, type(value).__name__, value[0] if isinstance(value, list) and value else None]
+        return re.sub(r"\d+", "N", value)
+    return (
+        value[0] if isinstance(value, list) and value[:1] in (["frame"], ["array"]) else type(value).__name__
+    )
 
 
 def test_the_demo_gives_the_real_client_what_the_real_server_gives(
     client: dict[str, Any], demo: tuple[Any, dict[str, Any]]
 ) -> None:
     _, got = demo
-    alike = {
-        name
-        for name in client
-        if name.startswith(
-            ("runs.", "detectors", "search ", "list", "len", "no such", "dotted", "attributes", "one by")
-        )
-    }
-    # Data differ, and what is found by which word.
-    same_but_for_data = alike - {name for name in alike if name.startswith("search ") and "→" not in name}
-    for name in sorted(same_but_for_data - {"list", "listed by pages", "one by name, none listed"}):
-        assert shape(got[name]) == shape(client[name]), name
-    for name in ("search 粒子", "search without words", "search in a nested catalog"):
-        assert got[name] == client[name]
-    for name in ("frames", "notes"):
-        for call in ("open", "read", "read_partition", "read_partition.none_such", "to_dask"):
-            wanted, had = client[f"{name}.{call}"], got[f"{name}.{call}"]
-            assert had[0] == wanted[0], (name, call)
-            if had[0] == "value":
-                assert had[1][0] == wanted[1][0] or name == "notes", (name, call)
-    for name, outcome in client.items():
-        if name.startswith("by_sample(") and name.endswith(".open"):
-            assert got[name] == outcome or outcome[0] == got[name][0] == "value", name
+    both = client.keys() & got.keys()
+    assert {name: shape(got[name]) for name in both} == {name: shape(client[name]) for name in both}
+    for name in ("runs", "frames", "notes", "detectors/front", "detectors/back", "by_sample"):
+        assert f"{name}.to_dask" in both
+    assert len(both) > 75
 
 
 def test_the_demo_answers_the_real_client_without_a_pickle_and_it_opens_everything_twice(
-    demo: tuple[Any, dict[str, Any]], calls_of: Callable[..., Any]
+    demo: tuple[Any, dict[str, Any]],
 ) -> None:
     lab, got = demo
     failed = {name for name, (kind, _) in got.items() if kind == "error"}

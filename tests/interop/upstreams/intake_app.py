@@ -60,14 +60,14 @@ sources:
     args: {path: "{{ CATALOG_DIR }}/detectors.yaml"}
   by_sample:
     description: Curves of one sample
-    driver: csv
+    driver: numpy
     direct_access: forbid
     metadata: {taken: "{{ day }}"}
     parameters:
       sample: {description: which sample, type: str, default: a, allowed: [a, b, c]}
       run: {description: which run, type: int, default: 1, min: 1, max: 2}
       day: {description: when, type: datetime, default: "2024-05-01", min: "2024-01-01", max: "2024-12-31"}
-    args: {urlpath: "{{ CATALOG_DIR }}/curve_{{ sample }}_{{ run }}.csv"}
+    args: {path: "{{ CATALOG_DIR }}/curve_{{ sample }}_{{ run }}.npy"}
   open_to_all:
     description: May be read from the file itself
     driver: csv
@@ -121,8 +121,7 @@ def write(folder: Path) -> Path:
         np.save(folder / f"{name}.npy", chance.poisson(9, (32, 48)).astype("<i4"))
     for sample in "abc":
         for run in (1, 2):
-            curve = {"q": np.linspace(0.01, 0.5, 25), "intensity": chance.random(25)}
-            pd.DataFrame(curve).to_csv(folder / f"curve_{sample}_{run}.csv", index=False)
+            np.save(folder / f"curve_{sample}_{run}.npy", chance.random((25, 2)))
     folder.joinpath("notes.txt").write_text("beam on at nine\nsample b turned, Zürich\n\nbeam off\n")
     folder.joinpath("settings.json").write_text('{"energy": 12.4, "slits": [1, 2], "user": "zoë"}')
     folder.joinpath("detectors.yaml").write_text(DETECTORS)
