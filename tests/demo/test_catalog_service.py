@@ -109,6 +109,12 @@ def test_nothing_else_is_there(caller: Caller) -> None:
         assert (response.status, body == b"") == (405, verb == "HEAD")
 
 
+def test_there_are_no_tables_without_pyarrow() -> None:
+    script = "import sys; sys.modules['pyarrow'] = None; from gateway.demo.catalog.contents import contents; print(*contents().entries)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == NAMES[1:]
+
+
 # --- opening and reading
 
 

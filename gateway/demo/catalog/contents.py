@@ -27,52 +27,68 @@ Thu 16:00  Sample c is out; picks were checked by Zoë.
 
 def contents() -> Catalog:
     """A new catalog with the same data as every other. Tables are there where pyarrow is."""
-    entries = {
-        "runs": Entry(
-            "Particle picks of one week, a partition for each run",
-            "dataframe",
-            "demo_table",
-            _runs,
-            metadata={"beamline": "7", "unit": "pixel"},
-            args={"urlpath": "/srv/lab/runs/*.parquet"},
-        ),
-        "frames": Entry(
-            "Röntgen frames with powder rings, in blocks along every axis",
-            "ndarray",
-            "demo_blocks",
-            _frames,
-            metadata={"axes": ["frame", "row", "column"], "exposure_s": 0.1},
-            args={"urlpath": "/srv/lab/frames.zarr", "storage_options": {"key": "made-up-secret"}},
-        ),
-        "notes": Entry(
-            "What was written into the lab book", "python", "textfiles", _notes, args={"urlpath": "/srv/lab/notes.txt"}
-        ),
-        "detectors": Entry(
-            "What each detector saw, a catalog of its own", "catalog", "yaml_file_cat", _detectors,
-            args={"path": "/srv/lab/detectors.yaml"},
-        ),
-        "by_sample": _by_sample(),
-        "calibration": Entry(
-            "Angle for each pixel; may be read from where it lies",
-            "ndarray",
-            "demo_calibration",
-            _calibration,
-            direct="allow",
-            args={"urlpath": "/srv/lab/calibration.npy"},
-        ),
-        "raw_files": Entry(
-            "Files as the detector wrote them; must be read from where they lie",
-            "ndarray",
-            "demo_raw",
-            _calibration,
-            direct="force",
-            args={"urlpath": "/srv/lab/raw"},
-        ),
-        "lost": Entry("Its disk has failed", "ndarray", "demo_blocks", _lost),
-    }  # fmt: skip
-    if not HAS_ARROW:
-        del entries["runs"]
+    entries = (_tables() if HAS_ARROW else {}) | _week() | _others()
     return Catalog("demo", entries, {"lab": "demo", "week": 42})
+
+
+def _tables() -> dict[str, Entry]:
+    runs = Entry(
+        "Particle picks of one week, a partition for each run",
+        "dataframe",
+        "demo_table",
+        _runs,
+        metadata={"beamline": "7", "unit": "pixel"},
+        args={"urlpath": "/srv/lab/runs/*.parquet"},
+    )
+    return {"runs": runs}
+
+
+def _week() -> dict[str, Entry]:
+    frames = Entry(
+        "Röntgen frames with powder rings, in blocks along every axis",
+        "ndarray",
+        "demo_blocks",
+        _frames,
+        metadata={"axes": ["frame", "row", "column"], "exposure_s": 0.1},
+        args={"urlpath": "/srv/lab/frames.zarr", "storage_options": {"key": "made-up-secret"}},
+    )
+    notes = Entry(
+        "What was written into the lab book",
+        "python",
+        "textfiles",
+        _notes,
+        args={"urlpath": "/srv/lab/notes.txt"},
+    )
+    detectors = Entry(
+        "What each detector saw, a catalog of its own",
+        "catalog",
+        "yaml_file_cat",
+        _detectors,
+        args={"path": "/srv/lab/detectors.yaml"},
+    )
+    return {"frames": frames, "notes": notes, "detectors": detectors, "by_sample": _by_sample()}
+
+
+def _others() -> dict[str, Entry]:
+    """What may or must be read elsewhere, and what cannot be read."""
+    calibration = Entry(
+        "Angle for each pixel; may be read from where it lies",
+        "ndarray",
+        "demo_calibration",
+        _calibration,
+        direct="allow",
+        args={"urlpath": "/srv/lab/calibration.npy"},
+    )
+    raw_files = Entry(
+        "Files as the detector wrote them; must be read from where they lie",
+        "ndarray",
+        "demo_raw",
+        _calibration,
+        direct="force",
+        args={"urlpath": "/srv/lab/raw"},
+    )
+    lost = Entry("Its disk has failed", "ndarray", "demo_blocks", _lost)
+    return {"calibration": calibration, "raw_files": raw_files, "lost": lost}
 
 
 def rings(

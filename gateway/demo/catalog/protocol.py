@@ -18,6 +18,7 @@ from gateway.demo.catalog.sources import Source
 
 VERSION = "0.7.0"
 ID_FIELD = "source-id"
+MAX_OPENED = 10_000
 SECRET_FIELD = "intake-secret"  # noqa: S105 - the name of the field
 
 
@@ -115,7 +116,7 @@ class Service:
                 found = catalog.search(*words, **named)
             except Exception as error:
                 raise Refusal(400, str(error)) from error
-            self.opened[source_id] = Opened(path, found)
+            self._keep(source_id, Opened(path, found))
         return pack({"source_id": source_id})
 
     def _open(self, fields: Mapping[str, str], request: Mapping[str, Any]) -> bytes:
@@ -145,7 +146,7 @@ class Service:
         except Exception as error:  # the driver's own
             raise Refusal(400, str(error)) from error
         source_id = str(uuid4())
-        self.opened[source_id] = Opened(path, what)
+        self._keep(source_id, Opened(path, what))
         return {**said, "container": entry.container, "source_id": source_id}
 
     def _read(self, request: Mapping[str, Any]) -> bytes:
@@ -167,6 +168,12 @@ class Service:
         return pack(said)
 
     # --- what all of them need
+
+    def _keep(self, source_id: str, opened: Opened) -> None:
+        # The original forgets nothing until it ends; a demo that runs for weeks has to.
+        self.opened[source_id] = opened
+        if len(self.opened) > MAX_OPENED:
+            del self.opened[next(iter(self.opened))]
 
     def _admit(self, fields: Mapping[str, str]) -> None:
         if self.secret and fields.get(SECRET_FIELD, "") != self.secret:
