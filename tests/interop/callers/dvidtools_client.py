@@ -1,65 +1,17 @@
-"""What does dvidtools (0.6) get from a DVID? A line of JSON for each call: its name and its outcome.
+"""What does dvidtools (0.6) get from a DVID? See telling.py for what is printed.
 
 `python dvidtools_client.py http://HOST:PORT NODE [--labels NAME] [--synapses NAME] [--body ID]… [--at X,Y,Z]… [--write]`.
-Without `--write` nothing is changed. An outcome is `["value", …]` with digests in place of data, or `["error", text]`.
-dvidtools looks at annotations of bodies in `NAME_annotations` and at tasks in `NAME_todo`.
+Without `--write` nothing is changed. dvidtools looks at annotations of bodies in `NAME_annotations` and at tasks in `NAME_todo`.
 """
 
 import argparse
-import contextlib
-import hashlib
-import io
-import json
 import warnings
-from collections.abc import Callable
-from typing import Any
 
 import dvid
-import numpy as np
-import pandas as pd
 from dvid import config
+from telling import call
 
 warnings.simplefilter("ignore")
-
-
-def shown(value: Any) -> Any:
-    """A value as two runs of it are compared: exact, and short."""
-    if isinstance(value, pd.DataFrame):
-        kinds = {str(name): str(kind) for name, kind in value.dtypes.items()}
-        return ["frame", kinds, len(value), digest(value.to_json(default_handler=str).encode())]
-    if isinstance(value, np.ndarray):
-        return ["array", str(value.dtype), list(value.shape), digest(np.ascontiguousarray(value).tobytes())]
-    if isinstance(value, bytes):
-        return ["bytes", len(value), digest(value)]
-    if isinstance(value, bool | int | float | str | None):
-        return value
-    if isinstance(value, dict):
-        return {str(key): shown(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown(one) for one in value]
-    return value.item() if isinstance(value, np.generic) else type(value).__name__
-
-
-def digest(data: bytes) -> str:
-    """A short name of the bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def call(name: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """Call, tell the outcome, and give what was got; None for an error. What dvidtools prints is no answer."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            value = function(*args, **named)
-    except Exception as error:
-        told(name, "error", f"{type(error).__name__}: {error}"[:300])
-        return None
-    told(name, "value", shown(value))
-    return value
-
-
-def told(name: str, kind: str, outcome: Any) -> None:
-    """Print one line."""
-    print(json.dumps({"call": name, "outcome": [kind, outcome]}, default=str), flush=True)
 
 
 def repositories(node: str) -> None:

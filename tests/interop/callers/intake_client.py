@@ -1,65 +1,25 @@
-"""What does the real Intake client (0.7.0) get from a catalog server? A line of JSON for each call: its name and its outcome.
+"""What does the real Intake client (0.7.0) get from a catalog server? See telling.py for what is printed.
 
-`python intake_client.py intake://HOST:PORT[/PREFIX] [--secret S] [--field NAME=VALUE]…` walks whatever is there. An
-outcome is `["value", …]` with digests in place of data, or `["error", text]`; two runs against the same data are equal.
+`python intake_client.py intake://HOST:PORT[/PREFIX] [--secret S] [--field NAME=VALUE]…` walks whatever is there.
 """
 
 import argparse
-import hashlib
-import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import dask
 import intake
-import numpy as np
 import pandas as pd
 from intake.auth.secret import SecretClientAuth
+from telling import call, failed, told
 
 # Its default reads bags with processes, and these would start this file again.
 dask.config.set(scheduler="threads")
 warnings.simplefilter("ignore")
 
 NON_LATIN = "粒子"
-
-
-def shown(value: Any) -> Any:
-    """A value as two runs of it are compared: exact, and short."""
-    if isinstance(value, pd.DataFrame):
-        kinds = {str(name): str(kind) for name, kind in value.dtypes.items()}
-        return ["frame", kinds, len(value), digest(value.to_csv().encode())]
-    if isinstance(value, np.ndarray):
-        return ["array", str(value.dtype), list(value.shape), digest(value.tobytes())]
-    if isinstance(value, bool | int | float | str | None):
-        return value
-    if isinstance(value, dict):
-        return {str(key): shown(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown(one) for one in value]
-    return type(value).__name__
-
-
-def digest(data: bytes) -> str:
-    """A short name of the bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def call(name: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """Call, tell the outcome, and give what was got; None for an error."""
-    try:
-        value = function(*args, **named)
-    except Exception as error:
-        told(name, "error", f"{type(error).__name__}: {error}"[:300])
-        return None
-    told(name, "value", shown(value))
-    return value
-
-
-def told(name: str, kind: str, outcome: Any) -> None:
-    """Print one line."""
-    print(json.dumps({"call": name, "outcome": [kind, outcome]}, default=str), flush=True)
 
 
 def walk(prefix: str, catalog: Any) -> None:
@@ -89,9 +49,9 @@ def opened(label: str, catalog: Any, name: str, **parameters: Any) -> Iterator[A
     try:
         source = catalog[name](**parameters) if parameters else catalog[name]
     except Exception as error:
-        told(f"{label}.open", "error", f"{type(error).__name__}: {error}"[:300])
+        failed(f"{label}.open", error)
     else:
-        told(f"{label}.open", "value", [type(source).__name__, source.container])
+        told(f"{label}.open", [type(source).__name__, source.container])
     yield source
     if source is not None and source.container != "catalog":
         source.close()

@@ -1,62 +1,21 @@
-"""What does the real Tiled client get from a server? A line of JSON for each call: its name and its outcome.
+"""What does the real Tiled client get from a server? See telling.py for what is printed.
 
 `python tiled_client.py http://HOST:PORT[/PREFIX]/api/v1 API_KEY` walks whatever is there, reads it and slices it. The last
 line, `links`, is where the answers said that other things are: an origin that is not the caller's shows a client that was
-led elsewhere. An outcome is `["value", …]` with digests in place of data, or `["error", text]`.
+led elsewhere.
 """
 
-import hashlib
-import json
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-import pandas as pd
+from telling import call, digest, told
 from tiled.client import from_uri
 from tiled.queries import FullText, Key
 
 warnings.simplefilter("ignore")
-
-
-def shown(value: Any) -> Any:
-    """A value as two runs of it are compared: exact, and short."""
-    if isinstance(value, pd.DataFrame):
-        kinds = {str(name): str(kind) for name, kind in value.dtypes.items()}
-        return ["frame", kinds, len(value), digest(value.to_csv().encode())]
-    if isinstance(value, np.ndarray):
-        return ["array", str(value.dtype), list(value.shape), digest(np.ascontiguousarray(value).tobytes())]
-    if isinstance(value, bool | int | float | str | None):
-        return value
-    if hasattr(value, "items"):
-        return {str(key): shown(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown(one) for one in value]
-    return type(value).__name__
-
-
-def digest(data: bytes) -> str:
-    """A short name of the bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def call(name: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """Call, tell the outcome, and give what was got; None for an error."""
-    try:
-        value = function(*args, **named)
-    except Exception as error:
-        told(name, "error", f"{type(error).__name__}: {error}"[:300])
-        return None
-    told(name, "value", shown(value))
-    return value
-
-
-def told(name: str, kind: str, outcome: Any) -> None:
-    """Print one line."""
-    print(json.dumps({"call": name, "outcome": [kind, outcome]}, default=str), flush=True)
 
 
 def walk(prefix: str, container: Any, origins: set[str]) -> None:
@@ -68,7 +27,7 @@ def walk(prefix: str, container: Any, origins: set[str]) -> None:
         node = container[name]
         label = f"{prefix}{name}"
         call(f"{label}.metadata", lambda node=node: dict(node.metadata))
-        told(f"{label}.family", "value", node.structure_family)
+        told(f"{label}.family", node.structure_family)
         split = urlsplit(node.uri)
         origins.add(f"{split.scheme}://{split.netloc}{split.path.partition('/metadata/')[0]}")
         if node.structure_family == "container":
@@ -120,7 +79,7 @@ def main() -> None:
     call("search by key", lambda: list(root.search(Key("beamline") == "7")))
     call("path", root["samples", "a"].read)
     call("image as csv", lambda: exported(root["image"], "csv"))
-    told("links", "value", sorted(origins))
+    told("links", sorted(origins))
 
 
 if __name__ == "__main__":
