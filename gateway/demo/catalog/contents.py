@@ -18,9 +18,9 @@ _RADII = {"front": (18.0, 33.0, 47.0), "back": (11.0, 24.0, 40.0)}  # of the rin
 _OPERATORS = np.array(["Ada", "Eve", "Tom", "Zoë"], dtype=object)
 _NOTES = """\
 Mon 08:10  Shutter open, ring at 300 mA.
-Mon 09:40  Sample a mounted; frames 0 to 5 have the beam stop in.
+Mon 09:40  Sample a mounted; it was cooled during frames 0 to 11, the inner rings widen.
 Tue 14:05  Powder rings of sample b are sharp, Röntgen would be pleased.
-Wed 11:30  Detector back was warm for an hour, its rows 40 to 44 are noisy.
+Wed 11:30  Detector back stands farther away, its rings are smaller.
 Thu 16:00  Sample c is out; picks were checked by Zoë.
 """
 
