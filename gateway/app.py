@@ -31,6 +31,7 @@ from gateway.core.switches import Wish
 from gateway.core.vouching import bearer_of, told_of
 from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
+from gateway.dialects.dvid import DvidDialect
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -144,7 +145,7 @@ class Gate:
         self.shelves = self._shelves()
         self.policies = assembly.policies(self.settings)
         self.estate = self._estate(local.id)
-        dialects = _dialects(self._origin)
+        dialects = _dialects(self._origin, self.wall)
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
@@ -649,12 +650,13 @@ def _vouching(settings: Settings) -> list[Terms]:
     ]
 
 
-def _dialects(public: Callable[[], str]) -> Mapping[str, Dialect]:
+def _dialects(public: Callable[[], str], wall: Callable[[], float]) -> Mapping[str, Dialect]:
     """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers."""
     jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
     return {
         "jsonrpc": jsonrpc,
         "openapi": openapi,
+        "dvid": DvidDialect(wall),
         "listed": ListedDialect(jsonrpc, openapi),
         "cave": CaveDialect(openapi, public),
     }

@@ -55,6 +55,8 @@ class Service:
     this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …). `home` is the address of
     the server that they share, and `home_mount` the path at which callers see its root. Several of them may also be reached
     below the same path, `common`: a request is for the one of whose `signs` two neighbouring steps of its path are one.
+    `nodes` are names for versions of its data, each with what it stands for; `drops` are the names of fields (in lower case)
+    of which callers' never reach it.
     `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
     shown its datastack by its own server.
     """
@@ -97,6 +99,8 @@ class Service:
     common: str | None = None
     signs: tuple[tuple[bytes, bytes], ...] = ()
     aliases: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    drops: frozenset[bytes] = frozenset()
     hidden: bool = False
 
     @property
