@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labgate._table import Table
     from labgate._tables import Tables
     from labgate._transfer import download, upload
+    from labgate._volume import Volume
     from labgate._whoami import Whoami, whoami
     from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
 
@@ -48,6 +49,7 @@ __all__ = [
     "Tables",
     "TokenFileWarning",
     "Uploaded",
+    "Volume",
     "Whoami",
     "__version__",
     "batch",
@@ -89,6 +91,7 @@ _HOMES = {
     "Tables": "_tables",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
+    "Volume": "_volume",
     "Whoami": "_whoami",
     "batch": "_batch",
     "command": "",
