@@ -151,7 +151,9 @@ def rejection_of(response: Response, method: str | None, asked: str, *, repeatab
             data = None
     error = data.get("error") if isinstance(data, dict) else None
     if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return error_of(error, response, method)
+        found = error_of(error, response, method)
+        found.retry_after = _wait_of(response) if found.retry_after is None else found.retry_after
+        return found
     status = response.status
     snippet = printable(response.body[: 4 * _LONGEST_SNIPPET].decode("utf-8", "replace"), _LONGEST_SNIPPET)
     return _BY_RAW_STATUS.get(status, RemoteError)(

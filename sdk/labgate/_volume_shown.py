@@ -77,7 +77,7 @@ def middle_of(volume: Volume) -> np.ndarray[Any, Any]:
     start, stop = [], []
     for axis, (first, length) in enumerate(zip(seen.offset, seen.shape, strict=True)):
         side = min(length, _LONGEST_SIDE) if axis in flat else min(length, 1)
-        low = first + (length - side) // 2
+        low = first + length // 2 - side // 2
         start.append(low)
         stop.append(low + side)
     array = seen.read(start, stop, workers=2, timeout=_SECONDS)
@@ -98,8 +98,10 @@ def pixels_of(plane: np.ndarray[Any, Any], *, labels: bool) -> np.ndarray[Any, A
         return np.where((plane == 0)[..., None], np.uint8(0), colours | np.uint8(0x40))
     if plane.dtype == np.uint8:
         return plane
-    values = np.nan_to_num(np.abs(plane) if plane.dtype.kind == "c" else plane.astype(np.float64))
-    low, high = float(values.min()), float(values.max())
+    values = np.abs(plane) if plane.dtype.kind == "c" else plane.astype(np.float64)
+    seen = values[np.isfinite(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     shades: np.ndarray[Any, Any] = ((values - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
     return shades
 

@@ -208,6 +208,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 64  # many connections at once are part of the tests
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

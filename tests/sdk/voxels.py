@@ -179,7 +179,7 @@ def once(*answers: Callable[[Handler], bool]) -> Callable[[Handler], bool]:
 
 
 @contextmanager
-def slow_trace() -> Iterator[Callable[[], int]]:
+def traced() -> Iterator[Callable[[], int]]:
     """Trace memory: the bytes at the highest point over the beginning."""
     import tracemalloc
 
