@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LEAST_PART = 2 * 1024 * 1024
 _MOST_PART = 32 * 1024 * 1024
+_MOST_VOXELS = 256**3  # above that DVID takes one read at a time, from everybody
 
 
 class Volume(Known):
@@ -269,7 +270,7 @@ class Volume(Known):
         from labgate._volume_read import Reading
 
         least = array.nbytes // (2 * max(workers, 1)) if isinstance(workers, int) else 0
-        most = min(max(least, _LEAST_PART), _MOST_PART) // self._dtype.itemsize
+        most = min(min(max(least, _LEAST_PART), _MOST_PART) // self._dtype.itemsize, _MOST_VOXELS)
         params = {"node": self.node, "instance": self.instance, "scale": self._scale or None}
         reading = Reading(session, self._wire("read"), params, timeout=timeout)
         reading.run(box, parts(box, self.block_shape, most), array, workers=workers, progress=progress)
