@@ -66,8 +66,8 @@ class Volume(Known):
 
         Args:
             scale: its number.
-            resolution: instead: how large a voxel may be, for each axis in space or for all of them. It is the coarsest
-                scale whose voxels are not larger; the finest, where all are.
+            resolution: instead: how large a voxel may be, in the volume's units, for each axis in space or for all of
+                them. It is the coarsest scale whose voxels are not larger; the finest, where all are.
 
         Raises:
             ValueError: there is no such scale.
@@ -306,7 +306,8 @@ def wire_of(session: Session, method: Method, what: str) -> str:
     catalog = session.link.catalog
     if isinstance(named, str):
         space = method.name.rpartition(".")[0]
-        for wire in (named, f"{space}.{named}"):
+        inside = f"{space}.{named}" if space else named
+        for wire in (named, inside) if "." in named else (inside, named):
             if catalog.text(wire) is not None:
                 return wire
     raise NotFound(

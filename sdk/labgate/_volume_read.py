@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from urllib.parse import quote
 from labgate._crew import all_of
 from labgate._delivery import Request, malformed, pause_before, unanswered
 from labgate._flow import begin
+from labgate._notices import warn_of_notices
 from labgate._npy import receive
 from labgate._outcome import rejection_of, warn_of_stale
 from labgate._outgoing import Outgoing
@@ -18,6 +18,7 @@ from labgate._pieces import Pieces
 from labgate._progress import Progress
 from labgate._target import with_query
 from labgate._volume_boxes import slices
+from labgate._watched import Watched
 from labgate._wire import MalformedReply, ReplyCut, Response
 from labgate.errors import BadReply, DeadlineExceeded, Error, GateUnreachable, RateLimited
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from labgate._flow import Flow
     from labgate._session import Session
-    from labgate._transport import Pool
     from labgate._volume_boxes import Box
 
 _NPY = "application/x-npy"
@@ -60,7 +60,7 @@ class Reading:
         self._params = params
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._sockets = _Sockets(session.link.pool)
+        self._sockets = Watched(session.link.pool)
         self._gate = str(session.link.address)
         self._told: Response | None = None
 
@@ -101,8 +101,15 @@ class Reading:
             finally:
                 if self._told is not None:
                     self._session.link.note(self._told, started)
-        if self._told is not None and b"cache-status" in self._told.fields:
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say once what the replies said beside the array."""
+        fields = self._told.fields if self._told is not None else {}
+        if self._told is not None and b"cache-status" in fields:
             warn_of_stale(self._told, self._method, self._session.link.warned)
+        if self._told is not None and b"warning" in fields:
+            warn_of_notices(self._told, self._method)
 
     def _persist(self, part: Box, view: np.ndarray[Any, Any], advance: Any) -> None:
         """Fill the view, in as many attempts as it takes."""
@@ -216,63 +223,6 @@ class _Count:
 
     def undo(self) -> None:
         self._advance(-self._count)
-
-
-class _Sockets:
-    """The pool's connections as one reading uses them: all can be ended at once, which tells the gate so, too.
-
-    Attributes:
-        ended: they were.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._used: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self.ended = threading.Event()
-
-    def take(self, sure: float | None) -> socket.socket | None:
-        """As `Pool.take`."""
-        sock = self._pool.take(sure)
-        return None if sock is None else self._watched(sock)
-
-    def connect(self, deadline: float | None) -> socket.socket:
-        """As `Pool.connect`."""
-        return self._watched(self._pool.connect(deadline))
-
-    def give_back(self, flow: Flow) -> None:
-        """Keep a connection whose reply was read to its end, where it serves on."""
-        with self._lock:
-            self._used.discard(flow.sock)
-        if flow.complete and flow.head.reusable() and not flow.reader.buffer and not self.ended.is_set():
-            self._pool.keep(flow.sock)
-        else:
-            flow.sock.close()
-
-    def drop(self, sock: socket.socket) -> None:
-        """Close one."""
-        with self._lock:
-            self._used.discard(sock)
-        sock.close()
-
-    def end(self) -> None:
-        """End them all; whoever reads from one is woken by its end."""
-        self.ended.set()
-        with self._lock:
-            for sock in self._used:
-                try:
-                    # The base class's method: TLS would say its good-bye first, beside the thread that reads.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-                except OSError:
-                    continue
-
-    def _watched(self, sock: socket.socket) -> socket.socket:
-        with self._lock:
-            if not self.ended.is_set():
-                self._used.add(sock)
-                return sock
-        sock.close()
-        raise ConnectionAbortedError("the reading has ended")
 
 
 def _beginning(pieces: Pieces) -> bytes:

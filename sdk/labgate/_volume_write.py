@@ -75,7 +75,7 @@ class Writing:
                 f"the box from {list(box[0])} to {list(box[1])} does not follow the volume's blocks of "
                 f"{list(blocks)}: write the one from {list(outer[0])} to {list(outer[1])}, or say unaligned=True"
             )
-        volume.refresh()
+        volume.refresh()._writer()  # noqa: SLF001 - it may have been locked since
         return [(part, filled) for seam, filled in seams(box, blocks) for part in parts(seam, blocks, most)]
 
     def _mended(self, part: Box, mine: Box) -> np.ndarray[Any, Any]:

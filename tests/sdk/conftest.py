@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         gate = self._noted(b"")
         if not self._admitted():
             return
-        if self.path.startswith("/rpc/") and gate.plain is not None:
+        if "/rpc/" in self.path and gate.plain is not None:
             gate.plain(self)
         elif self.headers.get("If-None-Match") == f'"{gate.version}"':
             self._reply(304, b"", "application/json")

@@ -243,3 +243,6 @@ def test_the_names_of_the_methods_may_leave_out_the_namespace(voxels: Voxels) ->
     vol = lab.dvid.volume("a1", "grayscale")
     assert _volume.wire_of(vol._session, vol._method, "write") == "dvid.write"
     assert _volume.wire_of(vol._session, vol._method, "read") == "dvid.read"
+    voxels.gate.add("write", None)
+    labgate.refresh(lab)
+    assert _volume.wire_of(vol._session, vol._method, "write") == "dvid.write"

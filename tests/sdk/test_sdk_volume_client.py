@@ -231,6 +231,9 @@ def test_the_host_may_be_an_address_with_a_path_and_its_token_or_a_client(
     monkeypatch.delenv("LABGATE_TOKEN")
     host = voxels.gate.url.removeprefix("http://")
     assert VolumeClient(host, "a1", "grayscale", token=TOKEN).metainfo.shape == (1, 80, 64, 48)
+    below = VolumeClient(f"{host}/lab", "a1", "grayscale", token=TOKEN)
+    assert below.retrieve_subvolume((0, 32, 0, 0), (1, 33, 1, 1)).shape == (1, 1, 1, 1)
+    assert voxels.gate.requests[-1][1].startswith("/lab/rpc/dvid.read?")
     lab = labgate.connect(voxels.gate.url, token=TOKEN)
     assert VolumeClient(lab, "a1", "grayscale", service="dvid").volume.node == NODE
     voxels.gate.token = "another"

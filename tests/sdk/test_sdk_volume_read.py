@@ -19,6 +19,7 @@ from labgate.errors import (
     Error,
     GateUnreachable,
     RateLimited,
+    ServiceWarning,
     StaleWarning,
     Unauthenticated,
     Unavailable,
@@ -386,6 +387,26 @@ def test_every_part_carries_the_token_the_options_and_no_more_than_the_box(voxel
     assert (verb, headers["x-run"], headers["cache-control"]) == ("GET", "7", "no-cache")
     assert target.startswith("/rpc/dvid.read?node=")
     assert target.endswith("&start=%5B0%2C0%2C40%5D&stop=%5B1%2C1%2C41%5D&format=npy")
+
+
+def test_a_part_is_asked_for_below_the_gates_path_and_in_the_clients_datastack(voxels: Voxels) -> None:
+    lab = labgate.connect(f"{voxels.gate.url}/lab/gate", datastack="minnie65")
+    lab.dvid.volume("a1", "grayscale")[0, 0, 40]
+    _, target, _, _ = voxels.gate.requests[-1]
+    assert target.startswith("/lab/gate/rpc/dvid.read?")
+    assert "&datastack=minnie65&" in target
+
+
+def test_a_notice_of_the_service_is_a_warning_at_the_line_that_reads(voxels: Voxels) -> None:
+    def noted(asked: Handler) -> bool:
+        body = body_of(voxels.array[16:17])
+        asked.reply(200, body, ("Content-Type", "application/x-npy"), ("Warning", '299 - "moves on Monday"'))
+        return True
+
+    voxels.before = noted
+    with pytest.warns(ServiceWarning, match="moves on Monday") as said:
+        opened(voxels)[0]
+    assert [one.filename for one in said] == [__file__]
 
 
 def test_a_token_that_the_gate_does_not_know_is_unauthenticated(voxels: Voxels) -> None:

@@ -207,6 +207,15 @@ def test_a_node_that_was_locked_meanwhile_is_the_gates_to_refuse(vol, voxels) ->
         vol.write((0, 0, 32), noise(16, 16, 16))
 
 
+def test_a_node_that_was_locked_meanwhile_is_named_before_blocks_are_read_for_an_unaligned_write(
+    vol, voxels
+) -> None:
+    voxels.facts["locked"] = True
+    with pytest.raises(Locked, match=NODE):
+        vol.write((1, 1, 33), noise(1, 1, 1), unaligned=True)
+    assert voxels.reads == voxels.writes == []
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
