@@ -12,7 +12,7 @@ from labgate._delivery import Request, malformed, pause_before, unanswered
 from labgate._flow import begin
 from labgate._notices import warn_of_notices
 from labgate._npy import receive
-from labgate._outcome import rejection_of, warn_of_stale
+from labgate._outcome import plain_rejection_of, warn_of_stale
 from labgate._outgoing import Outgoing
 from labgate._pieces import Pieces
 from labgate._progress import Progress
@@ -179,7 +179,7 @@ class Reading:
             raise BadReply(
                 f"{self._gate} answered {head.status} with a body that is no array", http_status=head.status
             )
-        raise rejection_of(told, self._method, f"GET {self._gate}/rpc/{self._method}", repeatable=True)
+        raise plain_rejection_of(told, self._method, f"GET {self._gate}/rpc/{self._method}")
 
     def _translated(self, error: BaseException, request: Request) -> Error | None:
         if isinstance(error, BadReply):

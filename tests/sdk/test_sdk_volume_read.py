@@ -18,7 +18,10 @@ from labgate.errors import (
     DeadlineExceeded,
     Error,
     GateUnreachable,
+    NotFound,
     RateLimited,
+    RemoteError,
+    RemoteNotFound,
     ServiceWarning,
     StaleWarning,
     Unauthenticated,
@@ -414,6 +417,27 @@ def test_a_token_that_the_gate_does_not_know_is_unauthenticated(voxels: Voxels) 
     voxels.gate.token = "another"
     with pytest.raises(Unauthenticated, match="does not know you"):
         vol[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        (b'{"code":-32601,"message":"none such","data":{"fault":"UnknownMethod"}}', NotFound, "none such"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"enveloped"}}', NotFound, "enveloped"),
+        (b'{"code":7,"message":"the service is unhappy"}', RemoteError, "the service is unhappy"),
+        (b'{"detail":"what a proxy says"}', RemoteNotFound, "was answered 404: .*what a proxy says"),
+        (b"no JSON", RemoteNotFound, "no JSON"),
+    ],
+)
+def test_a_refusal_is_told_from_the_error_in_its_body_or_from_its_status(voxels, body, error, words) -> None:
+    def refused(asked: Handler) -> bool:
+        asked.reply(404, body, ("Content-Type", "application/json"))
+        return True
+
+    voxels.before = refused
+    with pytest.raises(error, match=words) as caught:
+        opened(voxels)[0]
+    assert (caught.value.http_status, caught.value.method) == (404, "dvid.read")
 
 
 def test_a_stale_part_warns_once_at_the_line_that_reads(voxels: Voxels) -> None:

@@ -146,7 +146,7 @@ def npy(array: np.ndarray) -> tuple[bytes, memoryview]:
 def refuse(asked: Handler, status: int, code: int, text: str, fault: str, *fields: tuple[str, str]) -> None:
     """Answer with a fault, as the plain URL does."""
     error = {"code": code, "message": text, "data": {"fault": fault, "request_id": "r-9"}}
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    body = json.dumps(error).encode()
     asked.reply(status, body, ("Content-Type", "application/json"), *fields)
 
 
