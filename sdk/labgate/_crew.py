@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 TYPE_CHECKING = False
@@ -30,38 +31,44 @@ def all_of(work: Callable[[Job], None], jobs: Sequence[Job], workers: int, end: 
         for job in jobs:
             work(job)
         return
-    import threading
-
     waiting = deque(jobs)
     failures: list[BaseException] = []
 
-    def labour() -> None:
-        while not failures:
-            try:
-                job = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                work(job)
-            except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
-                failures.append(error)
-                end()
+    def labour(over: threading.Event) -> None:
+        try:
+            while not failures and (job := _next(waiting)) is not None:
+                try:
+                    work(job)
+                except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+                    failures.append(error)
+                    end()
+        finally:
+            over.set()
 
-    threads = [threading.Thread(target=labour, daemon=True) for _ in range(min(workers, len(jobs)))]
+    # Not `join`: where Ctrl-C interrupts it, Python takes the thread for one that has ended (gh-90882).
+    overs = [threading.Event() for _ in range(min(workers, len(jobs)))]
+    threads = [threading.Thread(target=labour, args=(over,), daemon=True) for over in overs]
     try:
         for thread in threads:
             thread.start()
-        _await(threads)
+        _await(overs)
     except BaseException as error:
         failures.append(error)
         end()
-        _await([thread for thread in threads if thread.ident is not None])
+        _await([over for over, thread in zip(overs, threads, strict=True) if thread.ident is not None])
         raise
     if failures:
         raise failures[0]
 
 
-def _await(threads: Sequence[object]) -> None:
-    for thread in threads:
-        while thread.is_alive():  # type: ignore[attr-defined]
-            thread.join(_GLANCE_SECONDS)  # type: ignore[attr-defined]
+def _next(waiting: deque[Job]) -> Job | None:
+    try:
+        return waiting.popleft()
+    except IndexError:  # another thread took the last one
+        return None
+
+
+def _await(overs: Sequence[threading.Event]) -> None:
+    for over in overs:
+        while not over.wait(_GLANCE_SECONDS):
+            continue
