@@ -130,8 +130,9 @@ class Volume(Known):
         box = self._box(start, stop, box_nm)
         array = self._destination(out, shape_of(box))
         given: dict[str, Any] = {"timeout": timeout}
-        seconds = self._session.options.timeout if given["timeout"] is ... else timeout
-        self._read_into(self._session, box, array, workers, seconds, progress)
+        options = self._session.options
+        options = options if given["timeout"] is ... else options.replaced(given)
+        self._read_into(self._session, box, array, workers, options.timeout, progress)
         return array
 
     def write(

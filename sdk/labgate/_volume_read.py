@@ -122,9 +122,7 @@ class Reading:
                 came.undo()
                 pause = self._pause(error, attempt)
                 if pause is None or self._sockets.ended.wait(pause):
-                    told = self._late(error)
-                    told.add_note(f"It was the part from {list(part[0])} to {list(part[1])} that failed.")
-                    raise told from error.__cause__
+                    raise self._final(error, part) from error.__cause__
             attempt += 1
 
     def _pause(self, error: Error, attempt: int) -> float | None:
@@ -137,15 +135,17 @@ class Reading:
         late = self._deadline is not None and time.monotonic() + pause >= self._deadline
         return None if late else pause
 
-    def _late(self, error: Error) -> Error:
-        """The error, or one of the whole reading's time where that has run out."""
-        if not isinstance(error, DeadlineExceeded) or self._timeout is None or error.http_status is not None:
-            return error
-        return DeadlineExceeded(
-            f"the box did not come within {self._timeout:g} s",
-            method=self._method,
-            hint="Give it longer: timeout=SECONDS.",
-        )
+    def _final(self, error: Error, part: Box) -> Error:
+        """The error, or one of the whole reading's time where that has run out; it names the part."""
+        late = isinstance(error, DeadlineExceeded) and error.http_status is None
+        if late and self._timeout is not None:
+            error = DeadlineExceeded(
+                f"the box did not come within {self._timeout:g} s",
+                method=self._method,
+                hint="Give it longer: timeout=SECONDS.",
+            )
+        error.add_note(f"It was the part from {list(part[0])} to {list(part[1])} that failed.")
+        return error
 
     def _attempt(self, part: Box, view: np.ndarray[Any, Any], advance: Any) -> None:
         left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.001)
@@ -157,10 +157,8 @@ class Reading:
             self._take(flow, view, advance)
         except BaseException as error:
             self._sockets.drop(flow.sock)
-            told = self._translated(error, request)
-            if told is None:
-                raise
-            raise told from error
+            self._raise_translated(error, request)
+            raise
         self._sockets.give_back(flow)
 
     def _take(self, flow: Flow, view: np.ndarray[Any, Any], advance: Any) -> None:
@@ -181,17 +179,16 @@ class Reading:
             )
         raise plain_rejection_of(told, self._method, f"GET {self._gate}/rpc/{self._method}")
 
-    def _translated(self, error: BaseException, request: Request) -> Error | None:
+    def _raise_translated(self, error: BaseException, request: Request) -> None:
+        """Raise what a failure of the connection means; return where it is none."""
         if isinstance(error, BadReply):
-            error.method = error.method or self._method
-            error.service = self._method.partition(".")[0]
+            error.method, error.service = self._method, self._method.partition(".")[0]
         if isinstance(error, TimeoutError):
-            return DeadlineExceeded("", method=self._method)
+            raise DeadlineExceeded("", method=self._method) from error
         if isinstance(error, MalformedReply):
-            return malformed(request, self._gate, str(error))
+            raise malformed(request, self._gate, str(error)) from error
         if isinstance(error, (ReplyCut, OSError)):
-            return unanswered(request, self._gate, getattr(error, "strerror", None) or str(error))
-        return None
+            raise unanswered(request, self._gate, getattr(error, "strerror", None) or str(error)) from error
 
     def _head(self, part: Box) -> bytes:
         link, options = self._session.link, self._session.options

@@ -110,7 +110,7 @@ class Writing:
 def fitted(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """The value as an array of this dtype, where none of it changes by that.
 
-    Arrays are judged by their dtype, Python's own numbers by what they are.
+    Arrays are judged by their dtype, Python's own numbers by what they are; its floats are rounded to those of the volume.
 
     Raises:
         TypeError, ValueError: something of it would change.
@@ -125,7 +125,7 @@ def fitted(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     if not hasattr(value, "dtype") and array.dtype.kind in "biuf":
         with np.errstate(invalid="ignore", over="ignore"):
             made = array.astype(dtype)
-            if bool((made == array).all()):
+            if (array.dtype.kind == "f" and dtype.kind in "fc") or bool((made == array).all()):
                 return made
     raise TypeError(
         f"values of dtype {array.dtype} may change in a volume of {dtype}: convert them with astype() first"

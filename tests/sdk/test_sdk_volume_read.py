@@ -23,6 +23,7 @@ from labgate.errors import (
     RemoteError,
     RemoteNotFound,
     ServiceWarning,
+    SetupError,
     StaleWarning,
     Unauthenticated,
     Unavailable,
@@ -369,6 +370,13 @@ def test_a_read_has_one_deadline_which_it_tells_the_gate(voxels: Voxels) -> None
         opened(voxels).read((0, 0, 40), (1, 1, 41), timeout=0.2)
     forever.set()
     assert 0 < float(voxels.gate.requests[-1][2]["labgate-timeout"]) <= 0.2
+
+
+def test_a_timeout_that_is_none_is_refused_and_none_waits_as_long_as_it_takes(voxels: Voxels) -> None:
+    with pytest.raises(SetupError, match="timeout is a number of seconds above 0"):
+        opened(voxels).read(timeout=-1)
+    assert opened(voxels).read((0, 0, 40), (1, 1, 41), timeout=None).shape == (1, 1, 1)
+    assert "labgate-timeout" not in voxels.gate.requests[-1][2]
 
 
 def test_a_body_that_does_not_come_to_its_end_in_time_is_a_deadline_exceeded(voxels: Voxels) -> None:

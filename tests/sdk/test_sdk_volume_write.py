@@ -244,6 +244,16 @@ def test_values_that_it_would_not_change_are_written(gate: Gate) -> None:
     np.testing.assert_array_equal(voxels.array, [[[7, 7], [7, 7]], [[1, 2], [3, 4.5]]])
 
 
+def test_pythons_own_floats_are_those_of_the_volume(gate: Gate) -> None:
+    voxels = Voxels(gate, np.zeros((2, 2, 2), np.float32))
+    voxels.block = (1, 1, 1)
+    vol = labgate.connect(gate.url).dvid.volume("a1", "grayscale")
+    vol[0] = 0.1
+    vol[1] = float("nan")
+    assert (voxels.array[0] == np.float32(0.1)).all()
+    assert np.isnan(voxels.array[1]).all()
+
+
 def test_an_array_of_other_axes_a_scale_and_a_missing_method_are_refused(vol, voxels) -> None:
     with pytest.raises(ValueError, match="one coordinate for each axis: z, y, x"):
         vol.write((0, 0), noise(16, 16))
