@@ -38,12 +38,14 @@ def receive(
         BadReply: it is another array, none, or of another length.
         MalformedReply, ReplyCut, TimeoutError, OSError: see `Pieces.into`.
     """
+    import numpy as np
+
     head = bytearray(_exactly(pieces, _SHORTEST))
     try:
         end = npy_end(head)
         head += _exactly(pieces, max(end - _SHORTEST, 0))
         header, _ = npy_header(head)
-        found = header["descr"], tuple(header["shape"]), header["fortran_order"]
+        found = np.dtype(header["descr"]).str, tuple(header["shape"]), header["fortran_order"]
     except (ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError) as error:
         raise BadReply("the reply is no numpy file that can be read") from error
     wanted = array.dtype.str, array.shape, False

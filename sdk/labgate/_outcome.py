@@ -9,12 +9,10 @@ from labgate._names import callers_level, printable
 from labgate.errors import (
     BY_CODE,
     BadReply,
-    Conflict,
     DeadlineExceeded,
     Error,
     Forbidden,
     GateError,
-    Locked,
     LoopDetected,
     MethodNotAllowed,
     NotFound,
@@ -59,7 +57,7 @@ _BY_RAW_STATUS: dict[int, type[Error]] = {
     508: LoopDetected,
 }
 # Known by its name, whatever its number is.
-_BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated, "Conflict": Conflict, "Locked": Locked}
+_BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
 _LONGEST_SNIPPET = 300
 _REFUSED_UNREAD = (401, 403, 413, 429, 503)

@@ -12,9 +12,18 @@ The method is marked `result: volume` and names those that read, write and creat
 from __future__ import annotations
 
 from labgate._volume_about import about_of
-from labgate._volume_boxes import Selection, box_of, box_of_lengths, parts, selection, shape_of
+from labgate._volume_boxes import (
+    Selection,
+    box_of,
+    box_of_lengths,
+    parts,
+    selection,
+    shape_of,
+    slices,
+)
+from labgate._volume_found import wire_of
 from labgate._volume_known import Known
-from labgate.errors import Locked, NotFound
+from labgate.errors import Locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +59,8 @@ class Volume(Known):
         resolution, units: the size of a voxel, and in what it is measured.
         dtype: of a voxel, as numpy has it; `type` is the service's own name for the data.
         block_shape: in what parts the service keeps it.
-        locked: its data do not change any more.
+        locked: the version is: what is versioned there does not change any more.
+        channels: how many values a voxel has; where there are several, `c` is one of the axes.
         scale, scales: which resolution this is (0 is the finest), and all of them; see `at`.
     """
 
@@ -169,6 +179,8 @@ class Volume(Known):
         box = box_of(first, [low + length for low, length in zip(first, data.shape, strict=False)], self.axes)
         if shape_of(box) != data.shape:
             raise ValueError(f"the array has {data.ndim} axes, and the volume {self.ndim}")
+        if self._about.placed < self.ndim and (box[0][-1], box[1][-1]) != (0, self.channels):
+            raise ValueError(f"all {self.channels} channels are written at once")
         Writing(self, self._session, wire, box, data).run(
             unaligned=unaligned, workers=workers, progress=progress
         )
@@ -268,12 +280,21 @@ class Volume(Known):
         progress: bool = False,
     ) -> None:
         """Fill an array from a box, by a session that may have options of its own."""
+        import numpy as np
+
         from labgate._volume_read import Reading
 
+        about = self._about
+        if about.placed < self.ndim and shape_of(box)[-1] != about.channels:
+            whole = (*box[0][:-1], 0), (*box[1][:-1], about.channels)
+            room = np.empty(shape_of(whole), self._dtype)
+            self._read_into(session, whole, room, workers, timeout, progress)
+            array[...] = room[slices(box, whole[0])]
+            return
         least = array.nbytes // (2 * max(workers, 1)) if isinstance(workers, int) else 0
         most = min(min(max(least, _LEAST_PART), _MOST_PART) // self._dtype.itemsize, _MOST_VOXELS)
         params = {"node": self.node, "instance": self.instance, "scale": self._scale or None}
-        reading = Reading(session, self._wire("read"), params, timeout=timeout)
+        reading = Reading(session, self._wire("read"), params, placed=about.placed, timeout=timeout)
         reading.run(box, parts(box, self.block_shape, most), array, workers=workers, progress=progress)
 
     def _writer(self) -> str:
@@ -282,7 +303,7 @@ class Volume(Known):
         Raises:
             Locked, ValueError, NotFound: this is not to be written.
         """
-        if self._about.locked:
+        if self._about.locked and self._about.versioned:
             raise Locked(
                 f"the node {self.node} is locked: {self.instance} cannot be written there",
                 method=self._method.name,
@@ -293,29 +314,6 @@ class Volume(Known):
 
     def _wire(self, what: str) -> str:
         return wire_of(self._session, self._method, what)
-
-
-def wire_of(session: Session, method: Method, what: str) -> str:
-    """The wire name of the method that does something with the volumes of a method.
-
-    It may be written without the namespace that both are in.
-
-    Raises:
-        NotFound: there is none.
-    """
-    named = (method.volume or {}).get(what)
-    catalog = session.link.catalog
-    if isinstance(named, str):
-        space = method.name.rpartition(".")[0]
-        inside = f"{space}.{named}" if space else named
-        for wire in (named, inside) if "." in named else (inside, named):
-            if catalog.text(wire) is not None:
-                return wire
-    raise NotFound(
-        f"{method.name} names no method to {what} that the gate has",
-        method=method.name,
-        hint="Ask the lab's engineer whether you may.",
-    )
 
 
 def volume_of(answer: object, session: Session, method: Method) -> Volume:

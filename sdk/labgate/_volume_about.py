@@ -54,6 +54,7 @@ class About:
     Attributes:
         answer: all of it, as the gate sent it.
         scales: every resolution, the finest first.
+        placed: how many coordinates a corner has on the wire: channels that are no axis there are the last one here.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:
@@ -73,10 +74,23 @@ class About:
         blocks = answer.get("block_shape")
         self.block_shape = (1,) * count if blocks is None else _wholes(answer, "block_shape", count, least=1)
         self.channels = answer["channels"] if type(answer.get("channels")) is int else 1
+        if self.channels < 1:
+            raise ValueError("channels is no whole number from 1 on")
         self.locked = answer.get("locked") is True
-        self.versioned = answer.get("versioned") is True
+        self.versioned = answer.get("versioned") is not False
         self.unaligned_writes = answer.get("unaligned_writes") is True
         self.scales = _scales(answer, self.instance, count)
+        self.placed = count
+        if self.channels > 1 and CHANNELS not in self.axes:
+            self._add_channels()
+
+    def _add_channels(self) -> None:
+        count = self.channels
+        self.axes, self.units = (*self.axes, CHANNELS), (*self.units, "")
+        self.block_shape = (*self.block_shape, count)
+        for one in self.scales:
+            one.shape, one.offset = (*one.shape, count), (*one.offset, 0)
+            one.resolution = (*one.resolution, 1.0)
 
 
 def about_of(answer: object, method: str) -> About:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from labgate._metainfo import MetaInfo
 from labgate._method import Method
-from labgate._volume import wire_of
-from labgate._volume_found import method_of, session_at
+from labgate._volume_found import method_of, session_at, wire_of
 from labgate._volume_refused import doing
 from labgate.errors import ErrorResponse, NotFound
 
@@ -138,20 +137,24 @@ class VolumeClient:
         session = session_at(host, token, options)
         method = method_of(session, service)
         create = wire_of(session, method, "create")
-        sent = {
+        sent: dict[str, Any] = {
             "node": uuid,
             "instance": name,
             "dtype": metainfo.dtype.name,
             "axes": [*metainfo.keys[:0:-1]],
             "shape": [*metainfo.shape[:0:-1]],
             "resolution": [*metainfo.resolution[:0:-1]],
-            "units": [*metainfo.units[:0:-1]],
             "channels": metainfo.shape[0],
         }
+        if all(metainfo.units[1:]):
+            sent["units"] = [*metainfo.units[:0:-1]]
+        if any(metainfo.offset):
+            sent["offset"] = [*metainfo.offset[:0:-1]]
         with doing(f"creating the volume {name} in {uuid}"):
             answer = session.call(Method(create, session.link.catalog.text(create)), sent)
             made = VolumeClient.__new__(VolumeClient)
-            made.volume = answer if not isinstance(answer, dict) else session.shaped(answer, method)
+            about = answer if isinstance(answer, dict) else answer.about
+            made.volume = session.shaped(about, method)
             return made
 
     @staticmethod

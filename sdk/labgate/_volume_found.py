@@ -1,10 +1,10 @@
-"""At which gate, and with which of its services, are the volumes that a program means?"""
+"""At which gate, with which of its services and by which methods are the volumes that a program means?"""
 
 from __future__ import annotations
 
 from labgate._method import Method
 from labgate._target import session_of
-from labgate.errors import SetupError
+from labgate.errors import NotFound, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,3 +54,26 @@ def _methods(session: Session, service: str | None) -> list[Method]:
         for leaf in group.leaves
     )
     return [one for one in made if one.volume]
+
+
+def wire_of(session: Session, method: Method, what: str) -> str:
+    """The wire name of the method that does something with the volumes of a method.
+
+    It may be written without the namespace that both are in.
+
+    Raises:
+        NotFound: there is none.
+    """
+    named = (method.volume or {}).get(what)
+    catalog = session.link.catalog
+    if isinstance(named, str):
+        space = method.name.rpartition(".")[0]
+        inside = f"{space}.{named}" if space else named
+        for wire in (named, inside) if "." in named else (inside, named):
+            if catalog.text(wire) is not None:
+                return wire
+    raise NotFound(
+        f"{method.name} names no method to {what} that the gate has",
+        method=method.name,
+        hint="Ask the lab's engineer whether you may.",
+    )

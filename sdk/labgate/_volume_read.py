@@ -46,18 +46,26 @@ class Reading:
     """
 
     def __init__(
-        self, session: Session, method: str, params: Mapping[str, Any], *, timeout: float | None
+        self,
+        session: Session,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        placed: int,
+        timeout: float | None,
     ) -> None:
         """
         Args:
             session: whose it is.
             method: the wire name of the method that reads.
             params: its arguments, but the box.
+            placed: how many coordinates of a corner are sent; the axes behind them come whole.
             timeout: seconds for all of it; None waits for ever.
         """
         self._session = session
         self._method = method
         self._params = params
+        self._placed = placed
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._sockets = Watched(session.link.pool)
@@ -194,8 +202,8 @@ class Reading:
         link, options = self._session.link, self._session.options
         query = {
             **{name: json.dumps(one) if isinstance(one, list) else one for name, one in self._params.items()},
-            "start": _listed(part[0]),
-            "stop": _listed(part[1]),
+            "start": _listed(part[0][: self._placed]),
+            "stop": _listed(part[1][: self._placed]),
             "datastack": link.datastack,
             "format": "npy",
         }

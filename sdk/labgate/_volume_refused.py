@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STATUS: dict[type[Error], int] = {
-    errors.Locked: 423,
     errors.Conflict: 409,
     errors.NotFound: 404,
     errors.InvalidParams: 400,

@@ -96,15 +96,15 @@ class Writing:
 
     def _send(self, part: Box, data: np.ndarray[Any, Any]) -> None:
         volume = self._volume
+        start = [*part[0]][: volume._about.placed]  # noqa: SLF001
         answer = self._session.call(
             self._method,
-            {"node": volume.node, "instance": volume.instance, "start": [*part[0]], "data": data},
+            {"node": volume.node, "instance": volume.instance, "start": start, "data": data},
         )
         written = answer.get("written") if isinstance(answer, dict) else None
-        if written is not None and [*written] != [*data.shape]:
-            raise BadReply(
-                f"{written!r:.100} were written of {[*data.shape]}", method=self._method.name, hint=""
-            )
+        shape = [*data.shape][: len(start)]
+        if written is not None and written != shape:
+            raise BadReply(f"{written!r:.100} were written of {shape}", method=self._method.name, hint="")
 
 
 def fitted(value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

@@ -357,10 +357,13 @@ class Truncated(GateError):
 class Conflict(GateError):
     """What was asked for does not go together with what is there: a name that is taken, a version that is no more."""
 
+    code = -32018
+
 
 class Locked(Conflict):
     """The version is locked: its data do not change any more."""
 
+    code = -32019
     hint = "Write to an open version below it: a locked one is there to be relied on."
 
 
@@ -443,5 +446,7 @@ BY_CODE: dict[int, type[GateError]] = {
         UnknownDatastack,
         NoSuchAddress,
         BadRequest,
+        Conflict,
+        Locked,
     )
 }

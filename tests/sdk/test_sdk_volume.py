@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import labgate
-from labgate import _volume
+from labgate._volume_found import wire_of
 from labgate.cli import main
 from labgate.errors import BadReply, InvalidParams, NotFound
 from tests.sdk.conftest import TOKEN
@@ -217,6 +217,7 @@ def test_the_command_line_shows_a_volume_as_what_the_gate_says_of_it(voxels, cap
         ({"node": 5}, "node is no text"),
         ({"scales": [5]}, r"scales\[0\].scale is no whole number"),
         ({"scales": [{"scale": 1, "instance": "a", "shape": [1]}]}, r"scales\[0\].shape is no list of 3"),
+        ({"channels": 0}, "channels is no whole number from 1 on"),
         ({"dtype": "unheard"}, "a dtype that numpy does not know"),
         ({"dtype": "O"}, "which is no number"),
     ],
@@ -241,8 +242,8 @@ def test_a_volume_whose_reader_the_gate_does_not_show_names_what_is_missing(voxe
 def test_the_names_of_the_methods_may_leave_out_the_namespace(voxels: Voxels) -> None:
     lab = labgate.connect(voxels.gate.url)
     vol = lab.dvid.volume("a1", "grayscale")
-    assert _volume.wire_of(vol._session, vol._method, "write") == "dvid.write"
-    assert _volume.wire_of(vol._session, vol._method, "read") == "dvid.read"
+    assert wire_of(vol._session, vol._method, "write") == "dvid.write"
+    assert wire_of(vol._session, vol._method, "read") == "dvid.read"
     voxels.gate.add("write", None)
     labgate.refresh(lab)
-    assert _volume.wire_of(vol._session, vol._method, "write") == "dvid.write"
+    assert wire_of(vol._session, vol._method, "write") == "dvid.write"

@@ -21,9 +21,9 @@ def client(voxels: Voxels) -> VolumeClient:
     return VolumeClient(voxels.gate.url, "a1b2c3", "grayscale")
 
 
-@pytest.fixture
-def rgba(gate: Gate) -> Voxels:
-    """Four channels, the fastest axis: 16 x 32 x 48 voxels."""
+@pytest.fixture(params=["an axis", "no axis"])
+def rgba(gate: Gate, request: pytest.FixtureRequest) -> Voxels:
+    """Four channels, side by side in 16 x 32 x 48 voxels; they are an axis of the volume, or only of its arrays."""
     values = np.random.default_rng(8).integers(0, 256, (16, 32, 48, 4), np.uint8)
     made = Voxels(gate, values, (0, 0, 0, 0))
     made.block = (16, 16, 16, 4)
@@ -35,6 +35,8 @@ def rgba(gate: Gate) -> Voxels:
         scales=[],
         type="rgba8blk",
     )
+    if request.param == "no axis":
+        made.facts.update(axes=["z", "y", "x"], resolution=[40.0, 4.0, 4.0], units=["nm"] * 3)
     return made
 
 
@@ -65,6 +67,23 @@ def test_some_channels_are_read_and_all_are_written(rgba: Voxels) -> None:
     np.testing.assert_array_equal(rgba.array.transpose(), 255 - whole)
     with pytest.raises(ValueError, match="all 4 channels are written at once"):
         client.modify_subvolume((0, 0, 0, 0), (2, 48, 32, 16), whole[:2])
+
+
+def test_channels_that_are_no_axis_of_the_service_are_the_last_one_of_the_volume(gate: Gate) -> None:
+    values = np.random.default_rng(8).integers(0, 256, (16, 32, 48, 4), np.uint8)
+    rgba = Voxels(gate, values, (0, 0, 0, 0))
+    rgba.block = (16, 16, 16, 4)
+    rgba.facts.update(channels=4, scales=None)
+    vol = labgate.connect(gate.url).dvid.volume("a1", "grayscale")
+    assert (vol.axes, vol.shape, vol.block_shape) == (("z", "y", "x", "c"), (16, 32, 48, 4), (16, 16, 16, 4))
+    np.testing.assert_array_equal(vol[3:5, ..., 1], values[3:5, ..., 1])
+    assert rgba.reads == [([3, 0, 0], [5, 32, 48], 0)]
+    out = np.zeros((16, 32, 48, 2), np.uint8)
+    np.testing.assert_array_equal(vol.read((0, 0, 0, 2), out=out, workers=1), values[..., 2:])
+    vol.write((1, 1, 1, 0), 255 - values[1:9, 1:9, 1:9], unaligned=True)
+    np.testing.assert_array_equal(rgba.array[1:9, 1:9, 1:9], 255 - values[1:9, 1:9, 1:9])
+    with pytest.raises(ValueError, match="all 4 channels are written at once"):
+        vol[..., 0] = 0
 
 
 def test_what_is_written_anywhere_is_read_again(client, voxels) -> None:
@@ -119,7 +138,14 @@ def test_where_vigra_is_installed_a_cutout_is_its_tagged_array(client: VolumeCli
 
 
 def test_a_volume_is_made_from_its_metainfo(voxels: Voxels) -> None:
-    info = MetaInfo((1, 30, 20, 10), np.uint8, "cxyz", resolution=(1, 4, 4, 40), units=("", "nm", "nm", "nm"))
+    info = MetaInfo(
+        (1, 30, 20, 10),
+        np.uint8,
+        "cxyz",
+        resolution=(1, 4, 4, 40),
+        units=("", "nm", "nm", "nm"),
+        offset=(0, 3, 0, -5),
+    )
     made = VolumeClient.create_volume(voxels.gate.url, "a1b2c3", "my_volume", info)
     assert voxels.created == {
         "node": "a1b2c3",
@@ -130,6 +156,7 @@ def test_a_volume_is_made_from_its_metainfo(voxels: Voxels) -> None:
         "resolution": [40.0, 4.0, 4.0],
         "units": ["nm", "nm", "nm"],
         "channels": 1,
+        "offset": [-5, 0, 3],
     }
     assert isinstance(made, VolumeClient)
     assert made.volume.instance == "my_volume"
@@ -172,7 +199,7 @@ def test_a_locked_node_is_an_error_response_that_names_it(client, voxels) -> Non
     client.volume.refresh()
     with pytest.raises(ErrorResponse, match=NODE) as caught:
         client.modify_subvolume((0, 32, 0, 0), (1, 33, 1, 1), np.zeros((1, 1, 1, 1), np.uint8))
-    assert (caught.value.status, caught.value.reason) == (423, "Locked")
+    assert (caught.value.status, caught.value.reason) == (409, "Conflict")
     assert isinstance(caught.value.__cause__, Locked)
     assert voxels.writes == []
 

@@ -193,9 +193,17 @@ def test_a_locked_node_is_named_and_nothing_is_sent(vol, voxels) -> None:
     assert issubclass(Locked, Conflict)
 
 
+def test_what_is_not_versioned_is_written_at_a_locked_node_too(vol, voxels) -> None:
+    voxels.facts.update(locked=True, versioned=False)
+    vol.refresh()
+    voxels.gate.answers["dvid.write"] = lambda params: {"written": [*params["data"].shape]}
+    vol.write((0, 0, 32), noise(16, 16, 16))
+    assert vol.locked
+
+
 def test_a_node_that_was_locked_meanwhile_is_the_gates_to_refuse(vol, voxels) -> None:
     def refused(_: object) -> None:
-        raise ScriptedError(-32018, f"node {NODE} is locked", data={"fault": "Locked"})
+        raise ScriptedError(-32019, f"node {NODE} is locked", data={"fault": "Locked"})
 
     voxels.gate.answers["dvid.write"] = refused
     with pytest.raises(Locked, match=NODE) as caught:

@@ -21,6 +21,8 @@ BLOCK = 16
 class Voxels:
     """One instance, `grayscale`: `array` are its voxels from `offset` on, `coarse` the same at half the resolution.
 
+    An array with one axis more than `axes` has channels in it, which are always read and written whole.
+
     `before` is asked before every read is answered; when it says True, it has answered itself. `reads` and `writes` are
     the boxes that came.
     """
@@ -65,14 +67,15 @@ class Voxels:
             "shape": [*self.coarse.shape],
             "offset": [one // 2 for one in self.offset],
         }
+        count = len(self.facts["axes"])
         return {
             "node": NODE,
             "asked": params["node"],
             "instance": "grayscale",
             "dtype": self.array.dtype.name,
-            "shape": [*self.array.shape],
-            "offset": [*self.offset],
-            "block_shape": [*self.block],
+            "shape": [*self.array.shape][:count],
+            "offset": [*self.offset][:count],
+            "block_shape": [*self.block][:count],
             "resolution": [40.0, 4.0, 4.0],
             "units": ["nanometers"] * 3,
             "channels": 1,
@@ -89,6 +92,7 @@ class Voxels:
         start, stop, scale = json.loads(query["start"]), json.loads(query["stop"]), int(query.get("scale", 0))
         with self.lock:
             self.reads.append((start, stop, scale))
+        start, stop = self.whole(start, 0), self.whole(stop, self.array.shape[-1])
         if self.before(asked):
             return
         array = self.coarse if scale else self.array
@@ -109,7 +113,7 @@ class Voxels:
 
     def write(self, params: dict[str, Any]) -> dict[str, Any]:
         """What `dvid.write` answers; the volume grows as far as is written."""
-        start, data = params["start"], params["data"]
+        start, data = self.whole(params["start"], 0), params["data"]
         stop = [low + size for low, size in zip(start, data.shape, strict=True)]
         if self.facts["locked"] or any(
             one % size for one, size in zip([*start, *stop], self.block * 2, strict=True)
@@ -125,13 +129,17 @@ class Voxels:
                 place = zip(corner, values.shape, first, strict=True)
                 grown[tuple(slice(low - zero, low - zero + size) for low, size, zero in place)] = values
             self.array, self.offset = grown, tuple(first)
-        return {"written": [*data.shape]}
+        return {"written": [*data.shape][: len(params["start"])]}
+
+    def whole(self, corner: list[int], channel: int) -> list[int]:
+        """The corner with that of the channels, where those are no axis."""
+        return [*corner, channel][: self.array.ndim]
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
         """What `dvid.create_volume` answers."""
         self.created = params
         if params["instance"] == "taken":
-            raise ScriptedError(-32050, "there is one already", data={"fault": "Conflict"})
+            raise ScriptedError(-32018, "there is one already", data={"fault": "Conflict"})
         return self.about({**params, "instance": "grayscale"}) | {"instance": params["instance"]}
 
 
