@@ -31,11 +31,11 @@ from gateway.dialects.dvid.geometry import (
 )
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 6
 """Reads that one cutout has under way."""
 _PIECE: Final = 1 << 20
 _SMALL: Final = 1 << 18
-_LARGE_SLAB: Final = 128 << 20
+_LARGE_SLAB: Final = 64 << 20
 """Bytes of a slab from which on no other one is made while it is sent."""
 
 
@@ -162,6 +162,8 @@ class Cutout:
         for index in blocks(slab, self._block):
             verdict = self._errand.parts.judge(self._call(index)) if self._source.kept else None
             if isinstance(verdict, Hit):
+                if slab == box_of_block(index, self._block):
+                    return memoryview(verdict.entry.body)
                 at_hand.append((index, verdict.entry.body))
             elif isinstance(verdict, Miss):
                 missing[index] = verdict
@@ -187,7 +189,7 @@ class Cutout:
         own = [index for index in missing if index not in joined]
         try:
             async with asyncio.TaskGroup() as group:
-                for boxful in regions(own, self._block):
+                for boxful in regions(own, self._block, self._source.voxels.size):
                     group.create_task(self._read(out, slab, boxful, missing))
                 for index, future in joined.items():
                     group.create_task(self._joined(out, slab, index, future, missing))
