@@ -64,13 +64,23 @@ def token_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
     return made
 
 
+def _lab(name: str) -> ModuleType:
+    """A file of lab/, as a module: tests are imported by path, and find nothing beside them."""
+    spec = importlib.util.spec_from_file_location(f"{name}_lab", Path(__file__).parent / "lab" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def cave_lab() -> ModuleType:
     """The module lab/cave.py: a CAVE deployment on threads of this process, and its faults."""
-    file = Path(__file__).parent / "lab" / "cave.py"
-    spec = importlib.util.spec_from_file_location("cave_lab", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["cave_lab"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _lab("cave")
+
+
+@pytest.fixture(scope="session")
+def intake_lab() -> ModuleType:
+    """The module lab/intake.py: a catalog server on a thread of this process, and its faults."""
+    return _lab("intake")

@@ -1,6 +1,8 @@
 """Real third-party programs for the tests: environments that are built once, and upstreams that run in them."""
 
 import importlib.util
+import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -46,6 +48,9 @@ REST_UPSTREAMS = {
 RUNS_IN = {"cryosparc5": "fastapi"}
 """The environments of upstreams that have none of their own name."""
 
+LARGE = ("dvidtools", "intake", "tiled")
+"""The environments that take minutes to build: pandas, pyarrow and their like."""
+
 
 @dataclass(slots=True)
 class Upstream:
@@ -87,10 +92,18 @@ def environments() -> ModuleType:
 def python_of(environments: ModuleType) -> Callable[[str], Path]:
     """`python_of(name)`: the interpreter of the environment made from `locks/NAME.txt`.
 
-    The missing environments are built side by side, once.
+    The missing environments are built side by side, once; the large ones only when they are asked for.
     """
-    built = environments.ensure_all()
-    return lambda name: built[name].python
+    built: dict[str, Any] = {}
+
+    def found(name: str) -> Path:
+        if name not in built:
+            small = [one for one in environments.NAMES if one not in LARGE]
+            built.update(environments.ensure_all([name] if name in LARGE else small))
+        python: Path = built[name].python
+        return python
+
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -108,16 +121,34 @@ def upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstr
 
 
 @pytest.fixture
-def fresh_upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[[str], Upstream]]:
-    """`fresh_upstream(name)`: a server of this test's own, which may be killed."""
+def fresh_upstream(python_of: Callable[[str], Path]) -> Iterator[Callable[..., Upstream]]:
+    """`fresh_upstream(name, *words)`: a server of this test's own, which may be killed; words go to its command line."""
     with ExitStack() as ends:
-        yield lambda name: _start(name, python_of(RUNS_IN.get(name, name)), ends)
+        yield lambda name, *words: _start(name, python_of(RUNS_IN.get(name, name)), ends, *words)
 
 
-def _start(name: str, python: Path, ends: ExitStack) -> Upstream:
+@pytest.fixture(scope="session")
+def calls_of(
+    python_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., dict[str, Any]]:
+    """`calls_of(environment, script, *words)`: what a caller of callers/ that prints a line for each call got, by call."""
+    home = tmp_path_factory.mktemp("home")
+
+    def called(environment: str, script: str, *words: str) -> dict[str, Any]:
+        command = [str(python_of(environment)), "-B", str(HERE / "callers" / script), *words]
+        environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*", "PYTHONUTF8": "1"}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr[-3000:]
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"call"')]
+        return {line["call"]: line["outcome"] for line in lines}
+
+    return called
+
+
+def _start(name: str, python: Path, ends: ExitStack, *words: str) -> Upstream:
     app = HERE / "upstreams" / f"{name.replace('-', '_')}_app.py"
     process = subprocess.Popen(
-        [str(python), "-B", str(app)],
+        [str(python), "-B", str(app), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
