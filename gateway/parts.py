@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.core.call import Call
 from gateway.core.reply import Reply
-from gateway.core.verdict import Hit, Miss, Verdict
+from gateway.core.verdict import Hit, Miss, Stale, Verdict
 
 if TYPE_CHECKING:
     from gateway.relay import Relay
@@ -35,7 +35,10 @@ class RelayParts:
 
     async def obtain(self, call: Call) -> Reply:
         """A part, from memory, a tier, somebody else's trip, or by a trip. Raises faults."""
-        return await self._relay.obtain(call)
+        reply = await self._relay.obtain(call)
+        if isinstance(reply.verdict, Stale):
+            self._relay.refresh(call, reply.verdict)
+        return reply
 
     def keep(self, missing: Miss, body: bytes) -> bool:
         """Store a part that came with others; whether it was."""

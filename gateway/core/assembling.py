@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 from gateway.core.call import Call, Demand
+from gateway.core.faults import Fault
 from gateway.core.method import CacheRule, Method
 from gateway.core.paths import Steps
 from gateway.core.ports import Route
@@ -109,3 +110,11 @@ class Inbound(Protocol):
 
     async def inbound(self, ask: MountAsk, route: Route, parts: Parts) -> Onward | Ready:
         """What becomes of the request. Raises faults."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A dialect whose clients are told of faults in a way of their own, where it looks at their requests."""
+
+    def refused(self, fault: Fault) -> Ready:
+        """The answer that says the fault."""
