@@ -106,13 +106,13 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
     """The header fields, in lower case, in which clients of some service may show the gate's token."""
     return frozenset(
-        field.lower().encode("ascii") for one in entries(settings).values() if (field := _token_field(one))
+        field.lower().encode("ascii") for one in entries(settings).values() if (field := _identity_field(one))
     )
 
 
-def _token_field(one: ServiceSettings) -> str:
-    if one.token_field is not None:
-        return one.token_field
+def _identity_field(one: ServiceSettings) -> str:
+    if one.identity_field is not None:
+        return one.identity_field
     return "intake-secret" if one.dialect == "intake" else ""
 
 
@@ -184,7 +184,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
         bearer=bearer,
         token=None if one.token is None else one.token.get_secret_value(),
-        token_field=_token_field(one),
+        identity_field=_identity_field(one),
         pickle=one.pickle,
         vouches="" if one.vouched_by is None else one.vouched_by.text.rstrip("/"),
     )

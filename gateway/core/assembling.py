@@ -13,11 +13,15 @@ from gateway.core.paths import Steps
 from gateway.core.ports import Route
 from gateway.core.principal import Principal
 from gateway.core.reply import Composed, Fields, Reply
+from gateway.core.service import Service
 from gateway.core.verdict import Hit, Miss, Verdict
 
 
 class Parts(Protocol):
     """Where an assembled reply gets its parts: by hidden calls of the same principal, which were admitted with its own."""
+
+    def permit(self, principal: Principal, service: Service, name: str) -> None:
+        """Refuse the service's method of this name, within the service, if the principal may not call it. Raises Forbidden."""
 
     def judge(self, call: Call) -> Verdict:
         """What memory has for a part, now."""

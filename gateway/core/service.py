@@ -56,7 +56,7 @@ class Service:
     the server that they share, and `home_mount` the path at which callers see its root. Several of them may also be reached
     below the same path, `common`: a request is for the one of whose `signs` two neighbouring steps of its path are one.
     `mount_aliases` are further paths at which callers reach it, which are judged as its mount.
-    `token_field` is a header field in which its clients may show the gate's token; `pickle` lets those who want pickles have
+    `identity_field` is a header field in which its clients may show the gate's token; `pickle` lets those who want pickles have
     them, which the gate never looks into.
     `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
     shown its datastack by its own server.
@@ -102,7 +102,7 @@ class Service:
     aliases: tuple[str, ...] = ()
     hidden: bool = False
     mount_aliases: tuple[str, ...] = ()
-    token_field: str = ""
+    identity_field: str = ""
     pickle: bool = False
 
     @property

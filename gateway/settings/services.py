@@ -105,7 +105,7 @@ def _cors_field(name: str) -> str | None:
     return None if _FIELD_NAME.fullmatch(name) else "is no name of a header field"
 
 
-def _token_field(name: str) -> str | None:
+def _identity_field(name: str) -> str | None:
     if name == "":
         return None
     if not _FIELD_NAME.fullmatch(name) or not name.isascii():
@@ -149,8 +149,10 @@ HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
 PageOrigin = Annotated[str, PlainValidator(_page_origin)]
 CheckedName = Annotated[str, each(_cors_field, "use letters, digits and -"), HIDDEN]
-TokenField = Annotated[
-    str, each(_token_field, "write the name of a field that is the client's own, like intake-secret"), HIDDEN
+IdentityField = Annotated[
+    str,
+    each(_identity_field, "write the name of a field that is the client's own, like intake-secret"),
+    HIDDEN,
 ]
 PortWord = Annotated[str, each(_port_word, "write group:NAME, scope:NAME, or subject:NAME once"), HIDDEN]
 LocalServer = Annotated[str, PlainValidator(_local_server)]
@@ -306,7 +308,7 @@ class Service(Section):
     caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
     of an entry of `identity.introspection`.
 
-    `token_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
+    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
     is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
 
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
@@ -339,7 +341,7 @@ class Service(Section):
     underscores: Flag = False
     keep_host: Flag = False
     http_cache: HttpCache = HttpCache()
-    token_field: TokenField | None = None
+    identity_field: IdentityField | None = None
     pickle: Flag = False
     methods: Mapping[MethodGlob, MethodRule] = Field(default_factory=dict)
 

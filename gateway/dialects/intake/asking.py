@@ -44,8 +44,19 @@ class Asking:
 
     async def listing(self, chain: Chain) -> tuple[Listing, Verdict]:
         """The entries of a catalog. Raises Refusal and faults, like all of these."""
-        found = await self._obtained(Wanted(hidden.LIST, chain))
+        try:
+            found = await self._obtained(Wanted(hidden.LIST, chain))
+        except Refusal as refusal:
+            await self._check_catalog(chain, refusal)
+            raise
         return Listing(found.body), found.verdict
+
+    async def _check_catalog(self, chain: Chain, refusal: Refusal) -> None:
+        """Its service fails in one way at what is no catalog and at what is broken: say which it is."""
+        if refusal.status >= 500 and chain.steps and not chain.is_search:
+            said, _ = await self.opened(chain)
+            if said.get("container") != "catalog":
+                raise Refusal(400, f"{chain.dotted} is no catalog") from refusal
 
     async def entry(self, chain: Chain, name: str) -> tuple[Entry, Verdict]:
         """An entry of a catalog; a dotted name leads into others."""

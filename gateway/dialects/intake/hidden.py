@@ -51,7 +51,10 @@ class Asker(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """What one hidden call asks of the service."""
+    """What one hidden call asks of the service.
+
+    `name` is that of an entry of the catalog, or of the driver with which a caller goes to the data by itself.
+    """
 
     what: str
     chain: Chain
@@ -64,10 +67,10 @@ class Wanted(Struct, frozen=True):
 def call_for(wanted: Wanted, asker: Asker, service: Service) -> Call:
     """The call that brings it."""
     said: dict[str, Any] = {
-        "entry": wanted.chain.named(wanted.name) if wanted.name else wanted.chain.dotted,
+        "entry": wanted.chain.named(wanted.name) if wanted.what == TELL else wanted.chain.dotted,
         "chain": base64.b64encode(wanted.chain.packed).decode(),
     }
-    if wanted.what == TELL:
+    if wanted.what in (TELL, GO):
         said["name"] = wanted.name
     if wanted.what == READ:
         said |= {"partition": wanted.partition, "format": wanted.format, "mark": wanted.mark}

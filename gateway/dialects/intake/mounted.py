@@ -40,6 +40,7 @@ class Mounted:
     def __init__(self, ask: MountAsk, service: Service, parts: Parts, ids: SourceIds) -> None:
         self._ask = ask
         self._service = service
+        self._parts = parts
         self._ids = ids
         self._asking = Asking(Asker(ask.id, ask.principal, ask.deadline, ask.demand), service, parts)
         self._first = {name.lower(): value for name, value in reversed(ask.fields)}
@@ -105,17 +106,18 @@ class Mounted:
             said = request_of(self._ask.body or b"")
         except UnreadableError as problem:
             raise Refusal(400, str(problem)) from problem
-        actions: Mapping[str, Callable[[dict[str, Any]], Awaitable[Ready]]] = {
-            "search": self._search,
-            "open": self._open,
-            "read": self._read,
+        actions: Mapping[str, tuple[str, Callable[[dict[str, Any]], Awaitable[Ready]]]] = {
+            "search": ("search", self._search),
+            "open": ("source", self._open),
+            "read": ("read", self._read),
         }
         action = said.get("action")
         if action is None:
             raise Refusal(400, "action is missing")
-        act = actions.get(action) if isinstance(action, str) else None
-        if act is None:
+        if not isinstance(action, str) or action not in actions:
             raise Refusal(400, f'"{shown(str(action))}" not a valid source action')
+        method, act = actions[action]
+        self._parts.permit(self._ask.principal, self._service, method)
         return await act(said)
 
     async def _search(self, said: dict[str, Any]) -> Ready:

@@ -53,6 +53,8 @@ def _blocks(along: Any, length: Any) -> tuple[int, ...] | None:
 
 def checked(said: Mapping[str, Any], name: str, partition: Any) -> Any:
     """The partition, if the source may have it; None means the whole. Raises Refusal, which says what there is."""
+    if said.get("container") == "catalog":
+        raise Refusal(400, f"{name} is a catalog: open one of its entries")
     parts = count(said)
     if partition is None:
         if parts is not None and parts > 1:

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.demo.catalog.encoding import unpack
+from gateway.demo.catalog.encoding import pack, unpack
 
 CONFIG = """\
 policies:
@@ -70,8 +70,6 @@ class Bench:
 
     async def posted(self, said: Any, source_id: str = "", *, caller: Any = None) -> Any:
         """The response to an action, and its body."""
-        from gateway.demo.catalog.encoding import pack
-
         fields = {"source_id": source_id} if source_id else {}
         body = said if isinstance(said, bytes) else pack(said)
         return await self.ask("POST", "/v1/source", body, caller=caller, **fields)
