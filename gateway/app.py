@@ -31,6 +31,7 @@ from gateway.core.switches import Wish
 from gateway.core.vouching import bearer_of, told_of
 from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
+from gateway.dialects.dvid import DvidDialect
 from gateway.dialects.intake import IntakeDialect
 from gateway.dialects.intake.aliases import with_aliases
 from gateway.dialects.jsonrpc import JsonRpcDialect
@@ -146,7 +147,8 @@ class Gate:
         self.shelves = self._shelves()
         self.policies = assembly.policies(self.settings)
         self.estate = self._estate(local.id)
-        dialects = _dialects(self._origin, assembly.id_secret(self.settings, local.id))
+        secret = assembly.id_secret(self.settings, local.id)
+        dialects = _dialects(self._origin, self.wall, secret)
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
@@ -652,7 +654,7 @@ def _vouching(settings: Settings) -> list[Terms]:
     ]
 
 
-def _dialects(public: Callable[[], str], secret: bytes) -> Mapping[str, Dialect]:
+def _dialects(public: Callable[[], str], wall: Callable[[], float], secret: bytes) -> Mapping[str, Dialect]:
     """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers.
 
     `secret` is known to this gate and its replicas alone.
@@ -661,6 +663,7 @@ def _dialects(public: Callable[[], str], secret: bytes) -> Mapping[str, Dialect]
     return {
         "jsonrpc": jsonrpc,
         "openapi": openapi,
+        "dvid": DvidDialect(wall),
         "intake": IntakeDialect(secret),
         "listed": ListedDialect(jsonrpc, openapi),
         "cave": CaveDialect(openapi, public),

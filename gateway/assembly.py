@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -150,6 +151,10 @@ def shared(service: Service, number: int, workers: int) -> Service:
     return dataclasses.replace(service, concurrency=share(service.concurrency, number, workers))
 
 
+_NOT_FROM_CALLERS: Final[Mapping[str, frozenset[bytes]]] = {"dvid": frozenset((b"x-dvid-internal",))}
+"""Fields by which a service of this dialect would take anybody for one of its own."""
+
+
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
     bearer = one.bearer or ("caller" if one.forward_token else "none")
     return Service(
@@ -181,6 +186,8 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         encoded_slash=one.encoded_slash,
         underscores=one.underscores,
         keep_host=one.keep_host,
+        nodes=one.nodes,
+        drops=_NOT_FROM_CALLERS.get(one.dialect, frozenset()),
         http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
         bearer=bearer,
         token=None if one.token is None else one.token.get_secret_value(),

@@ -81,6 +81,12 @@ def cave_lab() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def dvid_lab() -> ModuleType:
+    """The module lab/dvid.py: a DVID on threads of this process, and its faults."""
+    return _lab("dvid")
+
+
+@pytest.fixture(scope="session")
 def intake_lab() -> ModuleType:
     """The module lab/intake.py: a catalog server on a thread of this process, and its faults."""
     return _lab("intake")

@@ -83,13 +83,15 @@ class Known(Struct, frozen=True):
 class Onward(Struct, frozen=True):
     """The request goes on to the service, with this path below its address and this query.
 
-    `turns` are statuses that callers are told in the place of the service's.
+    `turns` are statuses that callers are told in the place of the service's. `body` is sent in the place of the request's, None =
+    its own.
     """
 
     rest: bytes
     query: bytes
     known: Known | None = None
     turns: tuple[tuple[int, int], ...] = ()
+    body: bytes | None = None
 
 
 class Ready(Struct, frozen=True):
@@ -106,10 +108,10 @@ class Ready(Struct, frozen=True):
 class Inbound(Protocol):
     """A dialect that looks at requests which come through a mount."""
 
-    def takes(self, verb: str, inner: Steps) -> bool:
+    def takes(self, service: Service, verb: str, inner: Steps) -> bool:
         """Whether it wants to look at requests for this path."""
 
-    def reads(self, verb: str, inner: Steps) -> bool:
+    def reads(self, service: Service, verb: str, inner: Steps) -> bool:
         """Whether it has to have their body for it."""
 
     async def inbound(self, ask: MountAsk, route: Route, parts: Parts) -> Onward | Ready:

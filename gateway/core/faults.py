@@ -218,6 +218,22 @@ class Truncated(Fault):
     summary = "The result has more rows than the service gives at once."
 
 
+class Conflict(Fault):
+    """What was asked for does not go together with what is there (RFC 9110 section 15.5.10)."""
+
+    code = -32018
+    plain = 409
+    summary = "It does not go together with what is there."
+
+
+class Locked(Fault):
+    """The version is locked: its data do not change any more."""
+
+    code = -32019
+    plain = 409
+    summary = "The version is locked; its data do not change any more."
+
+
 TABLE: tuple[type[Fault], ...] = (
     ParseFault,
     InvalidRequest,
@@ -241,6 +257,8 @@ TABLE: tuple[type[Fault], ...] = (
     NoSuchAddress,
     BadRequest,
     Truncated,
+    Conflict,
+    Locked,
 )
 """Every fault, in the order of the documentation; `/openrpc.json` publishes it as `components.errors`."""
 

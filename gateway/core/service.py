@@ -58,6 +58,8 @@ class Service:
     `mount_aliases` are further paths at which callers reach it, which are judged as its mount.
     `identity_field` is a header field in which its clients may show the gate's token; `pickle` lets those who want pickles have
     them, which the gate never looks into.
+    `nodes` are names for versions of its data, each with what it stands for; `drops` are the names of fields (in lower case)
+    of which callers' never reach it.
     `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
     shown its datastack by its own server.
     """
@@ -100,6 +102,8 @@ class Service:
     common: str | None = None
     signs: tuple[tuple[bytes, bytes], ...] = ()
     aliases: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    drops: frozenset[bytes] = frozenset()
     hidden: bool = False
     mount_aliases: tuple[str, ...] = ()
     identity_field: str = ""

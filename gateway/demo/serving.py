@@ -81,13 +81,22 @@ def run(module: str, description: str, made: Made, arguments: Sequence[str] | No
 
     `module` is what `python -m` is given. Once it listens the line `ready ADDRESS` is printed.
     """
+    return serve(made, parser(module, description).parse_args(arguments))
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """Reads the arguments that every service has: where to listen, and whether to end with standard input."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when standard input ends, as a child process"
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def serve(made: Made, options: argparse.Namespace) -> int:
+    """Serve with these options, as `run` does; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
     ended = threading.Event()

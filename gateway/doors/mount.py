@@ -351,7 +351,7 @@ class MountDoor:
             rest,
         )
         route = self._relay.routes.get(name)
-        if route is not None and route.inbound is not None and route.inbound.takes(verb, inner):
+        if route is not None and route.inbound is not None and route.inbound.takes(service, verb, inner):
             way.inbound = route.inbound
         site = self._tools.site(service)
         if site is not None:

@@ -5,14 +5,17 @@ The dialect may send it on with another path, say how its answer is stored, or a
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from gateway.core.assembling import Inbound, Known, MountAsk, Onward, Ready, Refusing
 from gateway.core.faults import Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
+from gateway.core.http_fields import without
 from gateway.core.method import Method
 from gateway.core.ports import Route
-from gateway.core.reply import Composed
+from gateway.core.reply import Composed, Fields
 from gateway.core.storing import why_passed
 from gateway.core.verdict import pass_for
 from gateway.doors.mounted import Mounted
@@ -21,13 +24,17 @@ from gateway.http_book import Wanted, root_of
 from gateway.wire.passage import EARLY
 from gateway.wire.written import passed_head
 
+_OF_A_BODY: Final = frozenset((b"content-length", b"content-type", b"transfer-encoding"))
+
 
 class MountedInbound(Mounted):
     """One request below the mount of a service whose dialect looks at requests."""
 
     _known: Known | None = None
     _told_as: tuple[tuple[int, int], ...] = ()
+    _turned: AnswerHead | None = None  # what is told instead of an answer that is kept back
     _reading = False
+    _other_length: int | None = None  # of a body that is sent in the place of the caller's
     _said: bytes | None = None
 
     # --- the body, where the dialect has to have it
@@ -48,7 +55,7 @@ class MountedInbound(Mounted):
             return
         inbound = self._inbound
         small = 0 < self.caller.head.length <= EARLY
-        reads = inbound.reads(way.verb, way.inner)
+        reads = inbound.reads(way.service, way.verb, way.inner)
         if not self.complete and (reads or (self.safe and small)):
             self._reading = True
             self._limit(max(self.received, self.caller.head.length))
@@ -126,6 +133,9 @@ class MountedInbound(Mounted):
             self.way = self._way.leading_to(found.rest)
             self.query = found.query
         self._known, self._told_as = found.known, found.turns
+        if found.body is not None:
+            self.put_early(found.body)
+            self._other_length = len(found.body)
         if found.known is None:
             self._judge(method)
             return
@@ -137,6 +147,19 @@ class MountedInbound(Mounted):
             return
         self.verdict = pass_for(why)
         self.go_or_say_no()
+
+    @property
+    def passed_fields(self) -> Fields:
+        """The fields of the request; its length is that of the body that is sent."""
+        passed = super().passed_fields
+        if self._other_length is None:
+            return passed
+        kept = without(passed, frozenset((b"content-length", b"transfer-encoding")))
+        return (*kept, (b"Content-Length", b"%d" % self._other_length))
+
+    def framing(self) -> bytes:
+        """The line that frames the request's body, where it is not in its fields."""
+        return super().framing() if self._other_length is None else b""
 
     # --- what the dialect knows of the answer
 
@@ -164,10 +187,12 @@ class MountedInbound(Mounted):
         known = self._known
         if known is not None and head.status == 200 and known.fields:
             head = AnswerHead(200, head.reason, (*head.fields, *known.fields), None)
-        turned = dict(self._told_as).get(head.status)
-        if turned is not None:
-            head = AnswerHead(turned, b"", head.fields, None)
-        return super().answer_head(head)
+        written = super().answer_head(head)
+        told = dict(self._told_as).get(head.status)
+        if told is None or written is None:
+            return written
+        self._turned = AnswerHead(told, b"", without(head.fields, _OF_A_BODY), None)
+        return None
 
     def answered(self) -> None:
         """The service's answer is whole; one of another length than it must have is not stored."""
@@ -177,6 +202,9 @@ class MountedInbound(Mounted):
             self._keeping = None
             self.land(shared=False)
         super().answered()
+        if self._turned is not None:
+            self.held = None
+            self.write_whole(self.passed_head(self._turned), b"", self._turned.status)
 
     # --- what the dialect answers
 

@@ -144,6 +144,19 @@ def _http_request(written: str) -> str | None:
     return "has braces that enclose no name" if set("{}") & set(literal) else None
 
 
+def _node_name(written: str) -> str | None:
+    if re.fullmatch(r"[0-9a-f]*", written):
+        return "could be the beginning of a UUID"
+    return None if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", written) else "is no name of a version"
+
+
+def _version(written: str) -> str | None:
+    found = re.fullmatch(r"[0-9a-f]{0,64}(:[^/?#\s]{1,100})?", written)
+    return None if found and written else "is no version"
+
+
+NodeName = Annotated[str, each(_node_name, "use letters, digits, _, . and -, and not only 0-9 and a-f")]
+Version = Annotated[str, each(_version, "write a UUID, the beginning of one, or UUID:branch")]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
@@ -312,10 +325,13 @@ class Service(Section):
     is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
 
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
-    servers at, `https://*.host` for any below a host.
+    servers at, `https://*.host` for any below a host. Of the dialect `dvid`, `nodes` are names for versions, in the place of
+    their UUIDs: a UUID or the beginning of one, or `UUID:branch`.
     """
 
-    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "intake", "listed", "cave"], Word] = "auto"
+    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "intake", "listed", "cave", "dvid"], Word] = (
+        "auto"
+    )
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
     summary: Text | None = None
     rpc_path: RpcPath | None = None
@@ -328,6 +344,7 @@ class Service(Section):
     vouched_by: UpstreamUrl | None = None
     bearer: Annotated[Literal["none", "caller", "linked", "gate"], Word] | None = None
     local_servers: Annotated[tuple[LocalServer, ...], BeforeValidator(several)] = ()
+    nodes: Mapping[NodeName, Version] = Field(default_factory=dict)
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0
     refresh: Timeout = 300.0
@@ -431,6 +448,9 @@ class Service(Section):
         if self.local_servers and self.dialect != "cave":
             fix = "write `dialect: cave`, or remove `local_servers`"
             raise refusal("only the dialect `cave` has local servers", fix, ("local_servers",))
+        if self.nodes and self.dialect != "dvid":
+            fix = "write `dialect: dvid`, or remove `nodes`"
+            raise refusal("only the dialect `dvid` has versions", fix, ("nodes",))
         return self
 
     @model_validator(mode="after")

@@ -78,7 +78,7 @@ class HttpUpstream:
             )
             for url in service.urls
         ]
-        self._own_fields = frozenset(self._replicas[0].replaced)
+        self._own_fields = service.drops.union(self._replicas[0].replaced)
         self._next = 0
 
     @property

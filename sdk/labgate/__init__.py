@@ -14,14 +14,24 @@ if TYPE_CHECKING:
     from labgate._inform import Last, MethodInfo, Methods, last, methods, refresh
     from labgate._link import Changes
     from labgate._linking import Linked, link, links, unlink
+    from labgate._metainfo import MetaInfo
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
     from labgate._status import ServiceStatus, Status, status
     from labgate._table import Table
     from labgate._tables import Tables
     from labgate._transfer import download, upload
+    from labgate._volume import Volume
+    from labgate._volume_client import ErrorResponseException, VolumeClient
     from labgate._whoami import Whoami, whoami
-    from labgate.errors import Error, MapFileWarning, ServiceWarning, StaleWarning, TokenFileWarning
+    from labgate.errors import (
+        Error,
+        ErrorResponse,
+        MapFileWarning,
+        ServiceWarning,
+        StaleWarning,
+        TokenFileWarning,
+    )
 
     __version__: str
 
@@ -30,12 +40,15 @@ __all__ = [
     "Changes",
     "Client",
     "Error",
+    "ErrorResponse",
+    "ErrorResponseException",
     "Explanation",
     "Handle",
     "Headers",
     "Last",
     "Linked",
     "MapFileWarning",
+    "MetaInfo",
     "MethodInfo",
     "Methods",
     "Namespace",
@@ -48,6 +61,8 @@ __all__ = [
     "Tables",
     "TokenFileWarning",
     "Uploaded",
+    "Volume",
+    "VolumeClient",
     "Whoami",
     "__version__",
     "batch",
@@ -71,12 +86,15 @@ _HOMES = {
     "Changes": "_link",
     "Client": "_client",
     "Error": "errors",
+    "ErrorResponse": "errors",
+    "ErrorResponseException": "_volume_client",
     "Explanation": "_explain",
     "Handle": "_batch",
     "Headers": "_response",
     "Last": "_inform",
     "Linked": "_linking",
     "MapFileWarning": "errors",
+    "MetaInfo": "_metainfo",
     "MethodInfo": "_inform",
     "Methods": "_inform",
     "Namespace": "_client",
@@ -89,6 +107,8 @@ _HOMES = {
     "Tables": "_tables",
     "TokenFileWarning": "errors",
     "Uploaded": "_response",
+    "Volume": "_volume",
+    "VolumeClient": "_volume_client",
     "Whoami": "_whoami",
     "batch": "_batch",
     "command": "",

@@ -82,7 +82,7 @@ def from_npy(body: bytes | bytearray) -> np.ndarray[Any, Any]:
         MissingExtra: numpy is not installed.
     """
     try:
-        header, start = _npy_header(body)
+        header, start = npy_header(body)
         descr, backwards, shape = header["descr"], header["fortran_order"] is True, list(header["shape"])
     except (ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError) as error:
         raise BadReply("the reply is no numpy file that can be read") from error
@@ -91,16 +91,31 @@ def from_npy(body: bytes | bytearray) -> np.ndarray[Any, Any]:
     return array.T if backwards else array
 
 
-def _npy_header(body: bytes | bytearray) -> tuple[dict[str, Any], int]:
-    """What stands before the data, and where they begin."""
+def npy_header(body: bytes | bytearray) -> tuple[dict[str, Any], int]:
+    """What stands before a numpy file's data, and where they begin.
+
+    Raises:
+        ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError: it is none.
+    """
     import ast
 
-    version = body[6]
-    start = 8 + _LENGTH_OF_LENGTH[version]
-    end = start + int.from_bytes(body[8:start], "little")
-    if body[:6] != b"\x93NUMPY" or end > _MOST_NPY_HEADER:
+    end = npy_end(body)
+    start = 8 + _LENGTH_OF_LENGTH[body[6]]
+    text = body[start:end].decode("utf-8" if body[6] == 3 else "latin-1")
+    return ast.literal_eval(text.strip()), end
+
+
+def npy_end(start: bytes | bytearray) -> int:
+    """Where a numpy file's data begin, told by its first twelve bytes.
+
+    Raises:
+        ValueError, LookupError: it is none.
+    """
+    first = 8 + _LENGTH_OF_LENGTH[start[6]]
+    end = first + int.from_bytes(start[8:first], "little")
+    if start[:6] != b"\x93NUMPY" or end > _MOST_NPY_HEADER:
         raise ValueError("no numpy file")
-    return ast.literal_eval(body[start:end].decode("utf-8" if version == 3 else "latin-1").strip()), end
+    return end
 
 
 def build(dtype: object, shape: object, data: object) -> np.ndarray[Any, Any]:

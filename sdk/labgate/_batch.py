@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from labgate._codec import decode_json, packed_request
-from labgate._outcome import as_table, error_of, payload_of, refusal_of
+from labgate._outcome import error_of, payload_of, refusal_of
 from labgate.errors import BadReply, BatchNotSent, Error
 
 TYPE_CHECKING = False
@@ -179,7 +179,7 @@ def _send(recorder: Recorder) -> None:
         for _, _, handle in calls:
             handle.settle(error=error)
         raise
-    _settle(calls, payload, response)
+    _settle(recorder, payload, response)
 
 
 def _body(recorder: Recorder) -> tuple[bytes, bool]:
@@ -207,20 +207,20 @@ def _json_entry(at: int, method: Method, text: tuple[bytes, bool] | None) -> byt
     return b'{"jsonrpc":"2.0","id":%d,"method":%b%b}' % (at, name, params)
 
 
-def _settle(calls: list[tuple[Method, Any, Handle]], payload: list[Any], response: Response) -> None:
+def _settle(recorder: Recorder, payload: list[Any], response: Response) -> None:
     """Give each call the answer with its number; answers may stand in any order."""
     answers = {
         answer["id"]: answer
         for answer in payload
         if isinstance(answer, dict) and type(answer.get("id")) is int
     }
-    for at, (method, _, handle) in enumerate(calls):
+    for at, (method, _, handle) in enumerate(recorder.calls):
         answer = answers.get(at, {})
         if answer.get("error") is not None:
             handle.settle(error=error_of(answer["error"], response, method.name))
         elif "result" in answer:
             try:
-                handle.settle(as_table(answer["result"]) if method.table else answer["result"])
+                handle.settle(recorder.session.shaped(answer["result"], method))
             except Error as error:
                 handle.settle(error=error)
         else:

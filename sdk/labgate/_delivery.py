@@ -105,7 +105,7 @@ def persist(
             again, failure = False, _late(request, gate, sent=broken.sent)
         except MalformedReply as broken:
             again, failure = False, malformed(request, gate, str(broken))
-        pause = max(asked, _pause(attempt)) if again else 0.0
+        pause = max(asked, pause_before(attempt)) if again else 0.0
         left = None if deadline is None else deadline - time.monotonic()
         if not again or attempt >= request.retries or (left is not None and pause >= left):
             if failure is not None:
@@ -125,7 +125,7 @@ def headed(request: Request, left: float | None) -> bytes:
     return b"%bLabgate-Timeout: %b\r\n\r\n" % (request.head, seconds)
 
 
-def _pause(attempt: int) -> float:
+def pause_before(attempt: int) -> float:
     """Seconds before the next try: longer each time, and never the same for all who wait."""
     return min(_FIRST_PAUSE * (1 << min(attempt, 10)), _LONGEST_PAUSE) * (0.5 + os.urandom(1)[0] / 512)
 

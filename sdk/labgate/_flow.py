@@ -13,10 +13,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from typing import Protocol
 
     from labgate._delivery import Request
     from labgate._outgoing import Outgoing
-    from labgate._transport import Pool
+
+    class Sockets(Protocol):
+        """Where connections come from: a pool, or what watches over those that it gives."""
+
+        def take(self, sure: float | None) -> socket.socket | None: ...
+
+        def connect(self, deadline: float | None) -> socket.socket: ...
+
 
 _ONE_PIECE = 64 * 1024
 _AT_ONCE = 64 * 1024
@@ -37,7 +45,7 @@ class Flow:
 
 
 def begin(
-    pool: Pool, request: Request, body: Outgoing, gate: str, sent: Callable[[int], object] | None = None
+    pool: Sockets, request: Request, body: Outgoing, gate: str, sent: Callable[[int], object] | None = None
 ) -> Flow:
     """Send a request until the head of its reply is there.
 
@@ -78,7 +86,7 @@ def begin(
 class _Trip:
     """One attempt."""
 
-    def __init__(self, pool: Pool, request: Request, deadline: float | None, body: Outgoing) -> None:
+    def __init__(self, pool: Sockets, request: Request, deadline: float | None, body: Outgoing) -> None:
         self._pool = pool
         self._request = request
         self._deadline = deadline

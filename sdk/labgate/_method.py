@@ -75,6 +75,7 @@ class Method:
         item: it is what `namespace[...]` calls.
         table: its result is a table, which travels best as an Arrow stream.
         tables: what is said of a method whose result are tables (`query`, `of`), None for others.
+        volume: the methods of one whose result is a volume, by what they do (`read`, `write`, `create`); None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -94,6 +95,7 @@ class Method:
         "repeatable",
         "table",
         "tables",
+        "volume",
     )
 
     def __init__(self, name: str, text: bytes | None) -> None:
@@ -117,6 +119,8 @@ class Method:
             isinstance(notes.get(mark), str) for mark in ("query", "of")
         )
         self.tables = notes if marked else None
+        does = notes.get("volume") if notes.get("result") == "volume" else None
+        self.volume = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
         self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"

@@ -149,7 +149,7 @@ def rejection_of(response: Response, method: str | None, asked: str, *, repeatab
             data = None
     error = data.get("error") if isinstance(data, dict) else None
     if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return error_of(error, response, method)
+        return _waiting(error_of(error, response, method), response)
     status = response.status
     snippet = printable(response.body[: 4 * _LONGEST_SNIPPET].decode("utf-8", "replace"), _LONGEST_SNIPPET)
     return _BY_RAW_STATUS.get(status, RemoteError)(
@@ -161,6 +161,24 @@ def rejection_of(response: Response, method: str | None, asked: str, *, repeatab
         maybe_executed=not repeatable and status >= 500 and status not in _REFUSED_UNREAD,
         retry_after=_wait_of(response),
     )
+
+
+def plain_rejection_of(response: Response, method: str, asked: str) -> Error:
+    """The error of a safe method's plain URL: its body is the bare JSON-RPC error, or what a raw reply's is."""
+    try:
+        error = decode_json(response.body)
+    except Error:
+        error = None
+    if isinstance(error, dict) and type(error.get("code")) is int and isinstance(error.get("message"), str):
+        return _waiting(error_of(error, response, method), response)
+    return rejection_of(response, method, asked, repeatable=True)
+
+
+def _waiting(error: Error, response: Response) -> Error:
+    """The error with the time to wait of its reply, where it has none of its own."""
+    if error.retry_after is None:
+        error.retry_after = _wait_of(response)
+    return error
 
 
 def error_of(error: object, response: Response, method: str | None) -> Error:

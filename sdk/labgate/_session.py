@@ -153,6 +153,18 @@ class Session:
 
             warn_of_notices(response, method.name)
         result = result_of(response, method.name, self._gate, repeatable=method.repeatable)
+        return self.shaped(result, method)
+
+    def shaped(self, result: Any, method: Method) -> Any:
+        """A result as what its method is said to answer: a table, a volume, or as it came.
+
+        Raises:
+            Error: it is no such thing.
+        """
+        if method.volume:
+            from labgate._volume import volume_of
+
+            return volume_of(result, self, method)
         return as_table(result) if method.table else result
 
     def send(

@@ -7,10 +7,13 @@
     │   ├── Unauthenticated, Forbidden, RateLimited, DeadlineExceeded, Unavailable
     │   ├── Unreachable          the gate could not reach the service
     │   │   └── GateUnreachable  this program could not reach the gate
+    │   ├── Conflict             it does not go together with what is there
+    │   │   └── Locked           the version is locked: its data do not change
     │   └── UpstreamBroken, TooLarge, Unrepresentable, LoopDetected, NeedsDatastack,
     │       UnsupportedMediaType, MethodNotAllowed, UnknownDatastack, BadRequest, Truncated
     ├── RemoteError              the service answered with an error of its own
     │   └── RemoteNotFound, RemoteInvalidParams   (these are NotFound and InvalidParams, too)
+    ├── ErrorResponse            the same, as programs written for dvidclient know it
     ├── BadReply                 what came back is not an answer of a gate
     └── SetupError, MissingExtra, BatchNotSent    something to put right on this side
 
@@ -27,14 +30,17 @@ __all__ = [
     "BadReply",
     "BadRequest",
     "BatchNotSent",
+    "Conflict",
     "DeadlineExceeded",
     "Error",
+    "ErrorResponse",
     "Forbidden",
     "GateError",
     "GateUnreachable",
     "InternalFault",
     "InvalidParams",
     "InvalidRequest",
+    "Locked",
     "LoopDetected",
     "MapFileWarning",
     "MethodNotAllowed",
@@ -348,6 +354,19 @@ class Truncated(GateError):
         return named if isinstance(named, int) else None
 
 
+class Conflict(GateError):
+    """What was asked for does not go together with what is there: a name that is taken, a version that is no more."""
+
+    code = -32018
+
+
+class Locked(Conflict):
+    """The version is locked: its data do not change any more."""
+
+    code = -32019
+    hint = "Write to an open version below it: a locked one is there to be relied on."
+
+
 class RemoteError(Error):
     """The service answered with an error of its own; `code`, `message` and `data` are as it sent them."""
 
@@ -358,6 +377,28 @@ class RemoteNotFound(RemoteError, NotFound):
 
 class RemoteInvalidParams(RemoteError, InvalidParams):
     """The service itself says that the arguments do not fit."""
+
+
+class ErrorResponse(Error):
+    """A request of a `VolumeClient` was refused; also called `ErrorResponseException`, as dvidclient has it.
+
+    Attributes:
+        action: what was being done, in a few words.
+        status: the HTTP status that says why; of the reply, or what the refusal amounts to.
+        reason: the phrase beside it.
+        body: what the gate or the service said. The error that says it with its class is the `__cause__`.
+    """
+
+    action: str
+    status: int
+    reason: str
+    body: str
+
+    def __init__(
+        self, action: str = "", status: int = 500, reason: str = "", body: str = "", **facts: Any
+    ) -> None:
+        super().__init__(f"{action}: {status} {reason}: {body}", **facts)
+        self.action, self.status, self.reason, self.body = action, status, reason, body
 
 
 class BadReply(Error):
@@ -405,5 +446,7 @@ BY_CODE: dict[int, type[GateError]] = {
         UnknownDatastack,
         NoSuchAddress,
         BadRequest,
+        Conflict,
+        Locked,
     )
 }

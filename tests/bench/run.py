@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|catalog|sdk|clients]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|catalog|sdk|clients|volumes|dvid]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ def main() -> int:
     """Run what is asked for; everything without arguments."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="*", choices=["calls", "mounts", "cache", "catalog", "sdk", "clients", []], default=[]
+        "what",
+        nargs="*",
+        choices=["calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid", []],
+        default=[],
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many is printed")
@@ -25,7 +28,7 @@ def main() -> int:
     unknown = set(args.only).difference(cache_table.ROWS)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
-    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk", "clients"))
+    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid"))
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
@@ -47,6 +50,14 @@ def main() -> int:
         import clients
 
         clients.run(args.runs)
+    if "volumes" in chosen:
+        import volume_reads
+
+        volume_reads.run(args.runs)
+    if "dvid" in chosen:
+        import dvid_cutouts
+
+        dvid_cutouts.run(args.runs)
     if "sdk" in chosen:
         script = Path(__file__).with_name("sdk_budgets.py")
         subprocess.run([sys.executable, str(script)], check=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -82,3 +83,41 @@ def fresh_jobs() -> Iterator[JobsCaller]:
     """A job manager of this test's own."""
     with running_jobs() as caller:
         yield caller
+
+
+class SmallDvid:
+    """A DVID of this test's own: `server` and what is in it (see `Small` in lab/dvid.py)."""
+
+    def __init__(self, server: Any, content: Any) -> None:
+        self.server = server
+        self.content = content
+        self.ask = server.ask
+        self.json = server.json
+
+    def node(self, name: str, path: str) -> str:
+        """The path of a node's data: `root`, `middle`, `open` or `branch`."""
+        return f"/api/node/{getattr(self.content, name).uuid}/{path}"
+
+    def get(self, name: str, path: str) -> bytes:
+        """The body of the 200 at a node's data."""
+        status, _, body = self.ask("GET", self.node(name, path))
+        assert status == 200, body
+        return bytes(body)
+
+    def refused(self, verb: str, path: str, body: bytes | None = None) -> str:
+        """The text of a 400, without the path in brackets that must follow it."""
+        status, fields, said = self.ask(verb, path, body)
+        assert (status, fields["Content-Type"]) == (400, "text/plain; charset=utf-8")
+        assert fields["X-Content-Type-Options"] == "nosniff"
+        ending = f" ({path.partition('?')[0]}).\n"
+        text = said.decode()
+        assert text.endswith(ending)
+        return str(text.removesuffix(ending))
+
+
+@pytest.fixture
+def dvid(dvid_lab: ModuleType) -> Iterator[SmallDvid]:
+    """A small DVID, whose nodes are `root` and `middle`, both locked, and `open` and `branch`."""
+    content = dvid_lab.small()
+    with dvid_lab.running(content.store) as server:
+        yield SmallDvid(server, content)

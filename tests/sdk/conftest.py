@@ -32,7 +32,7 @@ class Gate:
     """What the server answers, and what it has been asked.
 
     `methods` are descriptions by name, `answers` the functions behind them, which get the params; `service` answers
-    what comes below `/files`; `requests` are (verb, target, headers, body) of everything that came.
+    what comes below `/files`, `plain` what comes by a method's plain URL; `requests` are (verb, target, headers, body) of everything that came.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,7 @@ class Gate:
         self.token: str | None = TOKEN
         self.document: bytes | None = None
         self.service: Callable[[Handler], None] | None = None
+        self.plain: Callable[[Handler], None] | None = None
         self.url = ""
 
     def add(self, name: str, answer: Callable[[Any], Any] | Any = None, **described: Any) -> None:
@@ -119,7 +120,9 @@ class Handler(BaseHTTPRequestHandler):
         gate = self._noted(b"")
         if not self._admitted():
             return
-        if self.headers.get("If-None-Match") == f'"{gate.version}"':
+        if "/rpc/" in self.path and gate.plain is not None:
+            gate.plain(self)
+        elif self.headers.get("If-None-Match") == f'"{gate.version}"':
             self._reply(304, b"", "application/json")
         else:
             self._reply(200, gate.openrpc(), "application/json", ETag=f'"{gate.version}"')
@@ -205,6 +208,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 64  # many connections at once are part of the tests
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -394,3 +398,14 @@ def head_of(connection: Any) -> bytes:
     while b"\r\n\r\n" not in data:
         data += _some(connection)
     return data
+
+
+@pytest.fixture
+def voxels(gate: Gate) -> Any:
+    """The gate with a service of volumes, `dvid`: 48 x 64 x 80 voxels of uint8 that begin at (-16, 0, 32)."""
+    import numpy as np
+
+    from tests.sdk.voxels import Voxels
+
+    values = np.random.default_rng(7).integers(0, 256, (48, 64, 80), np.uint8)
+    return Voxels(gate, values, (-16, 0, 32))

@@ -31,6 +31,8 @@ CONTRACT = {
     -32014: "UnknownDatastack",
     -32015: "NoSuchAddress",
     -32016: "BadRequest",
+    -32018: "Conflict",
+    -32019: "Locked",
 }
 ALL = [kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), errors.Error)]
 

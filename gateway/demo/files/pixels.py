@@ -2,9 +2,7 @@
 
 import io
 import math
-import struct
 import tokenize
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy.typing as npt
 
 from gateway.demo.files.errors import InvalidError, NotFoundError
 from gateway.demo.jobs.images import binned
+from gateway.demo.png import png
 
 Picture = npt.NDArray[np.float32]
 
@@ -59,21 +58,7 @@ def thumbnail(picture: Picture) -> bytes:
     small = binned(picture, 1 << (levels(*picture.shape) - 1)).astype(np.float64)
     low, high = small.min(), small.max()
     grey = (small - low) * (255 / (high - low)) if high > low else np.zeros_like(small)
-    return _png(grey.round().astype(np.uint8))
-
-
-def _png(grey: npt.NDArray[np.uint8]) -> bytes:
-    """`grey` of shape (rows, columns) as a PNG file (PNG specification, third edition, 5 and 11)."""
-    rows, columns = grey.shape
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    # Every row is preceded by the number of its filter: 0, none.
-    lines = np.pad(grey, ((0, 0), (1, 0))).tobytes()
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return png(grey.round().astype(np.uint8))
 
 
 def read_npy(data: bytes) -> Picture:

@@ -52,11 +52,11 @@ class IntakeDialect:
         """Carry out a call of a method of the catalog. Raises InvalidParams, and the faults of its parts."""
         return await Calling(call, route.service, parts).reply()
 
-    def takes(self, verb: str, inner: Steps) -> bool:  # noqa: ARG002 - a port
+    def takes(self, service: Service, verb: str, inner: Steps) -> bool:  # noqa: ARG002 - a port
         """Whether a path is one of the protocol's two."""
         return inner in (INFO, SOURCE)
 
-    def reads(self, verb: str, inner: Steps) -> bool:
+    def reads(self, service: Service, verb: str, inner: Steps) -> bool:  # noqa: ARG002 - a port
         """Whether the question stands in the body."""
         return verb == "POST" and inner == SOURCE
 

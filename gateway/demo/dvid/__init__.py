@@ -1,0 +1,1 @@
+"""A small DVID: versioned volumes, labels, key-values and annotations behind DVID's HTTP API, over numpy."""

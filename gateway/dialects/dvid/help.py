@@ -1,0 +1,88 @@
+"""Which calls does a DVID name in its own help? `/api/help`, and `/api/help/TYPE` for each type that it was built with."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from gateway.core.method import Param
+from gateway.core.service import Described
+from gateway.dialects.dvid.methods import bound
+from gateway.dialects.texts import MAX_TEXT, text, unique
+
+_CALL = re.compile(
+    r"^[ \t]*((?:GET|POST|PUT|DELETE|DEL|HEAD)(?:[ \t,|]+(?:GET|POST|PUT|DELETE|DEL|HEAD))*)[ \t]+(?:<api URL>|/api)(/\S.*)$",
+    re.MULTILINE,
+)
+_OPTION = re.compile(r"^[ \t]{2,}([a-z][a-z0-9_]{0,30})[ \t]{2,}(\S.*)$", re.MULTILINE)
+_SLOT = re.compile(r"<([A-Za-z][A-Za-z0-9 _/-]{0,40})>")
+_TAG = re.compile(
+    r"</?(?:html|head|body|pre|p|br|h[1-6]|ul|li|a|b|code|title|div|span|link|meta|script|style)\b[^>]*>",
+    re.IGNORECASE,
+)
+_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
+_NAMED: Final[Mapping[str, str]] = {"uuid": "node", "data name": "instance", "dataname": "instance"}
+_MOST: Final = 500
+_READS: Final = frozenset(("query", "ptquery"))
+"""What is asked by POST and changes nothing."""
+
+
+def plain_text(page: bytes) -> str:
+    """The text of a page of help, which may be HTML."""
+    said = page.decode("utf-8", "replace")
+    if "&lt;" in said or "<pre" in said.lower() or "<html" in said.lower():
+        said = html.unescape(_TAG.sub("", said))
+    return said
+
+
+def calls(page: str, space: str, taken: set[str]) -> Iterator[Described]:
+    """Every call that a page of help names, as methods of a namespace of its own; `taken` are names that there are."""
+    found = list(_CALL.finditer(page))
+    for at, match in enumerate(found[:_MOST]):
+        end = found[at + 1].start() if at + 1 < len(found) else len(page)
+        meaning = page[match.end() : end]
+        for verb in re.split(r"[ \t,|]+", match[1]):
+            if verb != "HEAD":
+                yield _method("DELETE" if verb == "DEL" else verb, match[2], meaning, space, taken)
+
+
+def _method(verb: str, said: str, meaning: str, space: str, taken: set[str]) -> Described:
+    path = said.split(maxsplit=1)[0] if "<" not in said else said
+    path = re.sub(r"\[.*", "", path).partition("?")[0].strip()
+    params: list[Param] = []
+    names: set[str] = set()
+
+    def slot(match: re.Match[str]) -> str:
+        spelled = match[1].strip().lower()
+        name = unique(_NAMED.get(spelled) or _word(spelled), names)
+        params.append(Param(name, True, {"type": "string"}, ""))
+        return f"{{{name}}}"
+
+    bound_to = "/api" + _SLOT.sub(slot, path)
+    words = [_word(step) for step in bound_to.split("/")[2:] if step and "{" not in step and step != "node"]
+    options = []
+    for option in _OPTION.finditer(meaning):
+        if option[1] not in names and "options" in meaning.lower():
+            names.add(option[1])
+            options.append(Param(option[1], False, {}, text(option[2], 300)))
+    body: tuple[Param, ...] = ()
+    if verb in ("POST", "PUT"):
+        body = (Param(unique("body", names), False, {}, "What is sent."),)
+    described = " ".join(meaning.split("\n\n", maxsplit=1)[0].split())
+    return bound(
+        unique(f"{space}.{verb.lower()}_{'_'.join(filter(None, words)) or space}", taken),
+        text(described, 300),
+        verb,
+        bound_to,
+        (*params, *body, *options),
+        body[0].name if body else None,
+        tuple(option.name for option in options),
+        safe=verb == "GET" or any(step in _READS for step in bound_to.split("/")),
+        description=text(meaning, MAX_TEXT),
+    )
+
+
+def _word(said: str) -> str:
+    return _NOT_A_WORD.sub("_", said.lower()).strip("_") or "value"

@@ -1,0 +1,113 @@
+"""How does a volume show itself, in a line and in a notebook?"""
+
+from __future__ import annotations
+
+from labgate._names import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    from labgate._volume import Volume
+
+_LONGEST_SIDE = 384
+_SECONDS = 10.0
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def line_of(volume: Volume) -> str:
+    """The volume in one line."""
+    axes = ", ".join(
+        f"{printable(axis, 10)} {first}:{first + length}"
+        for axis, first, length in zip(volume.axes, volume.offset, volume.shape, strict=True)
+    )
+    at = f" scale={volume.scale}" if volume.scale else ""
+    locked = " locked" if volume.locked else ""
+    return (
+        f"<labgate volume {printable(volume.instance, 80)} of {printable(volume.node, 32)[:8]}: "
+        f"{volume.dtype} ({axes}){at}{locked}>"
+    )
+
+
+def html_of(volume: Volume) -> str:
+    """The volume as a table, with a picture of its middle where that can be had."""
+    from html import escape
+
+    sizes = [f"{size:g} {unit}".strip() for size, unit in zip(volume.resolution, volume.units, strict=True)]
+    state = "locked" if volume.locked else "open"
+    rows: list[tuple[str, Any]] = [
+        ("volume", f"{volume.instance} ({volume.type})" if volume.type else volume.instance),
+        ("node", f"{volume.node} ({state})"),
+        ("dtype", volume.dtype),
+        ("axes", ", ".join(volume.axes)),
+        ("shape", " × ".join(map(str, volume.shape))),
+        ("offset", ", ".join(map(str, volume.offset))),
+        ("voxel", " × ".join(sizes)),
+        ("blocks", " × ".join(map(str, volume.block_shape))),
+        ("scales", f"{volume.scale} of {', '.join(str(one.scale) for one in volume.scales)}"),
+        ("memory", _size(volume.nbytes)),
+    ]
+    lines = "".join(
+        f"<tr><th>{name}</th><td>{escape(printable(str(said), 200))}</td></tr>" for name, said in rows
+    )
+    return f"<table>{lines}</table>{_picture(volume)}"
+
+
+def _picture(volume: Volume) -> str:
+    """The middle plane as an image; nothing where it cannot be had, whatever the reason."""
+    import base64
+
+    try:
+        from labgate._png import png_of
+
+        png = png_of(pixels_of(middle_of(volume), labels="label" in volume.type))
+    except Exception:  # noqa: BLE001 - a notebook's cell shows the volume, and no error of its picture
+        return ""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="the middle plane" src="data:image/png;base64,{data}">'
+
+
+def middle_of(volume: Volume) -> np.ndarray[Any, Any]:
+    """The middle of the plane in the middle: its last two axes in space, of the finest scale that shows all of it."""
+    flat = [axis for axis, name in enumerate(volume.axes) if name != "c"][-2:]
+    fits = (one.scale for one in volume.scales if one.scale >= volume.scale and _shows(one.shape, flat))
+    seen = volume.at(next(fits, volume.scales[-1].scale))
+    start, stop = [], []
+    for axis, (first, length) in enumerate(zip(seen.offset, seen.shape, strict=True)):
+        side = min(length, _LONGEST_SIDE) if axis in flat else min(length, 1)
+        low = first + length // 2 - side // 2
+        start.append(low)
+        stop.append(low + side)
+    array = seen.read(start, stop, workers=2, timeout=_SECONDS)
+    return array.reshape([length for axis, length in enumerate(array.shape) if axis in flat])
+
+
+def _shows(shape: tuple[int, ...], flat: list[int]) -> bool:
+    return all(shape[axis] <= _LONGEST_SIDE for axis in flat)
+
+
+def pixels_of(plane: np.ndarray[Any, Any], *, labels: bool) -> np.ndarray[Any, Any]:
+    """The plane as bytes to look at: values from dark to light, or a colour for each label, black for 0."""
+    import numpy as np
+
+    if labels and plane.dtype.kind in "iu":
+        mixed = plane.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        colours = np.stack([(mixed >> np.uint64(shift)).astype(np.uint8) for shift in (56, 48, 40)], axis=-1)
+        return np.where((plane == 0)[..., None], np.uint8(0), colours | np.uint8(0x40))
+    if plane.dtype == np.uint8:
+        return plane
+    values = np.abs(plane) if plane.dtype.kind == "c" else plane.astype(np.float64)
+    seen = values[np.isfinite(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    shades: np.ndarray[Any, Any] = ((values - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
+    return shades
+
+
+def _size(count: int) -> str:
+    size, unit = float(count), 0
+    while size >= 1024 and unit < len(_SIZES) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_SIZES[unit]}" if unit else f"{count} B"

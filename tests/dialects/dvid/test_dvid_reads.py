@@ -1,0 +1,218 @@
+"""Voxels of versions that never change come from stored blocks, bit by bit; those of open versions come from the service."""
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+
+
+def padded(array, start, stop):
+    """What a box of an array holds, with background outside of it."""
+    out = np.zeros([b - a for a, b in zip(start, stop, strict=True)], array.dtype)
+    low = [max(a, 0) for a in start]
+    high = [min(b, n) for b, n in zip(stop, array.shape, strict=True)]
+    if all(a < b for a, b in zip(low, high, strict=True)):
+        inner = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        out[tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))] = array[inner]
+    return out
+
+
+BOXES = [
+    ([0, 0, 0], [40, 70, 100]),
+    ([3, 5, 7], [4, 6, 8]),
+    ([-5, -70, -130], [50, 80, 140]),
+    ([39, 69, 99], [130, 200, 260]),
+    ([-300, 0, 0], [-200, 10, 10]),
+    ([10, 20, 30], [11, 60, 31]),
+]
+
+
+@pytest.mark.parametrize(("start", "stop"), BOXES)
+async def test_any_box_is_the_same_through_the_gate_twice_and_directly(lab, start, stop):
+    size = "_".join(str(b - a) for a, b in reversed(list(zip(start, stop, strict=True))))
+    path = f"/api/node/{lab.content.root.uuid}/gray/raw/0_1_2/{size}/{'_'.join(map(str, reversed(start)))}"
+    direct = lab.dvid.ask("GET", path)[2]
+    expected = padded(lab.content.gray, start, stop)
+    assert direct == expected.tobytes()
+    for said in ("fwd=miss", "hit"):
+        status, fields, body = await lab.ask("GET", path + "?u=ada&app=tests")
+        assert (status, body) == (200, direct)
+        assert fields["Content-Type"] == "application/octet-stream"
+        assert f"labgate; {said}" in fields["Cache-Status"]
+    array, fields = await lab.npy("prod", "gray", start, stop)
+    assert (array == expected).all()
+    assert "hit" in fields["Cache-Status"]
+
+
+async def test_labels_beyond_53_bits_are_exact_in_every_encoding(lab):
+    box = ([0, 0, 0], [8, 8, 8])
+    array, _ = await lab.npy(lab.content.root.uuid, "labels", *box)
+    assert (array == lab.content.labels[:8, :8, :8]).all()
+    assert array.dtype == np.dtype("<u8")
+    made = (await lab.call("read", node="prod", instance="labels", start=box[0], stop=box[1]))["$ndarray"]
+    assert (made["dtype"], made["shape"]) == ("<u8", [8, 8, 8])
+
+
+async def test_cutouts_that_overlap_share_their_blocks(lab):
+    first = ([0, 0, 0], [40, 70, 64])
+    await lab.npy("prod", "gray", *first)
+    sent = lab.dvid.sent["raw"]
+    await lab.npy("prod", "gray", [0, 0, 32], [40, 70, 100])
+    await lab.ask("GET", f"/api/node/{lab.content.root.uuid}/gray/raw/0_1_2/100_70_40/0_0_0")
+    assert lab.dvid.sent["raw"] == sent
+    assert lab.dvid.requests["raw"] == 1
+
+
+async def test_cutouts_of_the_same_voxels_at_once_read_each_block_once(lab, dvid_lab):
+    held = dvid_lab.Held()
+    with lab.dvid.fault(held, "raw"):
+        asked = [
+            asyncio.create_task(lab.npy("prod", "gray", [0, 0, 0], [40, 70, 60 + at])) for at in range(6)
+        ]
+        await asyncio.to_thread(held.waiting.wait, 10)
+        held.release()
+        arrays = await asyncio.gather(*asked)
+    assert all((array == lab.content.gray[:, :, : 60 + at]).all() for at, (array, _) in enumerate(arrays))
+    assert lab.dvid.requests["raw"] == 1
+
+
+async def test_a_child_has_its_ancestors_voxels_and_each_version_its_own_blocks(lab):
+    array, fields = await lab.npy(lab.content.middle.uuid, "gray", [0, 0, 0], [8, 8, 8])
+    assert (array == lab.content.gray[:8, :8, :8]).all()
+    assert "fwd=miss" in fields["Cache-Status"]
+    _, fields = await lab.npy(lab.content.root.uuid, "gray", [0, 0, 0], [8, 8, 8])
+    assert "fwd=miss" in fields["Cache-Status"], "another version is asked for its own"
+
+
+async def test_nothing_of_an_open_version_is_kept_and_own_writes_are_seen_at_once(lab):
+    node = lab.content.open.uuid
+    box = ([0, 0, 0], [32, 32, 32])
+    before, fields = await lab.npy(node, "gray", *box)
+    assert "fwd=bypass" in fields["Cache-Status"]
+    new = (before + 1).astype(np.uint8)
+    made = {"$ndarray": {"dtype": "|u1", "shape": [32, 32, 32], "base64": base64(new)}}
+    assert await lab.call("write", node=node, instance="gray", start=box[0], data=made, mutate=True) == {
+        "written": [32, 32, 32],
+        "start": [0, 0, 0],
+    }
+    after, _ = await lab.npy(node, "gray", *box)
+    assert (after == new).all()
+    old, _ = await lab.npy("prod", "gray", *box)
+    assert (old == before).all()
+    assert lab.dvid.writes == 1
+
+
+def base64(array):
+    import base64 as b64
+
+    return b64.b64encode(array.tobytes()).decode()
+
+
+async def test_a_version_that_is_locked_through_the_gate_is_kept_from_then_on(lab):
+    node = lab.content.open.uuid
+    await lab.npy(node, "gray", [0, 0, 0], [8, 8, 8])
+    await lab.call("commit", node=node, note="done")
+    assert (await lab.call("node", node=node))["locked"] is True
+    _, fields = await lab.npy(node, "gray", [0, 0, 0], [8, 8, 8])
+    assert "fwd=miss" in fields["Cache-Status"]
+    _, fields = await lab.npy(node, "gray", [0, 0, 0], [8, 8, 8])
+    assert "labgate; hit" in fields["Cache-Status"]
+
+
+async def test_a_branchs_name_leads_to_its_leaf_and_moves_with_it(lab):
+    assert (await lab.call("node", node="newest"))["uuid"] == lab.content.open.uuid
+    await lab.call("commit", node="newest")
+    child = await lab.call("newversion", node="newest", note="next")
+    assert (await lab.call("node", node="newest"))["uuid"] == child["child"]
+    assert (await lab.call("node", node=":master~1"))["uuid"] == lab.content.open.uuid
+    assert (await lab.call("node", node=":side"))["uuid"] == lab.content.branch.uuid
+
+
+# --- faults
+
+
+@pytest.mark.parametrize("fault", ["torn", "short", "surplus", "late"])
+async def test_an_answer_of_another_length_is_an_error_and_nothing_of_it_is_stored(lab, dvid_lab, fault):
+    made = {
+        "torn": dvid_lab.torn(1000),
+        "short": dvid_lab.short(1),
+        "surplus": dvid_lab.surplus(b"more"),
+        "late": dvid_lab.late(1000),
+    }[fault]
+    path = f"/api/node/{lab.content.root.uuid}/gray/raw/0_1_2/100_70_40/0_0_0"
+    with lab.dvid.fault(made, "raw"):
+        error = await lab.error("read", node="prod", instance="gray", start=[0, 0, 0], stop=[40, 70, 100])
+        assert error["data"]["fault"] in ("UpstreamBroken", "UpstreamUnreachable")
+        assert (await lab.ask("GET", path))[0] in (502, 503)
+    status, fields, body = await lab.ask("GET", path)
+    assert (status, body) == (200, lab.content.gray.tobytes())
+    assert "fwd=miss" in fields["Cache-Status"]
+
+
+async def test_a_service_that_is_busy_is_asked_again_within_the_calls_time(lab, dvid_lab):
+    with lab.dvid.fault(dvid_lab.busy(2), "raw"):
+        array, _ = await lab.npy("prod", "gray", [0, 0, 0], [40, 70, 100])
+    assert (array == lab.content.gray).all()
+    assert lab.dvid.requests["raw"] == 3
+
+
+BAD = [
+    ({"stop": [0, 0, 0]}, "is empty"),
+    ({"stop": [-1, 5, 5]}, "is empty"),
+    ({"start": [0, 0]}, "three whole numbers"),
+    ({"start": [0, 0, 0.5]}, "three whole numbers"),
+    ({"start": "here"}, "three whole numbers"),
+    ({"stop": [10**10, 10, 10]}, "farther away"),
+    ({"stop": [5000, 5000, 5000]}, "read it in parts"),
+    ({"node": "ffff"}, "No version is called"),
+    ({"node": ""}, "node is a text"),
+    ({"node": "prod:nobranch"}, "no branch"),
+    ({"instance": "nothing"}, "has no data 'nothing'"),
+    ({"instance": "keys"}, "has no voxels"),
+    ({"scale": -1}, "from 0 on"),
+    ({"scale": 3}, "no scale 3"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD)
+async def test_what_cannot_be_read_is_said_and_nobody_is_asked(lab, change, words):
+    asked = {"node": "prod", "instance": "gray", "start": [0, 0, 0], "stop": [4, 4, 4]} | change
+    error = await lab.error("read", **asked)
+    assert error["data"]["fault"] == "InvalidParams"
+    assert words in error["message"]
+    assert not lab.dvid.requests["raw"]
+
+
+BAD_WRITES = [
+    ({"start": [0, 0, 5]}, "do not begin and end at the borders of blocks of 32"),
+    ({"data": [[[1, 2]]]}, "do not begin and end at the borders"),
+    ({"data": [[[1.5] * 32] * 32] * 32}, "voxels of uint8"),
+    ({"data": [[1]]}, "3 dimensions"),
+    ({"data": "no"}, "voxels of uint8"),
+    ({"data": [[[300] * 32] * 32] * 32}, "voxels of uint8"),
+    ({"instance": "keys"}, "has no voxels"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_WRITES)
+async def test_what_cannot_be_written_is_refused_before_anything_is_sent(lab, change, words):
+    asked = {
+        "node": lab.content.open.uuid,
+        "instance": "gray",
+        "start": [0, 0, 0],
+        "data": [[[1] * 32] * 32] * 32,
+    }
+    error = await lab.error("write", **(asked | change))
+    assert words in error["message"], error
+    assert lab.dvid.writes == 0
+
+
+async def test_a_locked_version_is_not_written_to_and_the_error_names_it(lab):
+    error = await lab.error(
+        "write", node="prod", instance="gray", start=[0, 0, 0], data=[[[1] * 32] * 32] * 32
+    )
+    assert error["data"]["fault"] == "Locked"
+    assert lab.content.root.uuid in error["message"]
+    assert lab.dvid.writes == 0
+    assert json.dumps(error)

@@ -1,0 +1,123 @@
+"""The SDK's volumes before a gate before a DVID, line by line as a notebook has them."""
+
+import asyncio
+import inspect
+
+import numpy as np
+import pytest
+
+import labgate
+from labgate.errors import InvalidParams, Locked
+
+CONFIG = """\
+policies: [{{to: ["group:lab"], allow: ["*", "/**"]}}]
+services:
+  dvid: {{dialect: dvid, url: "{url}", mount: /dvid, nodes: {{prod: "{root}"}}}}
+"""
+
+
+@pytest.fixture
+def used(dvid_lab, gate_of, token_for):
+    """Runs a function with a client in a thread, while the gate runs here."""
+
+    async def made(function, content=None):
+        content = content or dvid_lab.small()
+        with dvid_lab.running(content.store) as server:
+            async with gate_of(CONFIG.format(url=server.url, root=content.root.uuid)) as gate:
+                async with asyncio.timeout(20):
+                    while any(one.down for one in gate.discovery.health().values()):
+                        await asyncio.sleep(0.005)
+                server.forget()
+                url = "http://{}:{}".format(*gate.address)
+                token = token_for("ada", "lab")
+                wanted = len(inspect.signature(function).parameters)
+
+                def run():
+                    given = (labgate.connect(url, token=token), content, server, url, token)
+                    return function(*given[:wanted])
+
+                return await asyncio.to_thread(run)
+
+    return made
+
+
+async def test_a_volume_is_read_like_an_array_and_its_second_reading_asks_nobody(used):
+    def notebook(lab, content, server):
+        vol = lab.dvid.volume("prod", "gray")
+        assert (vol.shape, vol.dtype, vol.axes) == ((40, 70, 100), np.uint8, ("z", "y", "x"))
+        assert vol.locked
+        for _ in range(2):
+            assert (vol[0:40, 0:70, 0:100] == content.gray).all()
+        assert server.requests["raw"] == 1
+        assert (vol[3, 5:20, ::2] == content.gray[3, 5:20, ::2]).all()
+        padded = vol[-4:4, 0:8, 0:8]
+        assert not padded[:4].any()
+        assert (padded[4:] == content.gray[:4, :8, :8]).all()
+        out = np.zeros((40, 70, 100), np.uint8)
+        assert vol.read((0, 0, 0), (40, 70, 100), out=out, workers=8) is out
+        assert (out == content.gray).all()
+        assert "data:image/png" in vol._repr_html_()
+        labels = lab.dvid.volume(content.root.uuid[:8], "labels")
+        assert (labels[0:64, 0:64, 0:128] == content.labels).all()
+
+    await used(notebook)
+
+
+async def test_an_open_version_is_written_to_and_a_locked_one_is_not(used):
+    def notebook(lab, content, server):
+        vol = lab.dvid.volume(content.open.uuid, "gray")
+        new = np.full((32, 64, 64), 7, np.uint8)
+        vol.write((0, 0, 0), new)
+        assert (vol[0:32, 0:64, 0:64] == 7).all()
+        with pytest.raises(InvalidParams, match="borders of blocks"):
+            lab.dvid.write(content.open.uuid, "gray", [0, 0, 1], new)
+        vol.write((1, 1, 1), np.full((3, 3, 3), 9, np.uint8), unaligned=True)
+        assert (vol[1:4, 1:4, 1:4] == 9).all()
+        assert vol[0, 0, 0] == 7
+        writes = server.writes
+        locked = lab.dvid.volume("prod", "gray")
+        with pytest.raises(Locked, match=content.root.uuid):
+            locked[0:32, 0:32, 0:32] = 1
+        assert server.writes == writes
+        assert lab.dvid.commit(content.open.uuid, note="done")
+        child = lab.dvid.newversion(content.open.uuid)["child"]
+        assert (lab.dvid.volume(child, "gray")[1:4, 1:4, 1:4] == 9).all()
+
+    await used(notebook)
+
+
+async def test_new_volumes_grow_with_what_is_written(used):
+    def notebook(lab, content):
+        made = lab.dvid.create_volume(
+            content.open.uuid, "new", "uint16", resolution=[40, 4, 4], units=["nanometers"] * 3
+        )
+        vol = made if isinstance(made, labgate.Volume) else lab.dvid.volume(content.open.uuid, "new")
+        assert vol.resolution == (40.0, 4.0, 4.0)
+        data = np.arange(32**3, dtype=np.uint16).reshape(32, 32, 32)
+        vol.write((-32, 0, 64), data)
+        vol.refresh()
+        assert (vol.shape, vol.offset) == ((32, 32, 32), (-32, 0, 64))
+        assert (vol[-32:0, 0:32, 64:96] == data).all()
+
+    await used(notebook)
+
+
+async def test_the_classic_client_of_dvid_works_through_the_gate(used):
+    def notebook(lab, content, server, url, token):
+        client = labgate.VolumeClient(url, content.root.uuid, "gray", token=token)
+        assert client.metainfo.shape == (1, 100, 70, 40)
+        part = np.asarray(client.retrieve_subvolume((0, 10, 20, 30), (1, 40, 50, 40)))
+        assert (part[0] == content.gray.T[10:40, 20:50, 30:40]).all()
+        with pytest.raises(labgate.ErrorResponse) as caught:
+            client.modify_subvolume((0, 0, 0, 0), (1, 32, 32, 32), np.ones((1, 32, 32, 32), np.uint8))
+        assert caught.value.status == 409
+        assert content.root.uuid in caught.value.body
+        info = labgate.MetaInfo((1, 64, 64, 64), np.uint8, "cxyz")
+        new = labgate.VolumeClient.create_volume(url, content.open.uuid, "classic", info, token=token)
+        cube = np.arange(64**3, dtype=np.uint8).reshape(1, 64, 64, 64)
+        new.modify_subvolume((0, 0, 0, 0), (1, 64, 64, 64), cube)
+        assert (
+            np.asarray(new.retrieve_subvolume((0, 1, 2, 3), (1, 60, 61, 62))) == cube[:, 1:60, 2:61, 3:62]
+        ).all()
+
+    await used(notebook)
