@@ -22,7 +22,7 @@ from gateway.demo.children import Child, ChildError, Interrupted
 HOST = "127.0.0.1"
 PORT = 8700
 OPERATOR_PORT = 8701
-LAB = ("jobs", "files", "command", "cave")
+LAB = ("jobs", "files", "command", "cave", "catalog")
 """The services of the lab, as modules of `gateway.demo`."""
 
 _TRIES = 100
@@ -38,6 +38,7 @@ labgate is up.
   files     {files} (the image files, without the gate)
   command   {command} (a CryoSPARC, without the gate; its licence is the gate's)
   cave      {cave} (a CAVE deployment, without the gate; its tokens are the gate's)
+  catalog   {catalog} (a catalog server of Intake's protocol, without the gate)
   logs      {logs}
 
 Paste this into Python:
@@ -49,6 +50,7 @@ print(lab.jobs.wait_job("P1", job), lab.jobs.get_job_result("P1", job)["total"],
 print(lab.files.get_image("I1")["title"], len(lab.files.get_thumbnail("I1")), "bytes of PNG")  # REST
 print(lab.cryosparc.get_project("P3")["title"])  # CryoSPARC
 print(lab(datastack="minnie_demo").chunkedgraph.get_root_id(72057594037927937))  # CAVE
+print(lab.data.source("frames")["shape"])  # Intake
 
 Or this into a shell:
 

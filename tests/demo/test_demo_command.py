@@ -115,12 +115,13 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_the_printed_snippet_works_when_pasted(demo: Demo, tmp_path: Path) -> None:
-    assert demo.snippet().count("\n") == 7
+    assert demo.snippet().count("\n") == 8
     environ = os.environ | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", demo.snippet()], capture_output=True, text=True, env=environ)
     # The six micrographs that the job manager starts with hold 8, 9, … 13 particles.
     assert re.fullmatch(
-        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\nProject P3\n504403158265495553\n", done.stdout
+        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\nProject P3\n504403158265495553\n\[12, 96, 128\]\n",
+        done.stdout,
     )
     assert done.stderr == ""
 
@@ -182,8 +183,9 @@ def test_no_process_outlives_a_demo_that_was_killed(demo: Demo) -> None:
         "gateway.demo.files",
         "gateway.demo.command",
         "gateway.demo.cave",
+        "gateway.demo.catalog",
     ],
-    ids=["gate", "jobs", "files", "command", "cave"],
+    ids=["gate", "jobs", "files", "command", "cave", "catalog"],
 )
 def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: Demo) -> None:
     (victim,) = (
@@ -192,7 +194,7 @@ def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: De
     os.kill(victim, signal.SIGKILL)
     _, error = demo.process.communicate(timeout=SECONDS)
     assert demo.process.returncode == 1
-    assert re.search(r"labgated demo: (gate|jobs|files|command|cave) ended with status -9", error)
+    assert re.search(r"labgated demo: (gate|jobs|files|command|cave|catalog) ended with status -9", error)
     assert not marked(demo.mark)
 
 
@@ -201,14 +203,15 @@ def test_a_state_folder_is_kept_with_settings_that_can_be_read(tmp_path: Path) -
     running = start(tmp_path, "--port", "0", "--operator-port", "0", "--state-dir", str(folder))
     with running.process:
         assert running.end(signal.SIGTERM) == 0
-    environ = {f"LABGATE_DEMO_{name}": "http://127.0.0.1:1" for name in ("JOBS", "FILES", "COMMAND", "CAVE")}
+    names = ("JOBS", "FILES", "COMMAND", "CAVE", "CATALOG")
+    environ = {f"LABGATE_DEMO_{name}": "http://127.0.0.1:1" for name in names}
     own = {
         "LABGATE_DEMO_LICENSE": "x",
         "LABGATE_DEMO_CAVE_TOKEN": "y",
         "LABGATE_STATE_DIR": str(folder / "gate"),
     }
     settings = load(folder / "labgate.yaml", environ | own)
-    assert sorted(settings.services) == ["cave", "cryosparc", "files", "jobs"]
+    assert sorted(settings.services) == ["cave", "cryosparc", "data", "files", "jobs"]
     assert folder.stat().st_mode & 0o077 == 0
 
 
