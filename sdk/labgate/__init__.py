@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labgate._metainfo import MetaInfo
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
+    from labgate._source import Source
     from labgate._status import ServiceStatus, Status, status
     from labgate._table import Table
     from labgate._tables import Tables
@@ -55,6 +56,7 @@ __all__ = [
     "RawResponse",
     "ServiceStatus",
     "ServiceWarning",
+    "Source",
     "StaleWarning",
     "Status",
     "Table",
@@ -101,6 +103,7 @@ _HOMES = {
     "RawResponse": "_response",
     "ServiceStatus": "_status",
     "ServiceWarning": "errors",
+    "Source": "_source",
     "StaleWarning": "errors",
     "Status": "_status",
     "Table": "_table",

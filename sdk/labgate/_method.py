@@ -76,6 +76,7 @@ class Method:
         table: its result is a table, which travels best as an Arrow stream.
         tables: what is said of a method whose result are tables (`query`, `of`), None for others.
         volume: the methods of one whose result is a volume, by what they do (`read`, `write`, `create`); None for others.
+        source: those of one whose result is a source (`read`); None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -93,6 +94,7 @@ class Method:
         "open",
         "positional",
         "repeatable",
+        "source",
         "table",
         "tables",
         "volume",
@@ -121,6 +123,8 @@ class Method:
         self.tables = notes if marked else None
         does = notes.get("volume") if notes.get("result") == "volume" else None
         self.volume = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
+        does = notes.get("source") if notes.get("result") == "source" else None
+        self.source = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
         self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"

@@ -156,7 +156,7 @@ class Session:
         return self.shaped(result, method)
 
     def shaped(self, result: Any, method: Method) -> Any:
-        """A result as what its method is said to answer: a table, a volume, or as it came.
+        """A result as what its method is said to answer: a table, a volume, a source, or as it came.
 
         Raises:
             Error: it is no such thing.
@@ -165,6 +165,10 @@ class Session:
             from labgate._volume import volume_of
 
             return volume_of(result, self, method)
+        if method.source:
+            from labgate._source import source_of
+
+            return source_of(result, self, method)
         return as_table(result) if method.table else result
 
     def send(

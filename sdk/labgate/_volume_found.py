@@ -57,14 +57,14 @@ def _methods(session: Session, service: str | None) -> list[Method]:
 
 
 def wire_of(session: Session, method: Method, what: str) -> str:
-    """The wire name of the method that does something with the volumes of a method.
+    """The wire name of the method that does something with the volumes, or the sources, of a method.
 
     It may be written without the namespace that both are in.
 
     Raises:
         NotFound: there is none.
     """
-    named = (method.volume or {}).get(what)
+    named = (method.volume or method.source or {}).get(what)
     catalog = session.link.catalog
     if isinstance(named, str):
         space = method.name.rpartition(".")[0]

@@ -111,6 +111,7 @@ class Calling:
             "nested": entry.nested,
             "description": entry.said.get("description", ""),
             "parameters": entry.said.get("user_parameters", []),
+            "arguments": chain.steps[-1][2],
             **{key: said.get(key) for key in kept},
         }
         return _result(as_json(told), verdict)

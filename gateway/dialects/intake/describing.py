@@ -58,7 +58,7 @@ def methods() -> tuple[Described, ...]:
             "source",
             "What an entry is once it is opened with its parameters: container, schema, partitions, metadata",
             (_NAME, _PARAMETERS),
-            {"result": "source", "item": True},
+            {"result": "source", "source": {"read": "read"}, "item": True},
             HttpBinding("POST", "/v1/source"),
         ),
         _method(

@@ -56,7 +56,9 @@ async def test_a_search_finds_entries(bench: Any) -> None:
 async def test_a_source_is_told_with_its_schema(bench: Any) -> None:
     said = await bench.result("data.source", name="frames")
     assert (said["container"], said["shape"], said["npartitions"]) == ("ndarray", [12, 96, 128], 16)
-    assert (said["nested"], said["parameters"]) == (False, [])
+    assert (said["nested"], said["parameters"], said["arguments"]) == (False, [], {})
+    curve = await bench.result("data.source", name="by_sample", run="2")
+    assert curve["arguments"] == {"sample": "a", "run": 2, "day": "2024-05-01T00:00:00"}
     nested = await bench.result("data.source", name="detectors")
     assert (nested["container"], nested["nested"]) == ("catalog", True)
     dotted = await bench.result("data.source", name="detectors.back")
