@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pytest
 
 from gateway.demo.catalog.encoding import pack, unpack
 
@@ -167,3 +168,26 @@ async def test_a_stale_list_is_answered_at_once_while_one_refresh_is_under_way(b
         assert await bench.get("/v1/info") == before
         held.release()
     assert bench.lab.asked("^list$") == 1
+
+
+async def test_what_takes_too_long_to_renew_is_answered_as_it_was_and_renewed_for_the_next(
+    bench_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.dialects.intake.asking.PATIENCE", 0.05)
+    bench = await bench_of(SHORT)
+    opened = await bench.open("notes")
+    said = {
+        "action": "read",
+        "source_id": opened["source_id"],
+        "accepted_formats": ["msgpack"],
+        "partition": 0,
+    }
+    before = await bench.post(said)
+    bench.lab.forget()
+    with bench.lab.slow("^read ") as held:
+        response, body = await bench.posted(said)
+        assert (response.status, unpack(body)) == (200, before)
+        assert "expired" in response.headers["Cache-Status"]
+        await asyncio.to_thread(held.arrived.wait, 30)
+        held.release()
+    assert await bench.post(said) == before
