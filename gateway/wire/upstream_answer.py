@@ -64,6 +64,11 @@ def _usual(written: bytes) -> tuple[AnswerHead, int] | None:
     return found
 
 
+_SMALL: Final = 4 << 10
+_FILLED: Final = 64 << 10
+"""Bytes below which pieces of a body are put together, up to so many."""
+
+
 class AnswerReader:
     """Reads the answers that come over one connection, one after the other.
 
@@ -105,7 +110,8 @@ class AnswerReader:
         if self._spent:
             self._parser = HttpResponseParser(self)
             self._spent = False
-        self._body: bytes | bytearray = b""
+        self._pieces: list[bytes | bytearray] = []
+        self._gathered = 0
         self._start = b""
         self._silence = 0
         self._interim = 0
@@ -217,7 +223,8 @@ class AnswerReader:
 
     def answer(self) -> Answer:
         """The complete answer, once."""
-        body, self._body = bytes(self._body), b""
+        pieces, self._pieces = self._pieces, []
+        body = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
         return Answer(self._status, self._reason.decode("latin-1"), tuple(self._fields), body)
 
     # what the parser calls
@@ -277,13 +284,15 @@ class AnswerReader:
                 self._length -= len(piece)
             self.receiver.piece(piece)
             return
-        if not self._body:
-            self._body = piece
-        elif isinstance(self._body, bytearray):
-            self._body += piece
+        pieces = self._pieces
+        self._gathered += len(piece)
+        if len(piece) >= _SMALL or not pieces:
+            pieces.append(piece)
+        elif isinstance(last := pieces[-1], bytearray) and len(last) < _FILLED:
+            last += piece  # many small ones would take many times their length
         else:
-            self._body = bytearray(self._body) + piece
-        if len(self._body) > self._max_body:
+            pieces.append(bytearray(piece))
+        if self._gathered > self._max_body:
             self._fail(AnswerTooLargeError())
 
     def on_message_complete(self) -> None:

@@ -42,7 +42,7 @@ def stored_on_the_way(seconds: float, runs: int) -> list[Row]:
     with mounted(disk=True) as here, on_core(LOAD_CORE):
         targets = (f"/large/{STORED_MIB}?n={n}" for n in count())
         download(here.gate, next(targets), here.token, STORED_MIB)
-        before = _peak_from_now(here.pid)
+        before = peak_from_now(here.pid)
         stored = _each_stored(here.gate, targets, here.token, seconds)
         found = compared(
             runs,
@@ -119,7 +119,7 @@ def _until_stored(url: str, token: str) -> None:
         time.sleep(0.01)
 
 
-def _peak_from_now(pid: int) -> float:
+def peak_from_now(pid: int) -> float:
     """Let the kernel forget the most memory that the process had; its memory now, in MiB."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return resident_mib(pid)

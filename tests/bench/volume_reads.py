@@ -25,17 +25,17 @@ def run(runs: int) -> None:
     """Print both tables; the memory is what the reading took beside its array."""
     out = np.empty(256 * _MIB, np.uint8)
     out[:] = 1  # its pages are there before anything is measured
-    with _served() as port:
+    with served() as port:
         print("\n| 256 MiB over loopback, one connection | MiB/s |\n|---|---|")
         rows: list[tuple[str, Callable[[], None]]] = [
             ("`recv(1000)`, joined behind the last one", lambda: _joined(port, out)),
             *(
-                (f"`recv_into`, {_named(size)} at most", lambda size=size: _straight(port, out, size))
+                (f"`recv_into`, {_named(size)} at most", lambda size=size: straight(port, out, size))
                 for size in _SIZES
             ),
-            ("`recv_into`, all that is left", lambda: _straight(port, out, out.nbytes)),
+            ("`recv_into`, all that is left", lambda: straight(port, out, out.nbytes)),
         ]
-        rounds = [[_rate(read) for _, read in rows] for _ in range(runs)]  # they take turns
+        rounds = [[rate_of(read) for _, read in rows] for _ in range(runs)]  # they take turns
         for (name, _), rates in zip(rows, zip(*rounds, strict=True), strict=True):
             print(f"| {name} | {statistics.median(rates):,.0f} |")
         _through_the_sdk(port, out, runs)
@@ -55,8 +55,8 @@ def _through_the_sdk(port: int, out: np.ndarray, runs: int) -> None:
         for workers in (1, 2, 4, 8):
             pairs = [
                 (
-                    _rate(lambda: _straight(port, out, out.nbytes)),
-                    _rate(lambda: vol.read(out=box, workers=workers)),  # noqa: B023 - called at once
+                    rate_of(lambda: straight(port, out, out.nbytes)),
+                    rate_of(lambda: vol.read(out=box, workers=workers)),  # noqa: B023 - called at once
                 )
                 for _ in range(runs)
             ]
@@ -69,7 +69,7 @@ def _through_the_sdk(port: int, out: np.ndarray, runs: int) -> None:
             print(f"| workers={workers} | {own:,.0f} | {ratio:.2f} | {peak / _MIB:.1f} MiB |")
 
 
-def _straight(port: int, out: np.ndarray, most: int) -> None:
+def straight(port: int, out: np.ndarray, most: int) -> None:
     """Receive into the array, at most so many bytes in one read."""
     with _asked(port) as sock, memoryview(out) as view:
         at = 0
@@ -98,7 +98,7 @@ def _asked(port: int) -> socket.socket:
     return sock
 
 
-def _rate(read: Callable[[], object]) -> float:
+def rate_of(read: Callable[[], object]) -> float:
     """How fast it is, in MiB/s."""
     started = time.perf_counter()
     read()
@@ -112,7 +112,7 @@ def _named(size: int) -> str:
 
 
 @contextmanager
-def _served() -> Iterator[int]:
+def served() -> Iterator[int]:
     """The port of the server, which is a process of its own."""
     command = [sys.executable, str(_HERE / "volume_upstream.py"), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as child:

@@ -1,0 +1,206 @@
+"""How fast do cutouts come through the gate: cold beside the best direct client, warm beside a raw socket?"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench_lab import HERE, LOAD_CORE, SERVER_CORE, free_port, process, token_of
+from cached_files import peak_from_now, resident_mib
+from volume_reads import rate_of, served, straight
+
+SHAPE = (256, 1024, 1024)
+LARGE = (1024, 1024, 1024)
+MIB = 1 << 20
+CONFIG = """
+listen: 127.0.0.1:{port}
+operator: {{listen: 127.0.0.1:{operator}}}
+state_dir: {folder}/state
+policies: [{{to: ["group:bench"], allow: ["*", "/**"], operate: true}}]
+services:
+  dvid: {{dialect: dvid, url: "{url}", mount: /dvid}}
+cache: {{memory: {memory}}}
+telemetry: {{access_log: "off"}}
+"""
+
+
+@contextmanager
+def gate(url: str, memory: str) -> Iterator[tuple[Any, int, str]]:
+    """A client of a fresh gate before this DVID, the gate's process and its address."""
+    sys.path.insert(0, str(HERE.parents[1] / "sdk"))
+    import labgate
+
+    with tempfile.TemporaryDirectory() as folder:
+        port, config = free_port(), Path(folder) / "labgate.yaml"
+        config.write_text(
+            CONFIG.format(port=port, operator=free_port(), folder=folder, url=url, memory=memory)
+        )
+        token = token_of(config)
+        serve = (sys.executable, "-m", "gateway.cli", "serve", "--config", str(config))
+        with process(*serve, core=SERVER_CORE, wait_for="ready") as pid:
+            address = f"http://127.0.0.1:{port}"
+            while True:
+                lab = labgate.connect(address, token=token, cache_dir=f"{folder}/cache", timeout=600)
+                if hasattr(lab, "dvid"):
+                    break
+                time.sleep(0.1)
+            yield lab, pid, address
+
+
+class Dvid:
+    """A DVID with one volume in a locked version, in a process of its own."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        command = ["taskset", "-c", str(LOAD_CORE), sys.executable, str(HERE / "dvid_upstream.py")]
+        self._child = subprocess.Popen(
+            [*command, *map(str, shape)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.url, self.version = self._line().split()
+
+    def _line(self) -> str:
+        assert self._child.stdout is not None
+        return self._child.stdout.readline()
+
+    @property
+    def sent(self) -> int:
+        """Bytes of voxels that it has sent so far."""
+        assert self._child.stdin is not None
+        self._child.stdin.write("sent\n")
+        self._child.stdin.flush()
+        return int(self._line())
+
+    def __enter__(self) -> Dvid:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.terminate()
+        self._child.communicate()
+
+
+def direct(url: str, version: str, out: np.ndarray, workers: int = 8) -> None:
+    """The best that a client can do without a gate: parallel aligned reads, received in place."""
+    host = url.removeprefix("http://")
+    parts = [(z, y) for z in range(0, out.shape[0], 64) for y in range(0, out.shape[1], 256)]
+
+    def read(part: tuple[int, int]) -> None:
+        z, y = part
+        view = out[z : z + 64, y : y + 256]
+        size = "_".join(map(str, reversed(view.shape)))
+        connection = http.client.HTTPConnection(host, timeout=600)
+        connection.request("GET", f"/api/node/{version}/big/raw/0_1_2/{size}/0_{y}_{z}")
+        answer = connection.getresponse()
+        data = np.empty(view.shape, out.dtype)
+        memory, at = memoryview(data.reshape(-1)), 0  # type: ignore[arg-type]
+        while got := answer.readinto(memory[at:]):
+            at += got
+        connection.close()
+        assert at == len(memory)
+        view[:] = data
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(read, parts))
+
+
+def run(runs: int) -> None:
+    """Print the table."""
+    print("\n| cutouts of a DVID's locked version, through gate and SDK | measured | wanted |\n|---|---|---|")
+    out = np.empty(SHAPE, np.uint8)
+    out[:] = 1  # its pages are there before anything is measured
+    with Dvid(SHAPE) as dvid:
+        _cold(dvid, out, runs)
+        _warm(dvid, out, runs)
+        _overlapping(dvid)
+    with Dvid(LARGE) as dvid:
+        _memory(dvid)
+
+
+def _cold(dvid: Dvid, out: np.ndarray, runs: int) -> None:
+    pairs = []
+    for _ in range(runs):
+        beside = rate_of(lambda: direct(dvid.url, dvid.version, out))
+        expected = out[::50].copy()
+        with gate(dvid.url, "1GiB") as (lab, _, _):
+            vol = lab.dvid.volume(dvid.version, "big")
+            own = rate_of(lambda: vol.read(out=out))  # noqa: B023 - called at once
+        assert (out[::50] == expected).all()
+        pairs.append((beside, own))
+    _row("cold, 256 MiB", _compared(pairs, "a direct client's"), "0.8")
+
+
+def _warm(dvid: Dvid, out: np.ndarray, runs: int) -> None:
+    with gate(dvid.url, "1GiB") as (lab, _, _), served() as port:
+        vol = lab.dvid.volume(dvid.version, "big")
+        vol.read(out=out)
+        flat = out.reshape(-1)
+        pairs = [
+            (rate_of(lambda: straight(port, flat, flat.nbytes)), rate_of(lambda: vol.read(out=out)))
+            for _ in range(runs)
+        ]
+        _row("warm, 256 MiB", _compared(pairs, "a raw socket's"), "0.8")
+        _row("24 random cubes of 64 voxels at once, warm", f"{_random(vol):.1f} ms each", "3 ms")
+        tracemalloc.start()
+        vol.read(out=out)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        _row("the SDK's memory beside the array", f"{peak / MIB:.1f} MiB", "8 MiB")
+
+
+def _compared(pairs: list[tuple[float, float]], beside: str) -> str:
+    one, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(own / another for another, own in pairs)
+    return f"{other:,.0f} MiB/s, {ratio:.2f} of {beside} {one:,.0f}"
+
+
+def _random(vol: Any) -> float:
+    """Milliseconds for each of 24 small reads at once: the median over rounds."""
+    chance = random.Random(5)
+    times = []
+    with ThreadPoolExecutor(24) as pool:
+        for _ in range(20):
+            corners = [[chance.randrange(0, n - 64) for n in SHAPE] for _ in range(24)]
+            begun = time.perf_counter()
+            list(pool.map(lambda at: vol.read(at, [one + 64 for one in at], workers=1), corners))
+            times.append((time.perf_counter() - begun) / 24 * 1000)
+    return statistics.median(times)
+
+
+def _overlapping(dvid: Dvid) -> None:
+    with gate(dvid.url, "1GiB") as (lab, _, _):
+        vol = lab.dvid.volume(dvid.version, "big")
+        vol.read((0, 0, 0), (256, 512, 512))
+        before = dvid.sent
+        part = vol.read((0, 0, 256), (256, 512, 768))
+        share = (dvid.sent - before) / part.nbytes
+    _row("a cutout of which another one has half fetches", f"{share:.2f} of its bytes", "0.55")
+
+
+def _memory(dvid: Dvid) -> None:
+    import labgate
+
+    size = 0
+    with gate(dvid.url, "16MiB") as (lab, pid, _):
+        lab.dvid.volume(dvid.version, "big")[0:1, 0:1, 0:1]
+        before = peak_from_now(pid)
+        target = f"/api/node/{dvid.version}/big/raw/0_1_2/1024_1024_1024/0_0_0"
+        with labgate.request(lab.dvid, method="GET", url=target) as answer:
+            while got := len(answer.read(8 * MIB)):
+                size += got
+        grown = resident_mib(pid, "VmHWM") - before
+    assert size == 1 << 30
+    _row("a cutout of 1 GiB in one request: the gate's memory", f"+ {grown:.0f} MiB", "256 MiB")
+
+
+def _row(*cells: str) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
