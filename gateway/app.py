@@ -32,6 +32,8 @@ from gateway.core.vouching import bearer_of, told_of
 from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.dvid import DvidDialect
+from gateway.dialects.intake import IntakeDialect
+from gateway.dialects.intake.aliases import with_aliases
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -145,7 +147,8 @@ class Gate:
         self.shelves = self._shelves()
         self.policies = assembly.policies(self.settings)
         self.estate = self._estate(local.id)
-        dialects = _dialects(self._origin, self.wall)
+        secret = assembly.id_secret(self.settings, local.id)
+        dialects = _dialects(self._origin, self.wall, secret)
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
@@ -216,6 +219,7 @@ class Gate:
             challenge=www_authenticate,
             token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
             nobody=nobody,
+            token_fields=assembly.token_fields(self.settings),
         )
 
     def _entrance_of(self, own: Service | None) -> Entrance:
@@ -296,7 +300,7 @@ class Gate:
         def fit(service: Service) -> Service:
             return assembly.shared(service, *self.member.place)
 
-        named = assembly.services(self.settings)
+        named = tuple(map(with_aliases, assembly.services(self.settings)))
         sites = cave_sites(named, assembly.local_servers(self.settings))
         brought = (part for site in sites.values() for part in site.parts())
         estate = Estate(
@@ -650,13 +654,17 @@ def _vouching(settings: Settings) -> list[Terms]:
     ]
 
 
-def _dialects(public: Callable[[], str], wall: Callable[[], float]) -> Mapping[str, Dialect]:
-    """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers."""
+def _dialects(public: Callable[[], str], wall: Callable[[], float], secret: bytes) -> Mapping[str, Dialect]:
+    """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers.
+
+    `secret` is known to this gate and its replicas alone.
+    """
     jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
     return {
         "jsonrpc": jsonrpc,
         "openapi": openapi,
         "dvid": DvidDialect(wall),
+        "intake": IntakeDialect(secret),
         "listed": ListedDialect(jsonrpc, openapi),
         "cave": CaveDialect(openapi, public),
     }

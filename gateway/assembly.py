@@ -31,6 +31,8 @@ from gateway.settings.services import Service as ServiceSettings
 CALLERS = "/callers"
 OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
+_TO_CATALOGS = 2
+"""Calls on their way at once to a server of the dialect `intake`, where nothing else is said."""
 
 
 def policies(settings: config.Settings) -> Policies:
@@ -93,6 +95,28 @@ def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
     return blake2b(b"\n".join(parts), digest_size=16, key=secret).digest()
 
 
+def id_secret(settings: config.Settings, own: bytes) -> bytes:
+    """What the gate signs ids with that it gives away: a secret that replicas have in common, else `own`, which is this host's."""
+    keys = [key.get_secret_value() for key in settings.identity.signing_keys]
+    redis = settings.cache.redis
+    if keys:
+        return blake2b(keys[0].encode(), digest_size=32, person=b"labgate ids").digest()
+    return redis.secret() if redis is not None and redis.place()["password"] else own
+
+
+def token_fields(settings: config.Settings) -> frozenset[bytes]:
+    """The header fields, in lower case, in which clients of some service may show the gate's token."""
+    return frozenset(
+        field.lower().encode("ascii") for one in entries(settings).values() if (field := _identity_field(one))
+    )
+
+
+def _identity_field(one: ServiceSettings) -> str:
+    if one.identity_field is not None:
+        return one.identity_field
+    return "intake-secret" if one.dialect == "intake" else ""
+
+
 def listeners(settings: config.Settings) -> dict[str, Address]:
     """The services with a port of their own, by qualified name."""
     found = {name: one.listen for name, one in entries(settings).items()}
@@ -147,7 +171,9 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         describe_timeout=one.describe_timeout,
         refresh=one.refresh,
         arrays=one.arrays,
-        concurrency=one.concurrency or limits.upstream_concurrency,
+        # A catalog server does one thing at a time, and whoever waits within it keeps all others waiting.
+        concurrency=one.concurrency
+        or (_TO_CATALOGS if one.dialect == "intake" else limits.upstream_concurrency),
         max_reply=limits.reply,
         max_describe=limits.describe,
         max_methods=limits.methods,
@@ -165,6 +191,8 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
         bearer=bearer,
         token=None if one.token is None else one.token.get_secret_value(),
+        identity_field=_identity_field(one),
+        pickle=one.pickle,
         vouches="" if one.vouched_by is None else one.vouched_by.text.rstrip("/"),
     )
 

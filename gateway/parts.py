@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gateway.core.call import Call
+from gateway.core.principal import Principal
 from gateway.core.reply import Reply
-from gateway.core.verdict import Hit, Miss, Verdict
+from gateway.core.service import Service
+from gateway.core.verdict import Hit, Miss, Stale, Verdict
 
 if TYPE_CHECKING:
     from gateway.relay import Relay
@@ -19,6 +21,13 @@ class RelayParts:
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
+
+    def permit(self, principal: Principal, service: Service, name: str) -> None:
+        """Refuse the service's method of this name, within the service, if the principal may not call it. Raises Forbidden."""
+        listing = self._relay.catalog.listings.get(service.qualified)
+        item = None if listing is None else listing.items.get(f"{service.name}.{name}")
+        if item is not None:
+            self._relay.permit(principal, item.method)
 
     def judge(self, call: Call) -> Verdict:
         """What memory has for a part, now."""
@@ -35,7 +44,10 @@ class RelayParts:
 
     async def obtain(self, call: Call) -> Reply:
         """A part, from memory, a tier, somebody else's trip, or by a trip. Raises faults."""
-        return await self._relay.obtain(call)
+        reply = await self._relay.obtain(call)
+        if isinstance(reply.verdict, Stale):
+            self._relay.refresh(call, reply.verdict)
+        return reply
 
     def keep(self, missing: Miss, body: bytes) -> bool:
         """Store a part that came with others; whether it was."""

@@ -207,7 +207,7 @@ class Relay:
             case Hit(entry):
                 return Reply(entry.kind, Whole(entry.body), verdict)
             case Stale(entry):
-                self._refresh(call, verdict)
+                self.refresh(call, verdict)
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return verdict
 
@@ -393,7 +393,8 @@ class Relay:
             safe=isinstance(verdict, Miss),
         )
 
-    def _refresh(self, call: Call, verdict: Stale) -> None:
+    def refresh(self, call: Call, verdict: Stale) -> None:
+        """Have a new reply brought for whoever asks next, unless somebody is on the way already."""
         if self._flights.find(self._flight_key(call, verdict)) is None:
             self._set_off(call, verdict)
 

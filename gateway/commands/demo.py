@@ -28,7 +28,7 @@ ALONE = {
     "dvid": ("--listen-dvid", "the volumes"),
 }
 """The services that need no more than themselves: the option that gives each its address, and what it is."""
-LAB = ("dvid", "jobs", "files", "command", "cave")
+LAB = ("dvid", "jobs", "files", "command", "cave", "catalog")
 """The services of the lab, as modules of `gateway.demo`; the one that has most to do begins first."""
 
 _TRIES = 100
@@ -45,6 +45,7 @@ labgate is up.
   dvid      {dvid} (a DVID with made-up tissue, without the gate)
   command   {command} (a CryoSPARC, without the gate; its licence is the gate's)
   cave      {cave} (a CAVE deployment, without the gate; its tokens are the gate's)
+  catalog   {catalog} (a catalog server of Intake's protocol, without the gate)
   logs      {logs}
 
 Paste this into Python:
@@ -58,6 +59,7 @@ tissue = lab.dvid.volume("prod", "grayscale")  # DVID
 print(tissue.shape, tissue[32, 200:264, 200:264].mean())
 print(lab.cryosparc.get_project("P3")["title"])  # CryoSPARC
 print(lab(datastack="minnie_demo").chunkedgraph.get_root_id(72057594037927937))  # CAVE
+print(lab.data.source("frames")["shape"])  # Intake
 
 Or this into a shell:
 

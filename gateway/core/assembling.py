@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 from gateway.core.call import Call, Demand
+from gateway.core.faults import Fault
 from gateway.core.method import CacheRule, Method
 from gateway.core.paths import Steps
 from gateway.core.ports import Route
@@ -18,6 +19,9 @@ from gateway.core.verdict import Hit, Miss, Verdict
 
 class Parts(Protocol):
     """Where an assembled reply gets its parts: by hidden calls of the same principal, which were admitted with its own."""
+
+    def permit(self, principal: Principal, service: Service, name: str) -> None:
+        """Refuse the service's method of this name, within the service, if the principal may not call it. Raises Forbidden."""
 
     def judge(self, call: Call) -> Verdict:
         """What memory has for a part, now."""
@@ -112,3 +116,11 @@ class Inbound(Protocol):
 
     async def inbound(self, ask: MountAsk, route: Route, parts: Parts) -> Onward | Ready:
         """What becomes of the request. Raises faults."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A dialect whose clients are told of faults in a way of their own, where it looks at their requests."""
+
+    def refused(self, fault: Fault) -> Ready:
+        """The answer that says the fault."""

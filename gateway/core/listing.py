@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, get_args
+from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -132,7 +133,7 @@ class Listing:
         """What a request through the mount is that no document describes: `service.http`, by the rules for `http`."""
         known = self._undescribed.get((verb, safe))
         if known is None:
-            rule = _Rules(self.service.rules).of(UNDESCRIBED)
+            rule = Rules(self.service.rules).of(UNDESCRIBED)
             described = Described(
                 UNDESCRIBED, safe=safe and rule.safe is not False, binding=HttpBinding(verb, "/**")
             )
@@ -179,7 +180,7 @@ def list_of(offer: Offer, previous: Listing | None = None) -> Listing:
     """
     service = offer.service
     known = previous.items if previous is not None and previous.service is service else {}
-    rules = _Rules(service.rules)
+    rules = Rules(service.rules)
     items: dict[str, Item] = {}
     uncacheable: list[str] = []
     left_out = offer.description.left_out if offer.description else 0
@@ -337,7 +338,7 @@ def _warnings(service: Service, uncacheable: list[str]) -> tuple[str, ...]:
     return (f"service {service.qualified}: the cache rule for {what} is ignored, because {why}",)
 
 
-class _Rules:
+class Rules:
     """An operator's rules: for each name all that match, in the order of the file, later ones over earlier ones."""
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
@@ -363,6 +364,17 @@ class _Rules:
         if rule is None:
             rule = self._merged[which] = _merge([self._rules[at] for at in which])
         return rule
+
+
+_known_rules: WeakKeyDictionary[Service, Rules] = WeakKeyDictionary()
+
+
+def rules_for(service: Service) -> Rules:
+    """What the operator says of a service's methods, sorted out once."""
+    found = _known_rules.get(service)
+    if found is None:
+        found = _known_rules[service] = Rules(service.rules)
+    return found
 
 
 def _merge(rules: list[Rule]) -> Rule:

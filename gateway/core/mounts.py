@@ -60,6 +60,8 @@ class Mounts:
         self._below = () if below is None else mount_steps(below)
         self._reserved = RESERVED if below is None else frozenset[bytes]()
         self._services: dict[Steps, Service] = {}
+        self._others: dict[Steps, Service] = {}
+        """The services by their further paths; a path that is some service's own is nobody else's."""
         self._junctions: dict[Steps, Junction] = {}
         self._depths: list[int] = []
         for service in services:
@@ -69,6 +71,8 @@ class Mounts:
         """Lead to this service too."""
         if service.mount is not None:
             self._services[self._relative(service.mount)] = service
+        for other in service.mount_aliases:
+            self._others.setdefault(self._relative(other), service)
         if service.common is not None:
             self._junctions.setdefault(self._relative(service.common), Junction()).put(service)
         self._measure()
@@ -77,6 +81,7 @@ class Mounts:
         """Lead to this service no more."""
         if service.mount is not None:
             self._services.pop(self._relative(service.mount), None)
+        self._others = {path: one for path, one in self._others.items() if one is not service}
         if service.common is not None:
             at = self._relative(service.common)
             junction = self._junctions.get(at)
@@ -89,11 +94,14 @@ class Mounts:
         return path[len(self._below) :] if path[: len(self._below)] == self._below else path
 
     def _measure(self) -> None:
-        self._depths = sorted({len(mount) for mount in (*self._services, *self._junctions)}, reverse=True)
+        self._depths = sorted(
+            {len(mount) for mount in (*self._services, *self._others, *self._junctions)}, reverse=True
+        )
 
     def all_below(self, path: Steps) -> bool:
         """Whether whatever begins with the first step of this path belongs to one service, mounted there."""
-        firsts = [mount for mount in (*self._services, *self._junctions) if mount[:1] == path[:1]]
+        every = (*self._services, *self._others, *self._junctions)
+        firsts = [mount for mount in every if mount[:1] == path[:1]]
         return firsts == [path[:1]] and path[:1] in self._services
 
     def __bool__(self) -> bool:
@@ -111,7 +119,14 @@ class Mounts:
                 junction = self._junctions.get(path[:depth])
                 if junction is not None:
                     return junction.choose(path[depth:]), depth
+                service = self._others.get(path[:depth])
+                if service is not None:
+                    return service, depth
         return None
+
+    def knows_by_another_path(self, path: Steps, service: Service) -> bool:
+        """Whether the path is none that the service is mounted at, but a further one of its."""
+        return self._others.get(path) is service and self._services.get(path) is not service
 
 
 def mount_steps(mount: str) -> Steps:

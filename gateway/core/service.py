@@ -55,6 +55,9 @@ class Service:
     this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …). `home` is the address of
     the server that they share, and `home_mount` the path at which callers see its root. Several of them may also be reached
     below the same path, `common`: a request is for the one of whose `signs` two neighbouring steps of its path are one.
+    `mount_aliases` are further paths at which callers reach it, which are judged as its mount.
+    `identity_field` is a header field in which its clients may show the gate's token; `pickle` lets those who want pickles have
+    them, which the gate never looks into.
     `nodes` are names for versions of its data, each with what it stands for; `drops` are the names of fields (in lower case)
     of which callers' never reach it.
     `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
@@ -102,6 +105,9 @@ class Service:
     nodes: Mapping[str, str] = field(default_factory=dict)
     drops: frozenset[bytes] = frozenset()
     hidden: bool = False
+    mount_aliases: tuple[str, ...] = ()
+    identity_field: str = ""
+    pickle: bool = False
 
     @property
     def qualified(self) -> str:

@@ -39,8 +39,11 @@ class Entrance:
         challenge: Callable[[Unauthenticated], str],
         token_name: bytes | None = None,
         nobody: Principal | None = None,
+        token_fields: frozenset[bytes] = frozenset(),
     ) -> None:
-        """`hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+        """`token_fields` are further fields, in lower case, in which a token of the gate's may be shown.
+
+        `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
 
         `nobody` is who comes without a credential, where that is somebody: programs, and no pages. There an Authorization
         that the gate could not have made is the service's.
@@ -49,6 +52,7 @@ class Entrance:
         """
         self.token_name = token_name
         self.nobody = nobody
+        self._token_fields = token_fields
         self._identity = identity
         self._anonymous = anonymous
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -77,10 +81,25 @@ class Entrance:
 
     def presented(self, fields: Fields, in_query: bytes | None = None) -> Presented:
         """The fields with the caller's token where it belongs, wherever it was shown."""
+        if self._token_fields:
+            fields = self._from_other_fields(fields)
         said = Presented(fields) if self.token_name is None else presented(fields, self.token_name, in_query)
         if self.nobody is not None and said.fault is None and self._is_for_the_service(said.fields):
             return Presented((*said.fields, (b"Labgate-Token", _NOBODY)))
         return said
+
+    def _from_other_fields(self, fields: Fields) -> Fields:
+        """The fields with a token where it belongs that another field shows; what the gate could not have made stays there."""
+        if any(name.lower() in (b"authorization", b"labgate-token") for name, _ in fields):
+            return fields
+        found = [
+            (name, value)
+            for name, value in fields
+            if name.lower() in self._token_fields and self._identity.may_know(value.decode("latin-1"))
+        ]
+        if len(found) != 1:
+            return fields
+        return (*(one for one in fields if one != found[0]), (b"Labgate-Token", found[0][1]))
 
     def _is_for_the_service(self, fields: Fields) -> bool:
         """Whether an Authorization is no credential of the gate's, though it looks like one."""

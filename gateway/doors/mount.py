@@ -276,7 +276,14 @@ class MountDoor:
             known = line[: len(line) - len(query)]
             notes.keep(known, way)
             depth = len(way.judged) - len(way.inner)
-            if depth == 1 and self._own is None and way.rest and self._mounts.all_below(way.judged):
+            is_own = located(target).steps[:1] == way.judged[:1]
+            if (
+                depth == 1
+                and is_own
+                and self._own is None
+                and way.rest
+                and self._mounts.all_below(way.judged)
+            ):
                 notes.keep_stem(known[: len(known) - len(way.rest)], way)
         dash = self._dash(caller, line, seen, way, query, None, b"")
         if isinstance(dash, Dash):
@@ -314,6 +321,8 @@ class MountDoor:
         judged = self._own_steps + where.steps
         if service.common is not None and service.mount is not None:
             # Wherever it is reached, it is judged as the one service that it is.
+            judged = mount_steps(service.mount) + inner
+        if service.mount is not None and self._mounts.knows_by_another_path(where.steps[:depth], service):
             judged = mount_steps(service.mount) + inner
         return self._way(verb, service, judged, inner, rest), where.query
 

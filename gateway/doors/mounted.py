@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from time import perf_counter
 from typing import Any, Final
 
+from gateway.core.assembling import Ready
 from gateway.core.cors import preflight
 from gateway.core.credentials import check_fields
 from gateway.core.faults import (
@@ -331,6 +332,10 @@ class Mounted(MountedCached):
         if isinstance(fault, _NO_ANSWER) and self.stands_in():
             return
         self.fault = fault.name
+        own = self.said_of(fault)
+        if own is not None and isinstance(own.body, bytes):
+            self._answer(own.status, own.fields, own.body, reason=own.reason)
+            return
         fields: Fields = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
             fields += self.tools.entrance.challenge(fault)
@@ -339,6 +344,10 @@ class Mounted(MountedCached):
         if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
             status = 500
         self._answer(status, answer.fields, answer.body)
+
+    def said_of(self, fault: Fault) -> Ready | None:
+        """A fault as the callers of this service have to be told it; None where the usual way will do."""
+        return None
 
     def mistaken(self, mistake: Exception) -> None:
         """Answer that the gate made a mistake, and write its story into the log."""

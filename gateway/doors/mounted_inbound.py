@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.core.assembling import Inbound, Known, MountAsk, Onward, Ready
-from gateway.core.faults import InternalFault, TooLarge
+from gateway.core.assembling import Inbound, Known, MountAsk, Onward, Ready, Refusing
+from gateway.core.faults import Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
 from gateway.core.http_fields import without
 from gateway.core.method import Method
@@ -208,10 +208,15 @@ class MountedInbound(Mounted):
 
     # --- what the dialect answers
 
+    def said_of(self, fault: Fault) -> Ready | None:
+        """A fault as the dialect's clients can show it."""
+        inbound = self._way.inbound
+        return inbound.refused(fault) if isinstance(inbound, Refusing) else None
+
     def _write_made(self, made: Ready) -> None:
         self.verdict = made.verdict
         if isinstance(made.body, bytes):
-            self._answer(made.status, made.fields, made.body)
+            self._answer(made.status, made.fields, made.body, reason=made.reason)
             return
         self.status = made.status
         head = passed_head(made.status, made.reason, made.fields, self.caller.shared.date()) + self._added()

@@ -144,10 +144,12 @@ class MountedReply(Passage):
         written = self.passed_head(AnswerHead(head.status, head.reason, fields, None))
         self.write_whole(written, body, self.status)
 
-    def _answer(self, status: int, fields: Fields, body: bytes, *, cors: bool = True) -> None:
+    def _answer(
+        self, status: int, fields: Fields, body: bytes, *, cors: bool = True, reason: bytes | None = None
+    ) -> None:
         """Write an answer of the gate's own; with `cors` the pages that may read the service's answers may read it."""
         self.status = status
-        head = passed_head(status, None, fields, self.caller.shared.date()) + self._added(cors=cors)
+        head = passed_head(status, reason, fields, self.caller.shared.date()) + self._added(cors=cors)
         self.write_whole(head, body, status)
 
     # --- the end

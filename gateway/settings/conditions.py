@@ -1,5 +1,6 @@
 """For which calls does a cache rule hold otherwise, and which right lets callers share what it stores?"""
 
+import datetime
 import json
 import re
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ def _globs(value: Any) -> Globs | Before:
         raise refusal("an empty list matches nothing", "write at least one value")
     if any(isinstance(one, dict | list) for one in several):
         raise refusal("only plain values are compared", "name the member by a dotted name, like `job.status`")
+    if any(isinstance(one, datetime.date) for one in several):
+        raise refusal("YAML reads this as a date, and JSON has none", "write it between quotes")
     return tuple(one if one is None or isinstance(one, str) else json.dumps(one) for one in several)
 
 

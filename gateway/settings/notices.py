@@ -19,6 +19,7 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _rules_that_match_nothing(document)
     yield from _tags_without_entries(document)
     yield from _permissions_without_service(document)
+    yield from _hosts_that_clients_misread(document)
 
 
 def _get(value: Any, *steps: str) -> Any:
@@ -117,6 +118,23 @@ def _tags_without_entries(document: Document) -> Iterator[Problem]:
                 yield document.problem(
                     (*where, "invalidates"), "no cache rule carries this tag", fix, warning=True
                 )
+
+
+def _hosts_that_clients_misread(document: Document) -> Iterator[Problem]:
+    """Intake's client replaces the first `intake` of an address by `http`, twice for what is nested; paths have aliases."""
+    if not any(_get(service, "dialect") == "intake" for _, _, service in _services(document)):
+        return
+    names: list[tuple[Where, Any]] = [
+        (("hosts", index), name) for index, name in enumerate(_list(document.data.get("hosts")))
+    ]
+    names.append(
+        (("public_url",), str(document.data.get("public_url") or "").partition("//")[2].partition("/")[0])
+    )
+    for where, name in names:
+        if "intake" in str(name):
+            text = "Intake's own client cannot open nested catalogs at a host with this name"
+            fix = "give the gate a name without `intake` for callers of the dialect `intake`"
+            yield document.problem(where, text, fix, warning=True)
 
 
 def _permissions_without_service(document: Document) -> Iterator[Problem]:

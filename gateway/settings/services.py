@@ -42,6 +42,7 @@ _SERVICE = re.compile(r"[a-z][a-z0-9_]*")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HTTP_REQUEST = re.compile(r"(?P<verb>GET|HEAD|QUERY|OPTIONS|PUT|POST|PATCH|DELETE) (?P<path>/[!-~]*)")
 _IN_PATH = re.compile(r"\{([^{}/]+)\}")
+_TAKEN = frozenset(("authorization", "cookie", "host", "labgate-token", "origin", "x-request-id"))
 _FRAMING = frozenset(
     [
         *("connection", "content-length", "content-type", "expect", "keep-alive"),
@@ -104,6 +105,14 @@ def _cors_field(name: str) -> str | None:
     return None if _FIELD_NAME.fullmatch(name) else "is no name of a header field"
 
 
+def _identity_field(name: str) -> str | None:
+    if name == "":
+        return None
+    if not _FIELD_NAME.fullmatch(name) or not name.isascii():
+        return "is no name of a header field"
+    return "has a meaning of its own" if name.lower() in _FRAMING | _TAKEN else None
+
+
 def _page_origin(value: Any) -> str:
     return "*" if value == "*" else origin(value).origin
 
@@ -153,6 +162,11 @@ HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 CorsField = Annotated[str, each(_cors_field, "use letters, digits and -, or * for any")]
 PageOrigin = Annotated[str, PlainValidator(_page_origin)]
 CheckedName = Annotated[str, each(_cors_field, "use letters, digits and -"), HIDDEN]
+IdentityField = Annotated[
+    str,
+    each(_identity_field, "write the name of a field that is the client's own, like intake-secret"),
+    HIDDEN,
+]
 PortWord = Annotated[str, each(_port_word, "write group:NAME, scope:NAME, or subject:NAME once"), HIDDEN]
 LocalServer = Annotated[str, PlainValidator(_local_server)]
 ServiceName = Annotated[str, AfterValidator(_service_name)]
@@ -307,12 +321,17 @@ class Service(Section):
     caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
     of an entry of `identity.introspection`.
 
+    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
+    is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
+
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
     servers at, `https://*.host` for any below a host. Of the dialect `dvid`, `nodes` are names for versions, in the place of
     their UUIDs: a UUID or the beginning of one, or `UUID:branch`.
     """
 
-    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "listed", "cave", "dvid"], Word] = "auto"
+    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "intake", "listed", "cave", "dvid"], Word] = (
+        "auto"
+    )
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
     summary: Text | None = None
     rpc_path: RpcPath | None = None
@@ -339,6 +358,8 @@ class Service(Section):
     underscores: Flag = False
     keep_host: Flag = False
     http_cache: HttpCache = HttpCache()
+    identity_field: IdentityField | None = None
+    pickle: Flag = False
     methods: Mapping[MethodGlob, MethodRule] = Field(default_factory=dict)
 
     @field_validator("url")
@@ -430,6 +451,13 @@ class Service(Section):
         if self.nodes and self.dialect != "dvid":
             fix = "write `dialect: dvid`, or remove `nodes`"
             raise refusal("only the dialect `dvid` has versions", fix, ("nodes",))
+        return self
+
+    @model_validator(mode="after")
+    def _pickles_are_for_catalogs(self) -> "Service":
+        if self.pickle and self.dialect != "intake":
+            fix = "write `dialect: intake`, or remove `pickle`"
+            raise refusal("only the dialect `intake` knows pickles", fix, ("pickle",))
         return self
 
     @model_validator(mode="after")

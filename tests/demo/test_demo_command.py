@@ -115,12 +115,13 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_the_printed_snippet_works_when_pasted(demo: Demo, tmp_path: Path) -> None:
-    assert demo.snippet().count("\n") == 9
+    assert demo.snippet().count("\n") == 10
     environ = os.environ | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", demo.snippet()], capture_output=True, text=True, env=environ)
     # The six micrographs that the job manager starts with hold 8, 9, … 13 particles.
     assert re.fullmatch(
-        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\n\(64, 512, 512\) 158\.5\d*\nProject P3\n504403158265495553\n",
+        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\n\(64, 512, 512\) 158\.5\d*\nProject P3\n504403158265495553\n"
+        r"\[12, 96, 128\]\n",
         done.stdout,
     )
     assert done.stderr == ""
@@ -184,8 +185,9 @@ def test_no_process_outlives_a_demo_that_was_killed(demo: Demo) -> None:
         "gateway.demo.command",
         "gateway.demo.cave",
         "gateway.demo.dvid",
+        "gateway.demo.catalog",
     ],
-    ids=["gate", "jobs", "files", "command", "cave", "dvid"],
+    ids=["gate", "jobs", "files", "command", "cave", "dvid", "catalog"],
 )
 def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: Demo) -> None:
     (victim,) = (
@@ -194,7 +196,9 @@ def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: De
     os.kill(victim, signal.SIGKILL)
     _, error = demo.process.communicate(timeout=SECONDS)
     assert demo.process.returncode == 1
-    assert re.search(r"labgated demo: (gate|jobs|files|command|cave|dvid) ended with status -9", error)
+    assert re.search(
+        r"labgated demo: (gate|jobs|files|command|cave|dvid|catalog) ended with status -9", error
+    )
     assert not marked(demo.mark)
 
 
@@ -210,7 +214,7 @@ def test_a_state_folder_is_kept_with_settings_that_can_be_read(tmp_path: Path) -
         "LABGATE_STATE_DIR": str(folder / "gate"),
     }
     settings = load(folder / "labgate.yaml", environ | own)
-    assert sorted(settings.services) == ["cave", "cryosparc", "dvid", "files", "jobs"]
+    assert sorted(settings.services) == ["cave", "cryosparc", "data", "dvid", "files", "jobs"]
     assert folder.stat().st_mode & 0o077 == 0
 
 

@@ -1,0 +1,130 @@
+"""What does the gate know of a service's catalogs, for one caller? From memory where that is right, else by asking."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.core.assembling import Parts
+from gateway.core.call import Call
+from gateway.core.faults import DeadlineExceeded, Unavailable, UpstreamBroken, UpstreamUnreachable
+from gateway.core.reply import Reply, Whole
+from gateway.core.service import Service
+from gateway.core.verdict import Miss, Stale, Verdict
+from gateway.dialects.intake import hidden, schema
+from gateway.dialects.intake.chains import Chain
+from gateway.dialects.intake.encodings import MSGPACK
+from gateway.dialects.intake.entries import Entry, entry_of
+from gateway.dialects.intake.errands import DRIFTED
+from gateway.dialects.intake.hidden import Asker, Wanted
+from gateway.dialects.intake.packs import Listing
+from gateway.dialects.intake.refusals import Refusal
+from gateway.dialects.intake.wire import unpack
+
+_NO_ANSWER: Final = (UpstreamUnreachable, DeadlineExceeded, UpstreamBroken, Unavailable)
+
+
+class Found(Struct, frozen=True):
+    """Some bytes, and what the cache did for them."""
+
+    body: bytes
+    verdict: Verdict
+
+
+class Asking:
+    """Asks for the parts that one caller's request takes; each is one call, shared with whoever wants the same."""
+
+    def __init__(self, asker: Asker, service: Service, parts: Parts) -> None:
+        self._asker = asker
+        self._service = service
+        self._parts = parts
+
+    async def listing(self, chain: Chain) -> tuple[Listing, Verdict]:
+        """The entries of a catalog. Raises Refusal and faults, like all of these."""
+        try:
+            found = await self._obtained(Wanted(hidden.LIST, chain))
+        except Refusal as refusal:
+            await self._check_catalog(chain, refusal)
+            raise
+        return Listing(found.body), found.verdict
+
+    async def _check_catalog(self, chain: Chain, refusal: Refusal) -> None:
+        """Its service fails in one way at what is no catalog and at what is broken: say which it is."""
+        if refusal.status >= 500 and chain.steps and not chain.is_search:
+            said, _ = await self.opened(chain)
+            if said.get("container") != "catalog":
+                raise Refusal(400, f"{chain.dotted} is no catalog") from refusal
+
+    async def entry(self, chain: Chain, name: str) -> tuple[Entry, Verdict]:
+        """An entry of a catalog; a dotted name leads into others."""
+        found = await self._obtained(Wanted(hidden.TELL, chain, name))
+        return entry_of(unpack(found.body)), found.verdict
+
+    async def opened(self, chain: Chain) -> tuple[dict[str, Any], Verdict]:
+        """What the service says of what the chain opens: its schema and metadata."""
+        found = await self._obtained(Wanted(hidden.OPEN, chain))
+        return unpack(found.body), found.verdict
+
+    async def direct(self, chain: Chain, driver: str) -> Found:
+        """The entry with the arguments by which the caller's own driver reads it."""
+        return await self._obtained(Wanted(hidden.GO, chain, driver))
+
+    async def read(self, chain: Chain, partition: Any, form: str = MSGPACK) -> Found:
+        """A partition, as the service would answer a read that asks for no compression."""
+        said, _ = await self.opened(chain)
+        try:
+            return await self._part(chain, said, partition, form)
+        except Refusal as refusal:
+            if refusal.status != DRIFTED:
+                raise
+        # It is another source by now; what memory has of it is of the one before.
+        asker = self._asker
+        self._asker = replace(asker, demand=replace(asker.demand, max_age=-1.0))
+        try:
+            said, _ = await self.opened(chain)
+        finally:
+            self._asker = asker
+        return await self._part(chain, said, partition, form)
+
+    async def _part(self, chain: Chain, said: dict[str, Any], partition: Any, form: str) -> Found:
+        checked = schema.checked(said, chain.dotted, partition)
+        mark = schema.mark_of(said)
+        return await self._obtained(
+            Wanted(hidden.READ, chain, partition=checked, format=form, mark=mark), patient=False
+        )
+
+    # --- one call
+
+    async def _obtained(self, wanted: Wanted, *, patient: bool = True) -> Found:
+        call = hidden.call_for(wanted, self._asker, self._service)
+        verdict = self._parts.judge(call)
+        if isinstance(verdict, Miss) and self._asker.demand.only_cached:
+            raise Refusal(504, "not in the gate's memory, and only-if-cached was asked for")
+        if isinstance(verdict, Stale) and (not patient or wanted.what == hidden.OPEN):
+            return _found(await self._renewed(call, verdict))
+        return _found(await self._parts.obtain(call))
+
+    async def _renewed(self, call: Call, verdict: Stale) -> Reply:
+        """A new reply, where there is one: old data are better than none, and than none other."""
+        stale = Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict)
+        try:
+            reply = await self._parts.obtain(replace(call, demand=replace(call.demand, max_age=0.0)))
+        except _NO_ANSWER:
+            return stale
+        if reply.kind == "error" and _refusal(reply).status >= 500:
+            return stale
+        return reply
+
+
+def _found(reply: Reply) -> Found:
+    if reply.kind == "error":
+        raise _refusal(reply)
+    return Found(reply.body.data, reply.verdict)
+
+
+def _refusal(reply: Reply) -> Refusal:
+    said = json.loads(reply.body.data)
+    return Refusal(said["data"]["status"], said["data"]["reason"], upstream=True)
