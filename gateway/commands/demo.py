@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -135,6 +135,7 @@ def _start_lab(args: argparse.Namespace, ends: ExitStack, stopping: threading.Ev
     """Start the lab and say where its services listen; the line `ready ADDRESS` is the job manager's, and the last."""
     folder = _folder(args, ends)
     services = {name: _service(name, folder, ends, _listens_at(args, name)) for name in ALONE}
+    ends.callback(_end_together, services.values())
     for name in reversed(services):
         word = "ready" if name == "jobs" else name
         print(f"{word} {services[name].await_ready(stopping)}", flush=True)
@@ -148,6 +149,7 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     folder = _folder(args, ends)
     secrets = _secrets()
     services = {name: _service(name, folder, ends, environ=secrets) for name in LAB}
+    ends.callback(_end_together, services.values())  # once the gate has ended
     lab = {name: service.await_ready(stopping) for name, service in services.items()}
 
     settings = folder / "labgate.yaml"
@@ -186,6 +188,11 @@ def _service(
     module = f"gateway.demo.{name}"
     command = [*_PYTHON, module, "--host", host, "--port", str(port), "--until-stdin-closes"]
     return ends.enter_context(Child(name, command, folder, os.environ | (environ or {})))
+
+
+def _end_together(services: Iterable[Child]) -> None:
+    for service in services:
+        service.ask_to_end()
 
 
 def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:
