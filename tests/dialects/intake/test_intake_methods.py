@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pyarrow
+import pyarrow.csv
 import pytest
 
 
@@ -133,3 +134,17 @@ services: {{data: {{dialect: DIALECT, url: {url}}}}}
 """
     bench = await bench_of(config=config.replace("DIALECT", dialect))
     assert (await bench.result("data.entries", page_size=1))["entries"][0]["name"] == "runs"
+
+
+@pytest.mark.parametrize("form", ["arrow", "csv"])
+async def test_a_table_is_an_arrow_stream_or_csv_at_its_plain_address(form: str, bench: Any) -> None:
+    url = f"http://127.0.0.1:{bench.port}/rpc/data.read?name=runs&partition=1&format={form}"
+    async with bench.session.get(url, headers={"Authorization": f"Bearer {bench.token}"}) as response:
+        body = await response.read()
+        assert response.status == 200
+    table = (
+        pyarrow.ipc.open_stream(body).read_all()
+        if form == "arrow"
+        else pyarrow.csv.read_csv(io.BytesIO(body))
+    )
+    assert (table.num_rows, table.column("run")[0].as_py()) == (300, 102)
