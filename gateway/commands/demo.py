@@ -66,7 +66,7 @@ Or this into a shell:
 curl -s {address}/rpc -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \
 -d '{{"jsonrpc": "2.0", "id": 1, "method": "jobs.list_projects"}}'
 
-The services' own clients reach them as they are, below /jobs and /files:
+The services' own clients reach them as they are, below /jobs, /files, /dvid and so on:
 
 curl -s -H "Authorization: Bearer {token}" "{address}/files/images?limit=2"
 
