@@ -151,6 +151,9 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     services = {name: _service(name, folder, ends, environ=secrets) for name in LAB}
     ends.callback(_end_together, services.values())  # once the gate has ended
     lab = {name: service.await_ready(stopping) for name, service in services.items()}
+    # Any port is chosen now: of those that were free before, the lab has taken some.
+    port = _any_port() if args.port == 0 else port
+    operator_port = _any_port() if args.operator_port == 0 else operator_port
 
     settings = folder / "labgate.yaml"
     settings.write_text(_settings(port, operator_port))
@@ -236,8 +239,7 @@ def _token(settings: Path, environ: dict[str, str], stopping: threading.Event) -
 def _free_port(option: str, asked: int | None, preferred: int, taken: set[int]) -> int:
     """The port asked for, or the preferred one, or the next that is free."""
     if asked == 0:
-        with socket.create_server((HOST, 0)) as server:
-            return int(server.getsockname()[1])
+        return _any_port()
     if asked is not None:
         if reason := _unusable(asked):
             raise DemoError(f"port {asked} {reason}; choose another with {option}, or leave it out")
@@ -248,6 +250,11 @@ def _free_port(option: str, asked: int | None, preferred: int, taken: set[int]) 
                 print(f"port {preferred} is taken, {port} is used instead ({option} chooses another)")
             return port
     raise DemoError(f"no port from {preferred} to {preferred + _TRIES - 1} is free; choose one with {option}")
+
+
+def _any_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _unusable(port: int) -> str | None:

@@ -35,7 +35,7 @@ def test_the_whole_lab_is_one_openapi_document(tmp_path) -> None:
         assert child.wait(30) == 0
     OpenAPIV31SpecValidator(document).validate()
     services = {path.removeprefix("/rpc/").partition(".")[0] for path in document["paths"]}
-    assert services == {"files", "jobs", "cryosparc", "auth", "info", "schema", "state"}
+    assert services == {"files", "jobs", "dvid", "data", "cryosparc", "auth", "info", "schema", "state"}
     assert "get" in document["paths"]["/rpc/files.get_version"]
     assert json.loads(version)
     assert any(name.startswith("files.") for name in document["components"]["schemas"])
