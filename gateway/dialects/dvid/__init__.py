@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -143,12 +144,12 @@ class DvidDialect:
         instance = repo.instances.get(str(given.get("instance")))
         if sent.verb != "GET" or sent.body is not None or instance is None:
             return target, None
-        what = asked(tuple(step.encode() for step in steps[1:]), query.encode())
+        what = asked(tuple(unquote_to_bytes(step) for step in steps[1:]), query.encode())
         if what is None or not never_changes(repo, node, instance, what, self._wall()):
             return target, None
         if await self._knowing.may_change(errand):
             return target, None
-        return target, target_of(node, instance, what).decode()
+        return target, target_of(repo, node, instance, what).decode()
 
     def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:  # noqa: ARG002 - a port
         """None: what is sent depends on what is known of versions."""

@@ -14,6 +14,7 @@ from gateway.dialects.dvid import old
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
 from gateway.dialects.dvid.cutouts import Source
 from gateway.dialects.dvid.endpoints import Asked, asked, cutout, length_of, never_changes, tag_of, target_of
+from gateway.dialects.dvid.geometry import block_shape, in_blocks
 from gateway.dialects.dvid.own import Own
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
@@ -78,10 +79,10 @@ class Inner:
         instance = repo.instances.get(inner[3].decode("utf-8", "replace"))
         if instance is None or not never_changes(repo, node, instance, what, ask.wall):
             return onward
-        target = target_of(node, instance, what)
+        target = target_of(repo, node, instance, what)
         fields = ((b"ETag", tag_of(target)), (b"Cache-Control", _NEVER))
         voxels = cutout(what, instance)
-        if voxels is None:
+        if voxels is None or not in_blocks(voxels[0], block_shape(voxels[1])):
             length = length_of(what, instance)
             return Onward(
                 onward.rest,
