@@ -145,6 +145,11 @@ def target_of(repo: Repo, node: Node, instance: Instance, what: Asked) -> bytes:
     ).encode()
 
 
+def late_error(inner: Steps) -> bytes:
+    """What a 200 ends with whose service failed after it had begun: `MESSAGE (PATH).` and the end of a line."""
+    return b"/" + b"/".join(inner) + b").\n"
+
+
 def tag_of(target: bytes) -> bytes:
     """The entity tag of what never changes: what stands for it tells it apart."""
     return b'"%b"' % blake2b(target, digest_size=16).hexdigest().encode()

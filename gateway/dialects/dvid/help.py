@@ -47,7 +47,7 @@ def calls(page: str, space: str, taken: set[str]) -> Iterator[Described]:
     for at, match in enumerate(found[:_MOST]):
         end = found[at + 1].start() if at + 1 < len(found) else len(page)
         meaning = page[match.end() : end]
-        for verb in re.split(r"[ \t,|]+", match[1]):
+        for verb in dict.fromkeys(re.split(r"[ \t,|]+", match[1])):
             if verb != "HEAD" and (path := _PATH.match(match[2])):
                 made = _method("DELETE" if verb == "DEL" else verb, path[0], meaning, space, taken)
                 if made is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from msgspec.structs import replace
@@ -186,7 +187,8 @@ class Own:
     ) -> Reply:
         _, node = await self._version(given, errand)
         said = {name: given[name] for name in names if given.get(name) is not None}
-        return await writing.post(call, route, f"/api/node/{node.uuid}/{what}", orjson.dumps(said))
+        target = f"/api/node/{quote(node.uuid, '')}/{what}"
+        return await writing.post(call, route, target, orjson.dumps(said))
 
     # --- what is meant
 
