@@ -52,8 +52,13 @@ async def auth():
         rights = {dataset: sorted(one) for dataset, one in known[token].items()}
         return web.json_response(
             {
-                **{"id": number, "email": f"user{number}@lab.org", "name": f"user{number}", "groups": []},
-                **{"permissions": {}, "permissions_v2": rights, "missing_tos": []},
+                "id": number,
+                "email": f"user{number}@lab.org",
+                "name": f"user{number}",
+                "groups": [],
+                "permissions": {},
+                "permissions_v2": rights,
+                "missing_tos": [],
             }
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import resource
 import time
@@ -115,10 +116,9 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize(("size", "offset"), SIZES)
 @pytest.mark.parametrize("which", ["root", "open"])
-async def test_sizes_that_make_no_sense_are_answered_as_the_service_answers_them(lab, size, offset, which):
-    for name in ("gray", "labels"):
+async def test_sizes_that_make_no_sense_are_answered_as_the_service_answers_them(lab, which):
+    for (size, offset), name in itertools.product(SIZES, ("gray", "labels")):
         path = raw(lab, which, name, size, offset)
         status, _, body = await lab.ask("GET", path)
         direct = lab.dvid.ask("GET", path.replace("٣", "%D9%A3"))
