@@ -201,7 +201,7 @@ def _types(answer: Answer) -> list[str]:
     except ValueError:
         return []
     names = (
-        [name for name in said if isinstance(name, str) and name.isidentifier()]
+        [name for name in said if isinstance(name, str) and name.isascii() and name.isidentifier()]
         if isinstance(said, dict)
         else []
     )

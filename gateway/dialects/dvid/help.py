@@ -19,7 +19,7 @@ _CALL = re.compile(
 _OPTION = re.compile(r"^[ \t]{2,}([a-z][a-z0-9_]{0,30})[ \t]{2,}(\S.*)$", re.MULTILINE)
 _SLOT = re.compile(r"<([^<>{}\n]{1,60})>|\{([^<>{}\n]{1,60})\}")
 _PATH = re.compile(r"(?:<[^<>\n]{1,60}>|[^\s<>\[?])+")
-_PLAIN_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~,:*+-]|\{\w+\})+)+/?", re.ASCII)
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~,:*+-]|\{\w+\})+)+/?", re.ASCII)
 _TAG = re.compile(
     r"</?(?:html|head|body|pre|p|br|h[1-6]|ul|li|a|b|code|title|div|span|link|meta|script|style)\b[^<>]*>",
     re.IGNORECASE,

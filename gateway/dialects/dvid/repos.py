@@ -178,13 +178,13 @@ def _on_branch(repo: Repo, branch: str, selector: str) -> Node:
 def _node(uuid: str, said: Mapping[str, Any]) -> Node:
     return Node(
         uuid,
-        int(said["VersionID"]),
+        _whole(said["VersionID"]),
         said["Locked"] is True,
         str(said.get("Branch") or ""),
         str(said.get("Note") or ""),
         tuple(str(one) for one in _listed(said.get("Log"))),
-        tuple(int(one) for one in _listed(said.get("Parents"))),
-        tuple(int(one) for one in _listed(said.get("Children"))),
+        tuple(_whole(one) for one in _listed(said.get("Parents"))),
+        tuple(_whole(one) for one in _listed(said.get("Children"))),
         str(said.get("Created") or ""),
         str(said.get("Updated") or ""),
     )
@@ -213,6 +213,12 @@ def _listed(said: Any) -> list[Any]:
     if said is None or isinstance(said, list):
         return said or []
     raise TypeError("what is no list stands where one should")
+
+
+def _whole(said: Any) -> int:
+    if type(said) is int:
+        return said
+    raise TypeError("what is no whole number stands where one should")
 
 
 def _titles(repos: Any) -> list[str]:

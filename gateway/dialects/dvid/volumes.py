@@ -12,6 +12,7 @@ from gateway.dialects.dvid.repos import Instance, Node, Repo, mapping
 _AXES: Final = ("z", "y", "x")
 _BLOCK: Final = {"labelmap": 64, "labelarray": 64}
 _MOST_SCALES: Final = 32
+_FARTHEST: Final = 1 << 40
 
 
 def described(
@@ -110,12 +111,16 @@ def _extents(said: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def _is_corner(said: Any) -> TypeGuard[list[int]]:
-    return isinstance(said, list) and len(said) == 3 and all(type(one) is int for one in said)
+    return (
+        isinstance(said, list)
+        and len(said) == 3
+        and all(type(one) is int and abs(one) <= _FARTHEST for one in said)
+    )
 
 
 def _numbers(said: Any) -> list[float]:
     found = _zyx(said, 1.0)
-    return found if all(isinstance(one, int | float) for one in found) else [1.0] * 3
+    return [float(one) for one in found] if all(isinstance(one, int | float) for one in found) else [1.0] * 3
 
 
 def _zyx(said: Any, usual: Any) -> list[Any]:
