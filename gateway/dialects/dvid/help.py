@@ -27,13 +27,14 @@ _TAG = re.compile(
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _NAMED: Final[Mapping[str, str]] = {"uuid": "node", "data name": "instance", "dataname": "instance"}
 _MOST: Final = 500
+_LONGEST: Final = 1 << 20
 _READS: Final = frozenset(("query", "ptquery"))
 """What is asked by POST and changes nothing."""
 
 
 def plain_text(page: bytes) -> str:
-    """The text of a page of help, which may be HTML."""
-    said = page.decode("utf-8", "replace")
+    """The text of a page of help, which may be HTML; of a page longer than any of DVID's, the beginning."""
+    said = page[:_LONGEST].decode("utf-8", "replace")
     if "&lt;" in said or "<pre" in said.lower() or "<html" in said.lower():
         said = html.unescape(_TAG.sub("", said))
     return said

@@ -6,7 +6,7 @@ import time
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.faults import InvalidParams
@@ -103,6 +103,7 @@ def test_the_only_repository_needs_no_uuid_before_a_branch():
     assert only.node(":master~1")[1].uuid == CHILD
 
 
+@settings(deadline=None)
 @given(st.text("abv01.:~master", max_size=12))
 def test_no_selector_makes_the_search_fail_in_any_other_way(selector):
     try:
@@ -164,7 +165,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-settings = st.fixed_dictionaries(
+said_settings = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(
         ("BlockSize", "VoxelSize", "VoxelUnits", "MinPoint", "MaxPoint", "MaxDownresLevel", "Values"),
@@ -173,7 +174,13 @@ settings = st.fixed_dictionaries(
 )
 
 
-@given(st.sampled_from(["uint8blk", "labelmap"]), settings | json_values, settings | json_values, json_values)
+@settings(deadline=None)
+@given(
+    st.sampled_from(["uint8blk", "labelmap"]),
+    said_settings | json_values,
+    said_settings | json_values,
+    json_values,
+)
 def test_whatever_the_settings_of_data_are_they_are_described_or_a_fault(kind, extended, extents, tags):
     base = {"TypeName": kind, "DataUUID": "d", "Versioned": True, "Tags": tags}
     value = document()[ROOT] | {
