@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -70,14 +71,17 @@ class MountAsk(Struct, frozen=True):
 class Known(Struct, frozen=True):
     """What the dialect knows of the answer to a mounted request before it is asked for.
 
-    `rule` says how it is stored, `target` stands for the request in its key. `fields` are added to a 200. `length` is the
-    body's in bytes, None if nobody knows: another one is not stored.
+    `rule` says how it is stored, `target` stands for the request in its key, `named` are its parameters where the rule asks for
+    a right. `fields` are added to a 200. `length` is the body's in bytes, None if nobody knows: another one is not stored. Nor is
+    a body that ends with `spoilt`, if that is not empty: what an error that came late is appended with.
     """
 
     rule: CacheRule
     target: bytes
     fields: Fields = ()
     length: int | None = None
+    spoilt: bytes = b""
+    named: Mapping[str, str] = {}
 
 
 class Onward(Struct, frozen=True):

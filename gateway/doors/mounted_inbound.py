@@ -36,6 +36,7 @@ class MountedInbound(Mounted):
     _reading = False
     _other_length: int | None = None  # of a body that is sent in the place of the caller's
     _said: bytes | None = None
+    _tail = b""  # of the answer, as much as tells an error that came late
 
     # --- the body, where the dialect has to have it
 
@@ -178,7 +179,8 @@ class MountedInbound(Mounted):
         usual = wanted_of(way, notes, method, principal, self.query, body or None)
         ruled = method.ruled_by(known.rule)
         root = root_of(
-            ruled, principal, way.verb, (), body or None, known.target, {}, credential=notes.own_credential
+            *(ruled, principal, way.verb, (), body or None, known.target, known.named),
+            credential=notes.own_credential,
         )
         return replace(usual, rule=known.rule, root=root, lineage=ruled.lineage)
 
@@ -194,10 +196,17 @@ class MountedInbound(Mounted):
         self._turned = AnswerHead(told, b"", without(head.fields, _OF_A_BODY), None)
         return None
 
+    def tee(self, data: bytes) -> None:
+        """Keep what is to be stored, and the end of it."""
+        super().tee(data)
+        known = self._known
+        if known is not None and known.spoilt:
+            self._tail = (self._tail + data)[-len(known.spoilt) :]
+
     def answered(self) -> None:
-        """The service's answer is whole; one of another length than it must have is not stored."""
+        """The service's answer is whole; one that is not what it must be is not stored."""
         known, keeping = self._known, self._keeping
-        if known is not None and keeping is not None and known.length not in (None, self.sent):
+        if known is not None and keeping is not None and self._is_spoilt(known):
             keeping.abandon()
             self._keeping = None
             self.land(shared=False)
@@ -205,6 +214,12 @@ class MountedInbound(Mounted):
         if self._turned is not None:
             self.held = None
             self.write_whole(self.passed_head(self._turned), b"", self._turned.status)
+
+    def _is_spoilt(self, known: Known) -> bool:
+        """Whether the answer has another length than it must have, or an error at its end."""
+        if known.length not in (None, self.sent):
+            return True
+        return bool(known.spoilt) and self._tail == known.spoilt
 
     # --- what the dialect answers
 

@@ -82,6 +82,9 @@ def test_there_are_two_repos_with_locked_roots_open_leaves_and_a_branch(store) -
         "segmentation_skeletons": "keyvalue",
         "settings": "keyvalue",
         "centre": "roi",
+        "rois": "keyvalue",
+        "segmentation_todo": "annotation",
+        "bookmark_annotations": "annotation",
         "em": "uint16blk",
         "cytoplasm": "float32blk",
     }

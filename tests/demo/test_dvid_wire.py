@@ -172,7 +172,7 @@ def test_bodies_can_be_torn_short_too_long_or_end_in_an_error(dvid, dvid_lab) ->
     for fault, expected in (
         (dvid_lab.short(7), whole[:-7]),
         (dvid_lab.surplus(b"xyz"), whole + b"xyz"),
-        (dvid_lab.late(5000, b"Error\n"), whole[:5000] + b"Error\n"),
+        (dvid_lab.late(5000, "Error"), whole[:5000] + f"Error ({path}).\n".encode()),
     ):
         with dvid.server.fault(fault, "raw"):
             status, _, body = dvid.ask("GET", path)

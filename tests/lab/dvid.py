@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.demo.dvid.access import Access
 from gateway.demo.dvid.dag import Node, Repo
+from gateway.demo.dvid.errors import DvidError
 from gateway.demo.dvid.http import Answer, DvidHandler, DvidServer, Request, refusal
 from gateway.demo.dvid.lab import add_volume
 from gateway.demo.dvid.routes import respond
@@ -144,9 +145,13 @@ def surplus(more: bytes) -> Fault:
     return lambda _, true_answer: _with(true_answer(), lambda body: body + more)
 
 
-def late(after: int, text: bytes = b"Error: unable to read block (/api/node/raw).\n") -> Fault:
+def late(after: int, text: str = "unable to read block") -> Fault:
     """A 200 that turns into the text of an error half way, as DVID's streams fail."""
-    return lambda _, true_answer: _with(true_answer(), lambda body: body[:after] + text)
+
+    def made(request: Request, true_answer: Callable[[], Answer]) -> Answer:
+        return _with(true_answer(), lambda body: body[:after] + DvidError(text).body(request.path))
+
+    return made
 
 
 def slow(seconds: float) -> Fault:

@@ -82,6 +82,7 @@ def _medulla(store: Store, made: Tissue) -> None:
     z, y, x = (side // 32 for side in made.grey.shape)
     rows = range(y // 4, y - y // 4)
     region.put(root.version, [[at, row, x // 4, x - x // 4 - 1] for at in range(z) for row in rows])
+    _work(store, repo, root, region)
     store.commit(root, "imported", ["tissue imported"])
 
     traced = store.new_child(repo, [root], note="first merges", uuid=node_uuid("medulla traced"))
@@ -134,6 +135,21 @@ def _points(store: Store, repo: Repo, node: Node, labels: Labels) -> None:
             {"Pos": end, "Kind": "PostSyn", "Tags": tags, "Rels": [back], "Prop": {"conf": "0.8"}}
         )
     points.put(node.version, elements)
+
+
+def _work(store: Store, repo: Repo, node: Node, region: Regions) -> None:
+    """What people of the lab note for each other, where dvidtools looks for it: regions, things to do, bookmarks."""
+    regions = _new(KeyValues, store, repo, "keyvalue", "rois", {})
+    regions.values.put(node.version, {region.name: json.dumps({"description": "The middle"}).encode()})
+    to_do = _new(Annotations, store, repo, "annotation", "segmentation_todo", {"sync": "segmentation"})
+    marks = _new(Annotations, store, repo, "annotation", "bookmark_annotations", {})
+    places = [[10, 20, 5], [30, 40, 10], [60, 60, 12]]
+    for number, place in enumerate(places):
+        said = {"Pos": place, "Kind": "Note", "Rels": []}
+        done = {"checked": str(number % 2), "comment": "look again", "user": "ada"}
+        to_do.put(node.version, [said | {"Tags": ["priority:1"], "Prop": done}])
+        mark = {"comment": f"place {number + 1}", "type": "Other", "user": "ada"}
+        marks.put(node.version, [said | {"Tags": ["user:ada"], "Prop": mark}])
 
 
 def _contacts(labels: Labels, lineage: list[int], count: int) -> list[tuple[list[int], list[int]]]:

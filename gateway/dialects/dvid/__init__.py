@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import quote, unquote_to_bytes
 
 import orjson
 
@@ -17,7 +18,7 @@ from gateway.core.ports import Answer, Messenger, Route, Upstream
 from gateway.core.reply import Reply
 from gateway.core.service import Described, Description, Service
 from gateway.dialects.dvid import help as helping
-from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError, exchange, plainly, refused
+from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError, exchange, plainly, refused, whole
 from gateway.dialects.dvid.endpoints import asked, never_changes, target_of
 from gateway.dialects.dvid.methods import FAMILIES, OWN
 from gateway.dialects.dvid.mounted import Inner
@@ -80,12 +81,16 @@ class DvidDialect:
         if not isinstance(binding, HttpBinding):
             raise faults.InternalFault(f"The method {call.method.name!r} is bound to no request.")
         params = {} if call.ask.raw is None else orjson.loads(call.ask.raw)
-        target = binding.path.format(**params)
+        steps = {
+            name: quote(value, "") if name in ("node", "instance") else value
+            for name, value in params.items()
+        }
+        target = binding.path.format(**steps)
         if params.get("scale"):
             target += f"?scale={params['scale']}"
         answer = await exchange(call, service, upstream, binding.verb, target)
         if "target" in params:
-            return await _shaped(answer, service, safe=True)
+            return await _shaped(whole(answer, service, target), service, safe=True)
         return plainly(answer, service, safe=True)
 
     async def assemble(self, call: Call, route: Route, parts: Parts) -> Reply:
@@ -116,18 +121,21 @@ class DvidDialect:
             sent = request(call, binding, "ndarray")
         target, never = await self._meant(call, binding, sent, errand)
         if never is not None:
-            return await errand.obtain(errand.hidden.data, {"target": target, "as": never})
+            asks = {"target": target, "as": never[0], "dataset": never[1]}
+            return await errand.obtain(errand.hidden.data, asks)
         answer = await exchange(
             call, route.service, route.upstream, sent.verb, target, sent.fields, sent.body
         )
         if answer.status >= 400:
             return refused(answer, route.service, safe=call.method.safe)
+        if call.method.safe:
+            answer = whole(answer, route.service, target)
         return await _shaped(answer, route.service, safe=call.method.safe)
 
     async def _meant(
         self, call: Call, binding: HttpBinding, sent: Request, errand: Errand
-    ) -> tuple[str, str | None]:
-        """The request's target with its version's UUID, and what stands for it if its answer never changes."""
+    ) -> tuple[str, tuple[str, str] | None]:
+        """The request's target with its version's UUID; if its answer never changes what stands for it, and the dataset."""
         if "{node}" not in binding.path:
             return sent.target, None
         given = read(call)
@@ -138,17 +146,17 @@ class DvidDialect:
         repo, node = known.node(selector, errand.service.nodes)
         path, mark, query = sent.target.partition("?")
         steps = path.split("/")
-        steps[3] = node.uuid
+        steps[3] = quote(node.uuid, "")
         target = "/".join(steps) + mark + query
         instance = repo.instances.get(str(given.get("instance")))
         if sent.verb != "GET" or sent.body is not None or instance is None:
             return target, None
-        what = asked(tuple(step.encode() for step in steps[1:]), query.encode())
+        what = asked(tuple(unquote_to_bytes(step) for step in steps[1:]), query.encode())
         if what is None or not never_changes(repo, node, instance, what, self._wall()):
             return target, None
         if await self._knowing.may_change(errand):
             return target, None
-        return target, target_of(node, instance, what).decode()
+        return target, (target_of(repo, node, instance, what).decode(), repo.alias or repo.root)
 
     def messenger(self, method: Method, service: Service, address: str) -> tuple[Messenger, str] | None:  # noqa: ARG002 - a port
         """None: what is sent depends on what is known of versions."""
@@ -193,7 +201,7 @@ def _types(answer: Answer) -> list[str]:
     except ValueError:
         return []
     names = (
-        [name for name in said if isinstance(name, str) and name.isidentifier()]
+        [name for name in said if isinstance(name, str) and name.isascii() and name.isidentifier()]
         if isinstance(said, dict)
         else []
     )

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from cachetools import LRUCache
 from msgspec import Struct
@@ -31,6 +32,7 @@ MODE_SECONDS: Final = 60.0
 _LARGEST: Final = 1 << 30
 _TRIP = Pass("trip")  # The relay knows the verdict, and puts it here.
 _OFF_THE_LOOP: Final = 1 << 20
+_TOLD: Final = 300
 _FIELDS: Final[Fields] = ((b"Accept-Encoding", b"identity"), (b"User-Agent", b"labgate"))
 
 
@@ -209,6 +211,17 @@ def plainly(answer: Answer, service: Service, *, safe: bool) -> Reply:
     if answer.status in (200, 204, 206):
         return Reply("result", Whole(answer.body), _TRIP)
     return refused(answer, service, safe=safe)
+
+
+def whole(answer: Answer, service: Service, target: str) -> Answer:
+    """The answer. Raises `UpstreamBroken` for a 200 that the service's error is appended to, which came after it had begun."""
+    ending = b"/" + unquote_to_bytes(target.partition("?")[0].lstrip("/")) + b").\n"
+    if answer.status != 200 or not answer.body.endswith(ending):
+        return answer
+    said = answer.body[-_TOLD:].decode("utf-8", "replace").strip().rpartition("\n")[2]
+    raise faults.UpstreamBroken(
+        f"The service {service.qualified!r} stopped in the middle of its answer, of which nothing was kept: …{said}"
+    )
 
 
 def refused(answer: Answer, service: Service, *, safe: bool) -> Reply:

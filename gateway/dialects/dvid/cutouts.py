@@ -185,13 +185,17 @@ class Cutout:
         for index, miss in missing.items():
             if miss.key and (self._coming.find(miss) or await self._recall(index, miss)):
                 return None
-        return await self._read_boxful(groups[0], missing)
+        keyed = {index: miss for index, miss in missing.items() if miss.key}
+        if any(self._coming.find(miss) for miss in keyed.values()):
+            return None
+        expected = {index: self._coming.expect(miss) for index, miss in keyed.items()}
+        return await self._read_boxful(groups[0], missing, expected)
 
     async def _fetch(self, out: np.ndarray[Any, Any], slab: Box, missing: dict[Corner, Miss]) -> None:
         """Paste what is not in memory: from the tiers, from others' reads, or from reads of our own."""
-        others = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
+        coming = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
         stored = await asyncio.gather(
-            *(self._recall(index, miss) for index, miss in missing.items() if not others.get(index))
+            *(self._recall(index, miss) for index, miss in missing.items() if not coming.get(index))
         )
         found = [pair for pair in stored if pair is not None]
         await self._paste_all(out, slab, found)
@@ -200,15 +204,21 @@ class Cutout:
         others = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
         joined = {index: future for index, future in others.items() if future is not None}
         own = [index for index in missing if index not in joined]
+        # Said before anything else runs: nobody else asks for the same now.
+        expected = {index: self._coming.expect(missing[index]) for index in own if missing[index].key}
         try:
             async with asyncio.TaskGroup() as group:
                 most = READ_BYTES if out.nbytes <= _LARGE_SLAB else READ_BYTES // 4
                 for boxful in regions(own, self._block, self._source.voxels.size, most):
-                    group.create_task(self._read(out, slab, boxful, missing))
+                    group.create_task(self._read(out, slab, boxful, missing, expected))
                 for index, future in joined.items():
                     group.create_task(self._joined(out, slab, index, future, missing))
         except BaseExceptionGroup as failures:
             raise _first_of(failures) from None
+        finally:
+            for future in expected.values():
+                if not future.done():
+                    future.set_result(None)
 
     async def _recall(self, index: Corner, missing: Miss) -> tuple[Corner, bytes] | None:
         async with self._turns:
@@ -225,39 +235,50 @@ class Cutout:
     ) -> None:
         body = await asyncio.shield(future)
         if body is None:  # a failure is nobody else's
-            await self._read(out, slab, [index], missing)
+            await self._read(out, slab, [index], missing, {})
         else:
             await self._paste_all(out, slab, [(index, body)])
 
     async def _read(
-        self, out: np.ndarray[Any, Any], slab: Box, group: list[Corner], missing: dict[Corner, Miss]
+        self,
+        out: np.ndarray[Any, Any],
+        slab: Box,
+        group: list[Corner],
+        missing: dict[Corner, Miss],
+        expected: dict[Corner, asyncio.Future[bytes | None]],
     ) -> None:
-        """Read a boxful of blocks, store them, and paste them."""
-        data = await self._read_boxful(group, missing)
-        read = np.frombuffer(data, self._source.voxels.unit).reshape(around(group, self._block).shape)
-        part = around(group, self._block).meets(slab)
-        target, source = out[part.within(slab)], read[part.within(around(group, self._block))]
+        """Read a boxful of blocks, store them, and paste them; who expects one gets it, or None."""
+        data = await self._read_boxful(group, missing, expected)
+        whole = around(group, self._block)
+        read = np.frombuffer(data, self._source.voxels.unit).reshape(whole.shape)
+        part = whole.meets(slab)
+        target, source = out[part.within(slab)], read[part.within(whole)]
         if target.nbytes < _SMALL:
             target[...] = source
         else:
             await asyncio.to_thread(np.copyto, target, source)
 
-    async def _read_boxful(self, group: list[Corner], missing: dict[Corner, Miss]) -> bytes:
+    async def _read_boxful(
+        self,
+        group: list[Corner],
+        missing: dict[Corner, Miss],
+        expected: dict[Corner, asyncio.Future[bytes | None]],
+    ) -> bytes:
         """The bytes of a boxful of blocks, which are stored beside."""
-        expected = {index: self._coming.expect(missing[index]) for index in group if missing[index].key}
         try:
             async with self._turns:
                 box = around(group, self._block)
                 data = await self.region(box)
             cut = await asyncio.to_thread(self._cut, data, box, group)
             for index, body in cut:
-                if index in expected:
+                if missing[index].key:
                     self._errand.parts.keep(missing[index], body)
+                if index in expected:
                     expected[index].set_result(body)
         finally:
-            for future in expected.values():
-                if not future.done():
-                    future.set_result(None)
+            for index in group:
+                if index in expected and not expected[index].done():
+                    expected[index].set_result(None)
         return data
 
     async def region(self, box: Box) -> bytes:

@@ -7,6 +7,7 @@ version is asked, some numbers are an instance's and not a version's, and some a
 from __future__ import annotations
 
 import json
+import re
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote
@@ -22,14 +23,15 @@ GRACE_SECONDS: Final = 600.0
 
 _OF_A_VERSION: Final = frozenset(
     (
-        *("raw", "isotropic", "blocks", "subvolblocks", "specificblocks", "arb", "mask", "partition"),
+        *("raw", "blocks", "subvolblocks", "specificblocks", "mask", "partition"),
         *("label", "labels", "size", "sizes", "sparsevol", "sparsevol-size", "sparsevol-coarse"),
         *("sparsevol-by-point", "sparsevols-coarse", "supervoxels", "supervoxel-splits", "index", "indices"),
         *("mapping", "mappings", "listlabels", "lastmod"),
         *("key", "keys", "keyrange", "keyrangevalues", "keyvalues", "fields", "all"),
-        *("elements", "all-elements", "roi"),
+        *("elements", "all-elements"),
     )
 )
+"""Not `isotropic` and `arb`: they depend on the size of voxels, which is the same for all versions."""
 _DERIVED: Final = frozenset(
     ("annotation label", "annotation tag", "labelsz count", "labelsz counts", "labelsz top")
 )
@@ -37,6 +39,9 @@ _NOT_IN_KEYS: Final = frozenset(("u", "app", "interactive", "throttle"))
 """What says who asks, and how politely."""
 _DIMS: Final = frozenset(("0_1_2", "0,1,2", "vol", "xyz"))
 _PLAIN: Final = frozenset(("scale",))
+_TRIPLE: Final = re.compile(r"-?[0-9]{1,10}_-?[0-9]{1,10}_-?[0-9]{1,10}")
+_SCALE: Final = re.compile("[0-9]{1,2}")
+_MOST_SCALES: Final = 32
 
 
 class Asked(Struct, frozen=True):
@@ -81,11 +86,12 @@ def never_changes(repo: Repo, node: Node, instance: Instance, what: Asked, now: 
     if not (node.locked and instance.versioned and instance.data):
         return False
     said = what.said
-    masked = said.get("roi")
-    if masked is not None:
-        mask = repo.instances.get(unquote(masked).partition(",")[0])
-        if mask is None or not mask.versioned or "," in unquote(masked):
+    if "roi" in said:
+        mask = repo.instances.get(unquote(said["roi"]))
+        if mask is None or not (mask.versioned and mask.data):
             return False
+    if what.endpoint == "roi":  # of other types it is what lies in another ROI, at whatever version
+        return instance.type == "roi" and not what.rest
     settled = now - node.changed > GRACE_SECONDS
     if f"{instance.type} {what.endpoint}" in _DERIVED:
         return settled
@@ -100,16 +106,19 @@ def cutout(what: Asked, instance: Instance) -> tuple[Box, Voxels, int] | None:
     if voxels is None or what.endpoint != "raw" or len(what.rest) != 3 or what.rest[0] not in _DIMS:
         return None
     said = what.said
-    if not said.keys() <= _PLAIN or not said.get("scale", "0").isdecimal() or "GridStore" in instance.tags:
+    if (
+        not said.keys() <= _PLAIN
+        or not _SCALE.fullmatch(said.get("scale", "0"))
+        or "GridStore" in instance.tags
+    ):
         return None
     scale = int(said.get("scale", "0"))
-    if scale and (instance.type not in SCALED or scale > 32):
+    if scale and (instance.type not in SCALED or scale > _MOST_SCALES):
         return None
-    try:
-        size, offset = ([int(one) for one in step.split("_")] for step in what.rest[1:])
-    except ValueError:
+    if not all(map(_TRIPLE.fullmatch, what.rest[1:])):
         return None
-    if len(size) != 3 or len(offset) != 3 or min(size) <= 0:
+    size, offset = ([int(one) for one in step.split("_")] for step in what.rest[1:])
+    if min(size) <= 0:
         return None
     if max(map(abs, (*size, *offset))) > 1 << 31:
         return None
@@ -125,11 +134,20 @@ def length_of(what: Asked, instance: Instance) -> int | None:
     return None if found is None else found[0].voxels * found[1].size
 
 
-def target_of(node: Node, instance: Instance, what: Asked) -> bytes:
-    """What stands for the request wherever it is the same: whose data, of which version, and what of them."""
+def target_of(repo: Repo, node: Node, instance: Instance, what: Asked) -> bytes:
+    """What stands for the request wherever it is the same: whose data, of which version, what of them, and what masks them."""
+    mask = repo.instances.get(unquote(what.said.get("roi", "")))
     return json.dumps(
-        (instance.data or instance.name, node.uuid, what.endpoint, what.rest, what.query)
+        (
+            *(instance.data or instance.name, node.uuid, what.endpoint, what.rest, what.query),
+            None if mask is None else mask.data,
+        )
     ).encode()
+
+
+def late_error(inner: Steps) -> bytes:
+    """What a 200 ends with whose service failed after it had begun: `MESSAGE (PATH).` and the end of a line."""
+    return b"/" + b"/".join(inner) + b").\n"
 
 
 def tag_of(target: bytes) -> bytes:

@@ -26,6 +26,9 @@ MOST_BYTES: Final = 3 << 30
 _BLOCK: Final = 64
 _BLOCK_BYTES: Final = 1 << 20
 _FARTHEST: Final = 1 << 31
+_FEW_BLOCKS: Final = 64
+_MOST_WASTE: Final = 64
+"""How many times its own voxels the blocks of a box may have that touches more than a few of them."""
 
 _VOXELS: Final = {
     "uint8blk": ("uint8", 1),
@@ -140,6 +143,12 @@ def blocks(box: Box, block: Corner) -> list[Corner]:
     """The indices of the blocks that the box touches, in order."""
     ranges = [range(a // n, (b - 1) // n + 1) for a, b, n in zip(box.start, box.stop, block, strict=True)]
     return [(z, y, x) for z in ranges[0] for y in ranges[1] for x in ranges[2]]
+
+
+def in_blocks(box: Box, block: Corner) -> bool:
+    """Whether a box is worth being made of whole blocks: thin lines through a volume are not."""
+    count = math.prod((b - 1) // n - a // n + 1 for a, b, n in zip(box.start, box.stop, block, strict=True))
+    return count <= _FEW_BLOCKS or count * math.prod(block) <= _MOST_WASTE * box.voxels
 
 
 def box_of_block(index: Corner, block: Corner) -> Box:

@@ -17,21 +17,24 @@ _CALL = re.compile(
     re.MULTILINE,
 )
 _OPTION = re.compile(r"^[ \t]{2,}([a-z][a-z0-9_]{0,30})[ \t]{2,}(\S.*)$", re.MULTILINE)
-_SLOT = re.compile(r"<([A-Za-z][A-Za-z0-9 _/-]{0,40})>")
+_SLOT = re.compile(r"<([^<>{}\n]{1,60})>|\{([^<>{}\n]{1,60})\}")
+_PATH = re.compile(r"(?:<[^<>\n]{1,60}>|[^\s<>\[?])+")
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~,:*+-]|\{\w+\})+)+/?", re.ASCII)
 _TAG = re.compile(
-    r"</?(?:html|head|body|pre|p|br|h[1-6]|ul|li|a|b|code|title|div|span|link|meta|script|style)\b[^>]*>",
+    r"</?(?:html|head|body|pre|p|br|h[1-6]|ul|li|a|b|code|title|div|span|link|meta|script|style)\b[^<>]*>",
     re.IGNORECASE,
 )
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _NAMED: Final[Mapping[str, str]] = {"uuid": "node", "data name": "instance", "dataname": "instance"}
 _MOST: Final = 500
+_LONGEST: Final = 1 << 20
 _READS: Final = frozenset(("query", "ptquery"))
 """What is asked by POST and changes nothing."""
 
 
 def plain_text(page: bytes) -> str:
-    """The text of a page of help, which may be HTML."""
-    said = page.decode("utf-8", "replace")
+    """The text of a page of help, which may be HTML; of a page longer than any of DVID's, the beginning."""
+    said = page[:_LONGEST].decode("utf-8", "replace")
     if "&lt;" in said or "<pre" in said.lower() or "<html" in said.lower():
         said = html.unescape(_TAG.sub("", said))
     return said
@@ -40,27 +43,33 @@ def plain_text(page: bytes) -> str:
 def calls(page: str, space: str, taken: set[str]) -> Iterator[Described]:
     """Every call that a page of help names, as methods of a namespace of its own; `taken` are names that there are."""
     found = list(_CALL.finditer(page))
+    # Examples are indented, unless everything is.
+    found = [match for match in found if match[0][0] not in " \t"] or found
     for at, match in enumerate(found[:_MOST]):
         end = found[at + 1].start() if at + 1 < len(found) else len(page)
         meaning = page[match.end() : end]
-        for verb in re.split(r"[ \t,|]+", match[1]):
-            if verb != "HEAD":
-                yield _method("DELETE" if verb == "DEL" else verb, match[2], meaning, space, taken)
+        for verb in dict.fromkeys(re.split(r"[ \t,|]+", match[1])):
+            if verb != "HEAD" and (path := _PATH.match(match[2])):
+                made = _method("DELETE" if verb == "DEL" else verb, path[0], meaning, space, taken)
+                if made is not None:
+                    yield made
 
 
-def _method(verb: str, said: str, meaning: str, space: str, taken: set[str]) -> Described:
-    path = said.split(maxsplit=1)[0] if "<" not in said else said
-    path = re.sub(r"\[.*", "", path).partition("?")[0].strip()
+def _method(verb: str, path: str, meaning: str, space: str, taken: set[str]) -> Described | None:
+    """One call; None where its path cannot be read."""
     params: list[Param] = []
     names: set[str] = set()
 
     def slot(match: re.Match[str]) -> str:
-        spelled = match[1].strip().lower()
-        name = unique(_NAMED.get(spelled) or _word(spelled), names)
+        spelled = (match[1] or match[2]).strip().lower()
+        word = _NAMED.get(spelled) or _word(spelled)
+        name = unique(f"value_{word}" if word[0].isdigit() else word, names)
         params.append(Param(name, True, {"type": "string"}, ""))
         return f"{{{name}}}"
 
     bound_to = "/api" + _SLOT.sub(slot, path)
+    if _PLAIN_PATH.fullmatch(bound_to) is None:
+        return None
     words = [_word(step) for step in bound_to.split("/")[2:] if step and "{" not in step and step != "node"]
     options = []
     for option in _OPTION.finditer(meaning):
@@ -70,7 +79,7 @@ def _method(verb: str, said: str, meaning: str, space: str, taken: set[str]) -> 
     body: tuple[Param, ...] = ()
     if verb in ("POST", "PUT"):
         body = (Param(unique("body", names), False, {}, "What is sent."),)
-    described = " ".join(meaning.split("\n\n", maxsplit=1)[0].split())
+    described = " ".join(meaning.lstrip().split("\n\n", maxsplit=1)[0].split())
     return bound(
         unique(f"{space}.{verb.lower()}_{'_'.join(filter(None, words)) or space}", taken),
         text(described, 300),

@@ -198,10 +198,8 @@ FAMILIES: Final = (
     _plain("key_range", "The keys from one to another.", "GET", "keyrange/{first}/{last}", _FIRST, _LAST),
     _plain(
         "key_range_values",
-        "The keys from one to another with their values, as JSON.",
-        *("GET", "keyrangevalues/{first}/{last}", _FIRST, _LAST),
-        _option("json", {"type": "boolean", "default": True}, "As JSON; the values must be JSON."),
-        query=("json",),
+        "The keys from one to another with their values, which must be JSON.",
+        *("GET", "keyrangevalues/{first}/{last}?json=true", _FIRST, _LAST),
     ),
     _plain("get_key", "The value of a key.", "GET", "key/{key}", _KEY),
     _plain("put_key", "Store a value under a key.", "POST", "key/{key}", _KEY, _VALUE, body="value"),

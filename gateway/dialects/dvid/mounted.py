@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote, unquote_to_bytes
 
 from gateway.core.assembling import Known, MountAsk, Onward, Ready
 from gateway.core.faults import Fault, InvalidParams
@@ -13,7 +14,17 @@ from gateway.core.verdict import pass_for
 from gateway.dialects.dvid import old
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
 from gateway.dialects.dvid.cutouts import Source
-from gateway.dialects.dvid.endpoints import Asked, asked, cutout, length_of, never_changes, tag_of, target_of
+from gateway.dialects.dvid.endpoints import (
+    Asked,
+    asked,
+    cutout,
+    late_error,
+    length_of,
+    never_changes,
+    tag_of,
+    target_of,
+)
+from gateway.dialects.dvid.geometry import block_shape, in_blocks
 from gateway.dialects.dvid.own import Own
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
@@ -78,17 +89,14 @@ class Inner:
         instance = repo.instances.get(inner[3].decode("utf-8", "replace"))
         if instance is None or not never_changes(repo, node, instance, what, ask.wall):
             return onward
-        target = target_of(node, instance, what)
+        target = target_of(repo, node, instance, what)
         fields = ((b"ETag", tag_of(target)), (b"Cache-Control", _NEVER))
         voxels = cutout(what, instance)
-        if voxels is None:
+        if voxels is None or not in_blocks(voxels[0], block_shape(voxels[1])):
             length = length_of(what, instance)
-            return Onward(
-                onward.rest,
-                onward.query,
-                Known(errand.hidden.immutable, target, fields, length),
-                onward.turns,
-            )
+            named = {"dataset": repo.alias or repo.root}
+            found = Known(errand.hidden.immutable, target, fields, length, late_error(inner), named)
+            return Onward(onward.rest, onward.query, found, onward.turns)
         return await self._cutout(
             ask, errand, Source(repo, node, instance, voxels[1], voxels[2]), what, fields
         )
@@ -114,8 +122,8 @@ class Inner:
         if name is None:
             return rest, inner
         known = await self._knowing.repos(errand)
-        uuid = known.node(name, errand.service.nodes)[1].uuid.encode()
-        return _with_step(rest, 2, uuid), (*inner[:2], uuid, *inner[3:])
+        uuid = known.node(name, errand.service.nodes)[1].uuid
+        return _with_step(rest, 2, quote(uuid, "").encode()), (*inner[:2], uuid.encode(), *inner[3:])
 
     # --- of DVID's first year
 
@@ -129,7 +137,7 @@ class Inner:
         if inner[1] == b"node" and inner[4] == b"schema" and ask.verb in _READ:
             repo, node, instance = await self._data(ask, errand)
             del repo
-            asks = {"target": f"/api/node/{node.uuid}/{instance.name}/metadata"}
+            asks = {"target": f"/api/node/{quote(node.uuid, '')}/{quote(instance.name, '')}/metadata"}
             reply = await errand.obtain(errand.hidden.metadata, asks)
             return Ready(200, _JSON, old.schema(reply.body.data), pass_for("assembled"))
         if inner[1] == b"node" and len(inner) == 7:
@@ -142,7 +150,7 @@ class Inner:
         known = await self._knowing.repos(errand)
         node = known.node(version.decode("utf-8", "replace"), errand.service.nodes)[1]
         made = old.new_instance(kind, name, ask.body or b"")
-        return Onward(f"/api/repo/{node.uuid}/instance".encode(), b"", None, ((200, 204),), made)
+        return Onward(f"/api/repo/{quote(node.uuid, '')}/instance".encode(), b"", None, ((200, 204),), made)
 
     async def _data(self, ask: MountAsk, errand: Errand) -> tuple[Repo, Node, Instance]:
         known = await self._knowing.repos(errand)
@@ -164,7 +172,7 @@ def _with_step(rest: bytes, at: int, step: bytes) -> bytes:
 
 
 def _steps(rest: bytes) -> Steps:
-    return tuple(rest.split(b"/")[1:])
+    return tuple(unquote_to_bytes(step) for step in rest.split(b"/")[1:])
 
 
 def _has(fields: Fields, tag: bytes) -> bool:

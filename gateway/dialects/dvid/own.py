@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from msgspec.structs import replace
 
 from gateway.core import arrays, scanner
 from gateway.core.call import Call
-from gateway.core.faults import InvalidParams
+from gateway.core.faults import InvalidParams, UpstreamBroken
 from gateway.core.ports import Route
 from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Pass
@@ -19,8 +20,16 @@ from gateway.dialects.dvid import volumes, writing
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
 from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
 from gateway.dialects.dvid.endpoints import GRACE_SECONDS
-from gateway.dialects.dvid.geometry import MOST_BYTES, MOST_VOXELS, Box, box_of, voxels_of
-from gateway.dialects.dvid.repos import Instance, Node, Repo, Repos
+from gateway.dialects.dvid.geometry import (
+    MOST_BYTES,
+    MOST_VOXELS,
+    Box,
+    block_shape,
+    box_of,
+    in_blocks,
+    voxels_of,
+)
+from gateway.dialects.dvid.repos import Instance, Node, Repo, Repos, mapping
 from gateway.dialects.openapi.requests import arguments
 
 _TRIP = Pass("assembled")
@@ -80,12 +89,17 @@ class Own:
     async def volume(self, given: _Given, call: Call, route: Route, errand: Errand) -> Reply:  # noqa: ARG002
         """What a handle to a volume begins with."""
         repo, node, instance = await self.data_of(given, errand)
-        info = orjson.loads(await self._info(errand, node, instance))
+        info = mapping(orjson.loads(await self._info(errand, node, instance)))
         return _json(volumes.described(repo, node, instance, info, text(given, "node")))
 
     async def _info(self, errand: Errand, node: Node, instance: Instance) -> bytes:
         reply = await errand.obtain(errand.hidden.info, {"node": node.uuid, "instance": instance.name})
-        scanner.check(reply.body.data)
+        try:
+            scanner.check(reply.body.data)
+        except scanner.MalformedJson as odd:
+            raise UpstreamBroken(
+                f"What the service {errand.service.qualified!r} says of {instance.name!r} is no JSON: {odd}."
+            ) from odd
         return reply.body.data
 
     # --- voxels
@@ -110,9 +124,16 @@ class Own:
 
     async def cutout(self, errand: Errand, source: Source, box: Box) -> Reply:
         """A cutout, of blocks where its version never changes, in one read where it may and that is small enough."""
-        if not await self.is_settled(errand, source):
+        settled = await self.is_settled(errand, source)
+        whole = in_blocks(box, block_shape(source.voxels))
+        if not (settled and whole):
             if box.voxels <= MOST_VOXELS:
                 return await self._one_read(errand, source, box)
+            if not whole:
+                raise InvalidParams(
+                    f"{list(box.shape)} voxels are a thin line through very many blocks: read it in parts of at most "
+                    f"{MOST_VOXELS} voxels."
+                )
             source = replace(source, kept=False)
         made, verdict = await Cutout(errand, source, box, self._coming).composed()
         return Reply("result", Whole(b"null"), verdict, composed=made)
@@ -166,7 +187,8 @@ class Own:
     ) -> Reply:
         _, node = await self._version(given, errand)
         said = {name: given[name] for name in names if given.get(name) is not None}
-        return await writing.post(call, route, f"/api/node/{node.uuid}/{what}", orjson.dumps(said))
+        target = f"/api/node/{quote(node.uuid, '')}/{what}"
+        return await writing.post(call, route, target, orjson.dumps(said))
 
     # --- what is meant
 

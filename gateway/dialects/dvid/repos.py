@@ -14,6 +14,7 @@ from gateway.core.faults import InvalidParams
 
 _MASTER: Final = ("", "master")
 _SHOWN: Final = 5
+_DIGITS: Final = 10
 
 
 class Node(Struct, frozen=True):
@@ -35,7 +36,7 @@ class Node(Struct, frozen=True):
         """When it was updated, in seconds since 1970; infinitely late where that cannot be read."""
         try:
             return datetime.fromisoformat(self.updated).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return float("inf")
 
 
@@ -60,8 +61,8 @@ class Repo:
     def __init__(self, root: str, said: Mapping[str, Any]) -> None:
         """Raises ValueError, KeyError, TypeError or AttributeError for what is no repository."""
         self.root = root
-        self.alias = str(said.get("Alias", ""))
-        self.description = str(said.get("Description", ""))
+        self.alias = str(said.get("Alias") or "")
+        self.description = str(said.get("Description") or "")
         self.nodes = {uuid: _node(uuid, one) for uuid, one in said["DAG"]["Nodes"].items()}
         self.by_version = {node.version: node for node in self.nodes.values()}
         self.instances = {
@@ -160,14 +161,16 @@ def _on_branch(repo: Repo, branch: str, selector: str) -> Node:
         leaf = repo.branches.get("master")
     if leaf is None:
         names = [one or "master" for one in repo.branches]
-        raise InvalidParams(f"{selector!r}: there is no branch {name!r}; there are {_some(names)}.")
-    if tilde and not back.isdecimal():
-        raise InvalidParams(f"{selector!r}: after ~ stands how many versions to go back.")
+        raise InvalidParams(f"{selector[:80]!r}: there is no branch {name[:80]!r}; there are {_some(names)}.")
+    if tilde and not (back.isascii() and back.isdecimal()):
+        raise InvalidParams(f"{selector[:80]!r}: after ~ stands how many versions to go back.")
+    # No line has more versions than there are, whatever a document says of who is whose parent.
+    steps = (min(int(back), len(repo.nodes)) if len(back) < _DIGITS else len(repo.nodes)) if tilde else 0
     node = leaf
-    for _ in range(int(back) if tilde else 0):
+    for _ in range(steps):
         before = repo.parent(node)
         if before is None:
-            raise InvalidParams(f"{selector!r} goes back beyond the root.")
+            raise InvalidParams(f"{selector[:80]!r} goes back beyond the root.")
         node = before
     return node
 
@@ -175,13 +178,13 @@ def _on_branch(repo: Repo, branch: str, selector: str) -> Node:
 def _node(uuid: str, said: Mapping[str, Any]) -> Node:
     return Node(
         uuid,
-        int(said["VersionID"]),
-        bool(said["Locked"]),
+        _whole(said["VersionID"]),
+        said["Locked"] is True,
         str(said.get("Branch") or ""),
         str(said.get("Note") or ""),
-        tuple(str(one) for one in said.get("Log") or ()),
-        tuple(int(one) for one in said.get("Parents") or ()),
-        tuple(int(one) for one in said.get("Children") or ()),
+        tuple(str(one) for one in _listed(said.get("Log"))),
+        tuple(_whole(one) for one in _listed(said.get("Parents"))),
+        tuple(_whole(one) for one in _listed(said.get("Children"))),
         str(said.get("Created") or ""),
         str(said.get("Updated") or ""),
     )
@@ -189,16 +192,33 @@ def _node(uuid: str, said: Mapping[str, Any]) -> Node:
 
 def _instance(name: str, said: Mapping[str, Any]) -> Instance:
     base = said["Base"]
-    extended = said.get("Extended") or {}
+    extended = mapping(said.get("Extended"))
     return Instance(
         name,
         str(base["TypeName"]),
         str(base.get("DataUUID") or ""),
         base.get("Versioned") is True,
-        base.get("Tags") or {},
+        mapping(base.get("Tags")),
         extended,
-        said.get("Extents") or extended,
+        mapping(said.get("Extents")) or extended,
     )
+
+
+def mapping(said: Any) -> Mapping[str, Any]:
+    """An object of a document, empty where something else stands in its place."""
+    return said if isinstance(said, dict) else {}
+
+
+def _listed(said: Any) -> list[Any]:
+    if said is None or isinstance(said, list):
+        return said or []
+    raise TypeError("what is no list stands where one should")
+
+
+def _whole(said: Any) -> int:
+    if type(said) is int:
+        return said
+    raise TypeError("what is no whole number stands where one should")
 
 
 def _titles(repos: Any) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from gateway.core.faults import InvalidParams
 from gateway.dialects.dvid.geometry import SCALED, block_shape, voxels_of
-from gateway.dialects.dvid.repos import Instance, Node, Repo
+from gateway.dialects.dvid.repos import Instance, Node, Repo, mapping
 
 _AXES: Final = ("z", "y", "x")
 _BLOCK: Final = {"labelmap": 64, "labelarray": 64}
 _MOST_SCALES: Final = 32
+_FARTHEST: Final = 1 << 40
 
 
 def described(
@@ -24,12 +25,12 @@ def described(
     voxels = voxels_of(instance)
     if voxels is None:
         raise InvalidParams(f"{instance.name!r} is of the type {instance.type}, and has no voxels.")
-    extended = info.get("Extended") or instance.extended
-    here = _extents(info.get("Extents") or extended)
+    extended = mapping(info.get("Extended")) or instance.extended
+    here = _extents(mapping(info.get("Extents")) or extended)
     first = {
         "scale": 0,
         "instance": instance.name,
-        "resolution": _zyx(extended.get("VoxelSize"), 1.0),
+        "resolution": _numbers(extended.get("VoxelSize")),
         **here,
     }
     return {
@@ -56,7 +57,8 @@ def described(
 def block_of(instance: Instance) -> list[int]:
     """The shape of the service's own blocks: what is written begins and ends at their borders."""
     usual = _BLOCK.get(instance.type, 32)
-    return [int(one) for one in _zyx(instance.extended.get("BlockSize"), usual)]
+    said = _zyx(instance.extended.get("BlockSize"), usual)
+    return said if all(type(one) is int and one > 0 for one in said) else [usual] * 3
 
 
 def at_scale(repo: Repo, instance: Instance, scale: int) -> tuple[Instance, int]:
@@ -73,14 +75,15 @@ def _coarser(
     repo: Repo, instance: Instance, extended: Mapping[str, Any], first: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     if instance.type in SCALED:
-        levels = min(_MOST_SCALES, int(extended.get("MaxDownresLevel") or 0))
+        said = extended.get("MaxDownresLevel")
+        levels = max(0, min(_MOST_SCALES, said)) if type(said) is int else 0
         return [_halved(instance, first, level) for level in range(1, levels + 1)]
     found = []
     for level in range(1, _MOST_SCALES):
         other = repo.instances.get(f"{instance.name}_{level}")
         if other is None or other.type != instance.type:
             break
-        resolution = _zyx(other.extended.get("VoxelSize"), 1.0)
+        resolution = _numbers(other.extended.get("VoxelSize"))
         found.append(
             {"scale": level, "instance": other.name, "resolution": resolution, **_extents(other.extents)}
         )
@@ -102,10 +105,23 @@ def _halved(instance: Instance, first: Mapping[str, Any], level: int) -> dict[st
 
 def _extents(said: Mapping[str, Any]) -> dict[str, list[int]]:
     low, high = said.get("MinPoint"), said.get("MaxPoint")
-    if not (isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == 3):
+    if not (_is_corner(low) and _is_corner(high)):
         return {"shape": [0, 0, 0], "offset": [0, 0, 0]}
     pairs = list(zip(reversed(low), reversed(high), strict=True))
     return {"shape": [max(0, int(b) - int(a) + 1) for a, b in pairs], "offset": [int(a) for a, _ in pairs]}
+
+
+def _is_corner(said: Any) -> TypeGuard[list[int]]:
+    return (
+        isinstance(said, list)
+        and len(said) == 3
+        and all(type(one) is int and abs(one) <= _FARTHEST for one in said)
+    )
+
+
+def _numbers(said: Any) -> list[float]:
+    found = _zyx(said, 1.0)
+    return [float(one) for one in found] if all(isinstance(one, int | float) for one in found) else [1.0] * 3
 
 
 def _zyx(said: Any, usual: Any) -> list[Any]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import numpy as np
 import orjson
@@ -73,7 +74,7 @@ async def write(call: Call, route: Route, node: Node, instance: Instance, given:
         part = array[at : at + rows]
         size = "_".join(map(str, reversed(part.shape[:3])))
         corner = "_".join(map(str, (start[2], start[1], start[0] + at)))
-        target = f"/api/node/{node.uuid}/{instance.name}/raw/0_1_2/{size}/{corner}"
+        target = f"/api/node/{quote(node.uuid, '')}/{quote(instance.name, '')}/raw/0_1_2/{size}/{corner}"
         body = await asyncio.to_thread(part.tobytes)
         reply = await post(
             call, route, target + ("?mutate=true" if mutate else ""), body, b"application/octet-stream"
@@ -134,7 +135,7 @@ async def create(call: Call, route: Route, repo: Repo, node: Node, given: _Given
             if not isinstance(value, list) or len(value) != 3:
                 raise InvalidParams(f"{key} has three values, [z, y, x].")
             said[option] = ",".join(map(str, reversed(value)))
-    reply = await post(call, route, f"/api/repo/{node.uuid}/instance", orjson.dumps(said))
+    reply = await post(call, route, f"/api/repo/{quote(node.uuid, '')}/instance", orjson.dumps(said))
     if reply.kind != "result":
         raise RefusedError(reply)
     shape = given.get("shape")
@@ -143,6 +144,7 @@ async def create(call: Call, route: Route, repo: Repo, node: Node, given: _Given
         low = list(reversed(offset))
         high = [a + size - 1 for a, size in zip(low, reversed(shape), strict=True)]
         extents = orjson.dumps({"MinPoint": low, "MaxPoint": high})
-        reply = await post(call, route, f"/api/node/{node.uuid}/{name}/extents", extents)
+        target = f"/api/node/{quote(node.uuid, '')}/{quote(name, '')}/extents"
+        reply = await post(call, route, target, extents)
         if reply.kind != "result":
             raise RefusedError(reply)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -36,6 +37,7 @@ class Behind:
     content: Any
     session: aiohttp.ClientSession
     token: str
+    config: str
 
     @property
     def address(self) -> str:
@@ -86,15 +88,34 @@ def behind_gate(dvid_lab, gate_of, token_for):
     """Makes such a lab: `async with behind_gate() as lab`; `access` is the service's, `more` are lines of its settings."""
 
     @asynccontextmanager
-    async def made(access=None, more="", groups=("lab",), config=CONFIG):
-        content = dvid_lab.small()
+    async def made(access=None, more="", groups=("lab",), config=CONFIG, content=None):
+        content = content or dvid_lab.small()
         with dvid_lab.running(content.store, access) as server:
             text = config.format(url=server.url, root=content.root.uuid, more=more)
             async with gate_of(text) as gate, aiohttp.ClientSession() as session:
-                lab = Behind(gate, server, content, session, token_for("ada", *groups))
+                lab = Behind(gate, server, content, session, token_for("ada", *groups), text)
                 await described(gate)
                 server.forget()
                 yield lab
+
+    return made
+
+
+@pytest.fixture
+def with_disk(behind_gate):
+    """Makes such a lab whose gate has a disk."""
+    return lambda: behind_gate(config="cache: {{disk: {{size: 256MiB}}}}\n" + CONFIG)
+
+
+@pytest.fixture
+def another_gate(gate_of):
+    """Another gate before the same DVID, as after a restart or as another worker's: `async with another_gate(lab) as second`."""
+
+    @asynccontextmanager
+    async def made(lab):
+        async with gate_of(lab.config) as gate:
+            await described(gate)
+            yield replace(lab, gate=gate)
 
     return made
 
@@ -108,8 +129,6 @@ async def lab(behind_gate):
 
 async def described(gate: Any) -> None:
     """Wait until the gate knows what its services offer."""
-    import asyncio
-
     async with asyncio.timeout(20):
         while any(one.down for one in gate.discovery.health().values()):
             await asyncio.sleep(0.005)

@@ -1,6 +1,6 @@
 """What does dvidtools (0.6) get from a DVID? See telling.py for what is printed.
 
-`python dvidtools_client.py http://HOST:PORT NODE [--labels NAME] [--synapses NAME] [--body ID]… [--at X,Y,Z]… [--write]`.
+`python dvidtools_client.py http://HOST:PORT NODE [--labels NAME] [--synapses NAME] [--body ID]… [--at X,Y,Z]… [--user NAME] [--write]`.
 Without `--write` nothing is changed. dvidtools looks at annotations of bodies in `NAME_annotations` and at tasks in `NAME_todo`.
 """
 
@@ -70,11 +70,12 @@ def main() -> None:
     parser.add_argument("--synapses", default="synapses")
     parser.add_argument("--body", type=int, action="append", default=[])
     parser.add_argument("--at", action="append", default=[])
+    parser.add_argument("--user", default="interop")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     config.segmentation = config.body_labels = options.labels
     config.synapses = options.synapses
-    dvid.setup(options.address, options.node, "interop")
+    dvid.setup(options.address, options.node, options.user)
     repositories(options.node)
     bodies(options.body or [1])
     places([[int(axis) for axis in one.split(",")] for one in options.at] or [[0, 0, 0]])

@@ -1,0 +1,149 @@
+"""Cutouts are what numpy cuts out, whatever is stored, on its way, or cut out beside them; and each block is read once."""
+
+import asyncio
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core import keys
+from gateway.core.faults import UpstreamUnreachable
+from gateway.core.principal import ANONYMOUS
+from gateway.core.reply import Reply, Whole
+from gateway.core.service import Service
+from gateway.core.verdict import Entry, Hit, Miss, pass_for
+from gateway.dialects.dvid.asking import Errand, Hidden
+from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
+from gateway.dialects.dvid.geometry import Box, Voxels, block_shape
+from gateway.dialects.dvid.repos import Instance, Node, Repo
+
+SERVICE = Service("dvid", "dvid", ("http://127.0.0.1:1",))
+HIDDEN = Hidden(SERVICE)
+ROOT = Node("a" * 32, 1, True, "", "", (), (), (), "", "")
+GRAY = Instance("gray", "uint64blk", "d" * 32, True, {}, {}, {})
+VOXELS = Voxels("uint64", 1)
+FIRST = (-100, -100, -300)
+VOLUME = np.random.default_rng(1).integers(0, 1 << 60, (300, 300, 600), np.uint64)
+WORLD = Box(FIRST, tuple(a + n for a, n in zip(FIRST, VOLUME.shape, strict=True)))
+
+
+class Parts:
+    """Where voxels come from, and where blocks are kept; a read gives way `turns` times, and fails where it is told to."""
+
+    def __init__(self, turns=1, fails=()):
+        self.memory = {}
+        self.reads = 0
+        self.kept = Counter()
+        self.turns = turns
+        self.fails = set(fails)
+
+    def judge(self, call):
+        key = keys.key(call, call.method.cache)
+        entry = self.memory.get(key)
+        return Miss(key, (), 0, call.method.cache, "not stored") if entry is None else Hit(entry)
+
+    async def recall(self, missing):
+        await asyncio.sleep(0)
+
+    def keep(self, missing, body):
+        self.kept[missing.key] += 1
+        self.memory[missing.key] = Entry(missing.key, "result", body, 0.0, 1.0, 1.0, 0, ())
+        return True
+
+    async def obtain(self, call):
+        asked = json.loads(call.ask.raw)
+        number, self.reads = self.reads, self.reads + 1
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
+        if number in self.fails:
+            raise UpstreamUnreachable("it is gone")
+        size, start = ([int(one) for one in asked[name].split("_")][::-1] for name in ("size", "offset"))
+        box = Box(tuple(start), tuple(a + n for a, n in zip(start, size, strict=True)))
+        return Reply("result", Whole(voxels(box).tobytes()), pass_for("trip"))
+
+
+def voxels(box):
+    """What a box holds; outside of the volume there is nothing."""
+    out = np.zeros(box.shape, np.uint64)
+    low = tuple(max(a, b) for a, b in zip(box.start, WORLD.start, strict=True))
+    high = tuple(min(a, b) for a, b in zip(box.stop, WORLD.stop, strict=True))
+    if all(a < b for a, b in zip(low, high, strict=True)):
+        common = Box(low, high)
+        out[common.within(box)] = VOLUME[common.within(WORLD)]
+    return out
+
+
+async def cut(parts, box, coming, *, kept=True):
+    """A cutout, as an array."""
+    errand = Errand("1", ANONYMOUS, 1e9, SERVICE, parts, HIDDEN)
+    repo = Repo(ROOT.uuid, {"DAG": {"Nodes": {}}})
+    made, _ = await Cutout(errand, Source(repo, ROOT, GRAY, VOXELS, 0, kept), box, coming).composed()
+    data = b"".join([bytes(piece) async for piece in made.pieces])
+    return np.frombuffer(data, made.dtype).reshape(made.shape)
+
+
+corners = st.tuples(*[st.integers(-150, 150)] * 3)
+sides = st.tuples(st.integers(1, 140), st.integers(1, 140), st.integers(1, 200))
+boxes = st.builds(lambda at, n: Box(at, tuple(a + b for a, b in zip(at, n, strict=True))), corners, sides)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(boxes, min_size=1, max_size=3), st.booleans(), st.booleans())
+def test_cutouts_one_after_the_other_or_at_once_are_what_numpy_cuts_out_and_no_block_is_kept_twice(
+    wanted, at_once, kept
+):
+    async def main():
+        parts, coming = Parts(), Coming()
+        if at_once:
+            found = await asyncio.gather(*(cut(parts, box, coming, kept=kept) for box in wanted))
+        else:
+            found = [await cut(parts, box, coming, kept=kept) for box in wanted]
+        for box, array in zip(wanted, found, strict=True):
+            assert (array == voxels(box)).all()
+        assert all(count == 1 for count in parts.kept.values())
+        assert bool(parts.kept) is kept
+        assert not coming._blocks
+
+    asyncio.run(main())
+
+
+@settings(deadline=None, max_examples=30)
+@given(boxes, st.sets(st.integers(0, 5), max_size=3))
+def test_a_read_that_fails_is_nobody_elses_failure(box, fails):
+    async def main():
+        parts, coming = Parts(turns=3, fails=fails), Coming()
+        found = await asyncio.gather(*(cut(parts, box, coming) for _ in range(3)), return_exceptions=True)
+        for one in found:
+            assert isinstance(one, UpstreamUnreachable) or (one == voxels(box)).all()
+        assert sum(isinstance(one, UpstreamUnreachable) for one in found) <= len(fails)
+        assert (await cut(Parts(), box, coming) == voxels(box)).all()
+        assert not coming._blocks
+
+    asyncio.run(main())
+
+
+async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once():
+    parts, coming = Parts(turns=5), Coming()
+    edge = block_shape(VOXELS)
+    await asyncio.gather(*(cut(parts, Box((0, 0, 0), edge), coming) for _ in range(20)))
+    assert parts.reads == 1
+
+
+async def test_who_leaves_before_a_read_began_keeps_nobody_waiting():
+    for turns in range(12):
+        parts, coming = Parts(turns=5), Coming()
+        box = Box((0, 0, 0), (64, 64, 64))
+        first = asyncio.create_task(cut(parts, box, coming))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        second = asyncio.create_task(cut(parts, box, coming))
+        await asyncio.sleep(0)
+        first.cancel()
+        async with asyncio.timeout(5):
+            assert (await second == voxels(box)).all()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert not coming._blocks
