@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from labgate._link import Changes
     from labgate._linking import Linked, link, links, unlink
     from labgate._metainfo import MetaInfo
+    from labgate._pages import pages
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
+    from labgate._source import Source
     from labgate._status import ServiceStatus, Status, status
     from labgate._table import Table
     from labgate._tables import Tables
@@ -55,6 +57,7 @@ __all__ = [
     "RawResponse",
     "ServiceStatus",
     "ServiceWarning",
+    "Source",
     "StaleWarning",
     "Status",
     "Table",
@@ -73,6 +76,7 @@ __all__ = [
     "link",
     "links",
     "methods",
+    "pages",
     "refresh",
     "request",
     "status",
@@ -101,6 +105,7 @@ _HOMES = {
     "RawResponse": "_response",
     "ServiceStatus": "_status",
     "ServiceWarning": "errors",
+    "Source": "_source",
     "StaleWarning": "errors",
     "Status": "_status",
     "Table": "_table",
@@ -122,6 +127,7 @@ _HOMES = {
     "link": "_linking",
     "links": "_linking",
     "methods": "_inform",
+    "pages": "_pages",
     "refresh": "_inform",
     "request": "_request",
     "status": "_status",

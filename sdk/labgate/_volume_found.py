@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from labgate._client import Client
     from labgate._session import Session
 
+# What sources are read and listed by where their method does not say it.
+_USUAL = {"read": "read", "entries": "entries", "describe": "describe", "search": "search"}
+
 
 def session_at(host: str | Client, token: str | None, options: dict[str, Any]) -> Session:
     """The session of a client, or of one that is made for an address."""
@@ -57,14 +60,18 @@ def _methods(session: Session, service: str | None) -> list[Method]:
 
 
 def wire_of(session: Session, method: Method, what: str) -> str:
-    """The wire name of the method that does something with the volumes of a method.
+    """The wire name of the method that does something with the volumes, or the sources, of a method.
 
     It may be written without the namespace that both are in.
 
     Raises:
         NotFound: there is none.
     """
-    named = (method.volume or {}).get(what)
+    named = (
+        {**_USUAL, **method.source}.get(what)
+        if method.source is not None
+        else (method.volume or {}).get(what)
+    )
     catalog = session.link.catalog
     if isinstance(named, str):
         space = method.name.rpartition(".")[0]

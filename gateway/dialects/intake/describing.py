@@ -52,13 +52,17 @@ def methods() -> tuple[Described, ...]:
             "search",
             "Entries that have one of some words in what describes them",
             (Param("query", required=True, schema=_TEXT), _CATALOG),
-            {},
+            {"sources": {"items": "entries", "source": "source"}},
         ),
         _method(
             "source",
             "What an entry is once it is opened with its parameters: container, schema, partitions, metadata",
             (_NAME, _PARAMETERS),
-            {"result": "source", "item": True},
+            {
+                "result": "source",
+                "item": True,
+                "source": {one: one for one in ("read", "entries", "describe", "search")},
+            },
             HttpBinding("POST", "/v1/source"),
         ),
         _method(

@@ -1,0 +1,355 @@
+"""What is an entry of a catalog in the user's hands? Something to read, whole or partition by partition, or a catalog itself.
+
+    runs = lab.data["runs"]                           # nothing of it is read yet
+    runs.read(); runs.read(partition=3); runs.read(sample="a")
+    for part in runs: ...                             # partitions, in their order
+    list(lab.data["detectors"]); lab.data["detectors"]["front"]
+
+The method is marked `result: source`, takes `name` and `parameters`, and may name the methods that read (`name`,
+`parameters`, `partition`), list (`catalog` and a page), describe (`name`) and search (`query`, `catalog`).
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import partial
+
+from labgate._method import Method
+from labgate._names import attribute_name, closest, printable
+from labgate._source_about import ARRAY, about_of
+from labgate._source_found import by_name, name_of
+from labgate._source_known import Known
+from labgate._volume_found import wire_of
+from labgate.errors import Error, PageChanged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from labgate._session import Session
+    from labgate._source_about import About
+    from labgate._source_found import Found
+    from labgate._volume_boxes import Box
+
+    Params = list[Any] | dict[str, Any] | None
+
+_AHEAD = 8  # partitions that iterating fetches at once
+
+
+class _Missing:
+    """`__getattr__` for instances only: see the one of clients."""
+
+    def __get__(self, source: Source | None, owner: type[Source] | None = None) -> Callable[[str], Source]:
+        if source is None:
+            raise AttributeError("__getattr__")
+        return partial(_missing, source)
+
+
+class Source(Known):
+    """An entry of a catalog, opened: what it is is known, and nothing of it is read before that is asked for.
+
+    A table comes as a pandas data frame (as a pyarrow table where pandas is not installed), an array as numpy's, anything
+    else as what it is. Iterating gives the partitions in their order, some of which are fetched ahead.
+
+    A nested catalog gives its entries by name, as `detectors["front"]` or `detectors.front`; iterating gives their names.
+
+    Called, it is the same entry with other parameters: `curve(sample="b")`.
+
+    Attributes:
+        name: with dots where it leads through catalogs.
+        container: what it holds: `dataframe`, `ndarray`, `python`, `catalog`, or a word of the service's own.
+        nested: it is a catalog.
+        shape: lengths along the axes, None for those that nobody knows; None where there is no such thing.
+        dtype: of an array as numpy has it; of others as the service tells it.
+        npartitions: how many partitions there are, None where nobody says.
+        chunks: the lengths of an array's blocks along each axis, None where nobody says.
+        metadata, description: what the catalog says of it.
+        parameters: those that it takes, as the catalog describes them.
+        given: those that this handle has.
+    """
+
+    __slots__ = ("__weakref__", "_method", "_session")
+
+    def __init__(self, session: Session, method: Method, about: About, given: dict[str, Any]) -> None:
+        super().__init__(about, given)
+        self._session = session
+        self._method = method
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Source: ...
+
+    else:
+        __getattr__ = _Missing()
+
+    def __call__(self, /, **parameters: Any) -> Source:
+        """The same entry with these parameters beside those that it has, opened now.
+
+        Raises:
+            Error: it does not take them, or cannot be opened with them.
+        """
+        return self._opened(self.name, {**self._given, **parameters})
+
+    def refresh(self) -> Source:
+        """Ask the gate again what the source is. Returns the source.
+
+        Raises:
+            Error: the gate does not say.
+        """
+        session = self._session.derive({"fresh": True})
+        self._about = session.call(self._method, self._asked())._about  # noqa: SLF001 - it is a source, too
+        self._names = None
+        return self
+
+    def describe(self) -> dict[str, Any]:
+        """The entry as its catalog has it, before it is opened.
+
+        Raises:
+            Error: the gate does not say.
+        """
+        found: dict[str, Any] = self._answer("describe", {"name": self.name})
+        return found
+
+    # What is in it.
+
+    def read(
+        self, partition: Any = None, *, workers: int = 8, progress: bool = False, **parameters: Any
+    ) -> Any:
+        """A partition, or all of it: a data frame, an array, or what else the source holds.
+
+        All of it comes in its partitions, several at once, and is joined in their order; blocks of an array are received
+        in their place. It comes whole, or there is an error; Ctrl-C ends all of it.
+
+        Args:
+            partition: its number, or the indices of a block of an array; None is all of it.
+            workers: how many partitions are on their way at once.
+            progress: show how far it is.
+            parameters: read it with these, as `source(**parameters).read()` does; that also takes those whose names are
+                arguments here.
+
+        Raises:
+            Error: it did not come whole.
+            MissingExtra: it is a table or an array, and what holds one is not installed.
+            TypeError: it is a catalog, or that is no partition.
+        """
+        if parameters:
+            return self(**parameters).read(partition, workers=workers, progress=progress)
+        self._need_data()
+        chosen = _index(partition)
+        blocks = self._blocks(chosen)
+        if blocks is not None:
+            return self._array(blocks, workers, progress=progress)
+        from labgate._source_read import joined
+
+        wanted = [chosen] if chosen is not None else self._about.partitions()
+        if self.container == ARRAY and chosen is None:
+            wanted = [None]  # the gate joins what is not known here
+        parts = self._parts(wanted, workers, progress=progress)
+        return joined(parts, self._method.name) if parts else []
+
+    def partitions(self, workers: int = _AHEAD) -> Iterator[Any]:
+        """The partitions in their order; so many are fetched at once, and no more are in memory.
+
+        Raises:
+            Error: one of them did not come.
+            TypeError: it is a catalog.
+        """
+        self._need_data()
+        wanted = self._about.partitions()
+        return (
+            part
+            for at in range(0, len(wanted), workers)
+            for part in self._parts(wanted[at : at + workers], workers)
+        )
+
+    def to_dask(self) -> Any:
+        """A dask data frame, array or bag of the partitions, which dask's workers read from the gate.
+
+        They find a token as any program does: none travels with the task.
+
+        Raises:
+            MissingExtra: dask is not installed.
+            TypeError: it is a catalog.
+        """
+        from labgate._source_dask import dask_of
+
+        self._need_data()
+        return dask_of(self)
+
+    # What is in a catalog.
+
+    def __getitem__(self, name: str) -> Source:
+        if not isinstance(name, str):
+            raise TypeError(f"an entry is named by a str, not by {type(name).__name__}")
+        self._need_catalog()
+        return self._opened(f"{self.name}.{name}", {})
+
+    def __iter__(self) -> Iterator[Any]:
+        """The names of a catalog's entries; of anything else, its partitions."""
+        return iter(self._listed()) if self.nested else self.partitions()
+
+    def __contains__(self, name: object) -> bool:
+        self._need_catalog()
+        return name in self._listed()
+
+    def search(self, query: str) -> Found:
+        """The catalog's entries that have one of some words in what describes them.
+
+        Raises:
+            Error: there is no answer.
+            TypeError: it is no catalog.
+        """
+        self._need_catalog()
+        found: Found = self._answer("search", {"query": query, "catalog": self.name})
+        return found
+
+    # How it shows itself.
+
+    def __dir__(self) -> list[str]:
+        own = [name for name in object.__dir__(self) if not name.startswith("_")]
+        return sorted({*own, *(name for name in self._shown() if attribute_name(name) == name)})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._shown()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        link = self._session.link
+        client = link.root.own_class()(self._session, link.root)
+        return _remade, (client, self._method.name, self._about.answer, self._given)
+
+    # How it is done.
+
+    def _need_data(self) -> None:
+        if self.nested:
+            raise TypeError(
+                f"{self.name} is a catalog: read one of its entries, as in source['name'].read(); list(source) names them"
+            )
+
+    def _need_catalog(self) -> None:
+        if not self.nested:
+            raise TypeError(f"{self.name} is no catalog but a {self.container}: it has no entries")
+        if self._given:
+            raise TypeError(f"{self.name} was given parameters, which do not reach its entries")
+
+    def _asked(self, given: dict[str, Any] | None = None, name: str | None = None) -> dict[str, Any]:
+        given = self._given if given is None else given
+        named = {"name": self.name if name is None else name}
+        return {**named, "parameters": given} if given else named
+
+    def _opened(self, name: str, given: dict[str, Any]) -> Source:
+        found: Source = self._session.call(self._method, self._asked(given, name))
+        return found
+
+    def _does(self, what: str) -> Method:
+        wire = wire_of(self._session, self._method, what)
+        return Method(wire, self._session.link.catalog.text(wire))
+
+    def _answer(self, what: str, params: dict[str, Any]) -> Any:
+        return self._session.call(self._does(what), params)
+
+    def _parts(self, wanted: list[Any], workers: int, *, progress: bool = False) -> list[Any]:
+        from labgate._source_read import PartitionReading
+
+        reading = PartitionReading(self._session, self._does("read"), self._asked())
+        return reading.run(wanted, workers=workers, progress=progress)
+
+    def _blocks(self, chosen: Any) -> dict[Box, Any] | None:
+        """Where in an array its partitions lie; None for what is no array, or one of which too little is known."""
+        about = self._about
+        shape = about.whole_shape()
+        if shape is None or about.numbers() is None:
+            return None
+        if chosen is None and about.chunks is not None and (about.npartitions or 0) > 1:
+            return {box: at for at, box in about.blocks()}
+        if chosen is None:
+            return {((0,) * len(shape), shape): None} if about.npartitions in (None, 1) else None
+        # Others are the gate's to refuse, which says what there is.
+        at = chosen if isinstance(chosen, list) else [chosen, *[0] * (len(shape) - 1)]
+        if isinstance(chosen, int) and any(len(along) != 1 for along in (about.chunks or ())[1:]):
+            return None
+        box = about.block(at)
+        return None if box is None else {box: chosen}
+
+    def _array(self, blocks: dict[Box, Any], workers: int, *, progress: bool) -> Any:
+        import numpy as np
+
+        from labgate._source_read import BlockReading
+
+        boxes = [*blocks]
+        start, stop = boxes[0][0], boxes[-1][1]
+        array = np.empty([high - low for low, high in zip(start, stop, strict=True)], self._about.numbers())
+        reading = BlockReading(self._session, self._does("read").name, self._asked(), blocks)
+        reading.run((start, stop), boxes, array, workers=workers, progress=progress)
+        return array
+
+    def _listed(self) -> list[str]:
+        """The names of the entries, asked now."""
+        from labgate._pages import pages_of
+
+        self._need_catalog()
+        asked = self._session, self._does("entries"), {"catalog": self.name}
+        try:
+            entries = [*pages_of(*asked)]
+        except PageChanged:
+            entries = [*pages_of(*asked)]
+        self._names = [name for one in entries if isinstance(name := name_of(one), str)]
+        return self._names
+
+    def _shown(self) -> list[str]:
+        """The names for eyes and completion: there, a gate that is away is no error."""
+        if not self.nested or self._given:
+            return []
+        try:
+            return self._listed() if self._names is None else self._names
+        except Error:
+            return []
+
+
+def source_of(answer: object, session: Session, method: Method, params: Params) -> Source:
+    """The source that a method answered.
+
+    Raises:
+        BadReply: the answer describes none.
+    """
+    given = by_name(method, params).get("parameters")
+    return Source(session, method, about_of(answer, method.name), dict(given) if given else {})
+
+
+def _index(partition: Any) -> Any:
+    """A partition as JSON has it.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if partition is None:
+        return None
+    if isinstance(partition, (list, tuple)):
+        return [operator.index(one) for one in partition]
+    try:
+        return operator.index(partition)
+    except TypeError:
+        raise TypeError(
+            f"a partition is a number, or the indices of a block, not a {type(partition).__name__}"
+        ) from None
+
+
+def _missing(source: Source, name: str) -> Source:
+    if name.startswith("_") or not source.nested:
+        raise AttributeError(f"'Source' object has no attribute {name!r}")
+    names = source._shown()  # noqa: SLF001
+    if name in names:
+        return source[name]
+    near = closest(name, names)
+    hint = f"; did you mean {' or '.join(printable(one, 80) for one in near)}?" if near else ""
+    raise AttributeError(f"the catalog {source.name} has no entry {name!r}{hint}")
+
+
+def _remade(client: Any, method: str, answer: dict[str, Any], given: dict[str, Any]) -> Source:
+    """The source of a pickle; the gate is not asked."""
+    session = client._session  # noqa: SLF001
+    made = Method(method, session.link.catalog.text(method))
+    return Source(session, made, about_of(answer, method), given)
