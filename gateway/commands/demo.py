@@ -50,7 +50,7 @@ print(lab.jobs.wait_job("P1", job), lab.jobs.get_job_result("P1", job)["total"],
 print(lab.files.get_image("I1")["title"], len(lab.files.get_thumbnail("I1")), "bytes of PNG")  # REST
 print(lab.cryosparc.get_project("P3")["title"])  # CryoSPARC
 print(lab(datastack="minnie_demo").chunkedgraph.get_root_id(72057594037927937))  # CAVE
-print(lab.data.source("frames")["shape"])  # Intake
+print(lab.data["frames"].shape)  # Intake
 
 Or this into a shell:
 

@@ -52,7 +52,8 @@ def purge_of(said: object, catalog: Catalog) -> Purge:
     if kind == "method":
         return Purge(asked, tuple(f"method:{one}" for one in matching(value, catalog)))
     known = sorted(catalog.listings) if kind == "service" else tags(catalog)
-    if value not in known:
+    is_part = kind == "tag" and value.partition(":")[0] in catalog.listings
+    if value not in known and not is_part:
         raise BadRequest(
             f"Nothing was purged: no {kind} is called {shown(value)}; {_there_are(value, known)}."
         )
@@ -104,7 +105,10 @@ def method_names(catalog: Catalog) -> Iterable[str]:
 
 
 def tags(catalog: Catalog) -> list[str]:
-    """Every tag that a rule names, sorted."""
+    """Every tag that a rule names, sorted.
+
+    Dialects have further ones, for parts of a service, which begin with its name and a colon.
+    """
     found: set[str] = set()
     for listing in catalog.listings.values():
         for rule in listing.service.rules.values():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from gateway.core.arrays import NotSayable, unbase64
 from gateway.core.faults import Unrepresentable
 
 _DIGITS: Final = 17
@@ -21,12 +22,50 @@ class _Number(str):
     __slots__ = ()
 
 
+_BINARY: Final = b'{"$binary":'
+_STREAM: Final = b"\xff\xff\xff\xff"
+"""What an Arrow IPC stream begins with."""
+
+
+def stream_in(raw: bytes) -> bytes | None:
+    """The Arrow IPC stream that a result in JSON is already, None for another result."""
+    if not raw.startswith(_BINARY):
+        return None
+    form = json.loads(raw)["$binary"]
+    try:
+        data = unbase64(form["base64"]) if isinstance(form, dict) and form.keys() == {"base64"} else b""
+    except NotSayable:
+        return None
+    return data if data.startswith(_STREAM) else None
+
+
+def stream_as_csv(stream: bytes) -> bytes:
+    """Such a stream as CSV (RFC 4180). Raises `Unrepresentable` for columns that CSV cannot hold."""
+    try:
+        import pyarrow
+        import pyarrow.csv
+    except ImportError as error:
+        raise Unrepresentable(
+            "This gate cannot read Arrow: install it with the extra `labgate-gateway[arrow]`, or ask for format=arrow."
+        ) from error
+    sink = pyarrow.BufferOutputStream()
+    try:
+        pyarrow.csv.write_csv(pyarrow.ipc.open_stream(stream).read_all(), sink)
+    except (pyarrow.ArrowException, ValueError) as error:
+        raise Unrepresentable("The table holds what csv cannot say; ask for format=arrow.") from error
+    return bytes(sink.getvalue())
+
+
 def as_arrow(raw: bytes) -> bytes:
-    """A table as an Arrow IPC stream: a list of objects, a list of lists of one length, or an object of columns.
+    """A table as an Arrow IPC stream: one that is one already, a list of objects, a list of lists of one length, or an object
+    of columns.
 
     Each column has one type: booleans, integers of 64 bits, doubles, texts, or lists of these. What no such type
     holds as it is raises `Unrepresentable`, as it does when pyarrow is not installed.
     """
+    stream = stream_in(raw)
+    if stream is not None:
+        return stream
     try:
         import pyarrow
     except ImportError as error:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.core.arrays import NotSayable, from_json, unbase64
 from gateway.core.faults import Unrepresentable
-from gateway.doors.arrow import as_arrow
+from gateway.doors.arrow import as_arrow, stream_as_csv, stream_in
 
 LARGE = 1 << 20
 """Bytes of a result beyond which another form of it is made beside the event loop."""
@@ -37,7 +37,10 @@ class _Token(str):
 
 
 def as_csv(raw: bytes) -> bytes:
-    """A table as CSV (RFC 4180): a list of objects, a list of lists, or an object of columns."""
+    """A table as CSV (RFC 4180): an Arrow IPC stream, a list of objects, a list of lists, or an object of columns."""
+    stream = stream_in(raw)
+    if stream is not None:
+        return stream_as_csv(stream)
     value = json.loads(raw, parse_float=_Token, parse_int=_Token, parse_constant=_Token)
     out = io.StringIO(newline="")
     csv.writer(out).writerows([[_cell(one) for one in row] for row in _rows(value)])

@@ -276,14 +276,8 @@ class MountDoor:
             known = line[: len(line) - len(query)]
             notes.keep(known, way)
             depth = len(way.judged) - len(way.inner)
-            is_own = located(target).steps[:1] == way.judged[:1]
-            if (
-                depth == 1
-                and is_own
-                and self._own is None
-                and way.rest
-                and self._mounts.all_below(way.judged)
-            ):
+            alone = self._own is None and not way.service.mount_aliases
+            if depth == 1 and alone and way.rest and self._mounts.all_below(way.judged):
                 notes.keep_stem(known[: len(known) - len(way.rest)], way)
         dash = self._dash(caller, line, seen, way, query, None, b"")
         if isinstance(dash, Dash):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from labgate._codec import decode_json, decode_msgpack, packed_request
+from labgate._codec import decode_json, packed_request
 from labgate._outcome import error_of, payload_of, refusal_of
 from labgate.errors import BadReply, BatchNotSent, Error
 
@@ -214,13 +214,13 @@ def _settle(recorder: Recorder, payload: list[Any], response: Response) -> None:
         for answer in payload
         if isinstance(answer, dict) and type(answer.get("id")) is int
     }
-    for at, (method, text, handle) in enumerate(recorder.calls):
+    for at, (method, _, handle) in enumerate(recorder.calls):
         answer = answers.get(at, {})
         if answer.get("error") is not None:
             handle.settle(error=error_of(answer["error"], response, method.name))
         elif "result" in answer:
             try:
-                handle.settle(recorder.session.shaped(answer["result"], method, _params(text)))
+                handle.settle(recorder.session.shaped(answer["result"], method))
             except Error as error:
                 handle.settle(error=error)
         else:
@@ -233,10 +233,3 @@ def _settle(recorder: Recorder, payload: list[Any], response: Response) -> None:
                     hint="",
                 )
             )
-
-
-def _params(text: tuple[bytes, bool] | None) -> Any:
-    """What a call was given, from what was written down of it."""
-    if text is None:
-        return None
-    return (decode_msgpack if text[1] else decode_json)(text[0])

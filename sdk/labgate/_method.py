@@ -75,10 +75,9 @@ class Method:
         item: it is what `namespace[...]` calls.
         table: its result is a table, which travels best as an Arrow stream.
         tables: what is said of a method whose result are tables (`query`, `of`), None for others.
-        source: the methods of one whose result is a source, by what they do (`read`, `entries`, `describe`, `search`);
-            None for others.
-        sources: where its result has entries (`items`), and the method that opens them (`source`); None for others.
         volume: the methods of one whose result is a volume, by what they do (`read`, `write`, `create`); None for others.
+        source: those of one whose result is a source (`read`, `entries`, `search`); None for others.
+        sources: where its result has entries (`items`), and the method that opens them (`source`); None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -126,8 +125,8 @@ class Method:
         self.tables = notes if marked else None
         does = notes.get("volume") if notes.get("result") == "volume" else None
         self.volume = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
-        opens = notes.get("source")
-        self.source = (opens if isinstance(opens, dict) else {}) if notes.get("result") == "source" else None
+        does = notes.get("source") if notes.get("result") == "source" else None
+        self.source = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
         found = notes.get("sources")
         told = isinstance(found, dict) and all(isinstance(found.get(one), str) for one in ("items", "source"))
         self.sources: dict[str, Any] | None = found if told else None

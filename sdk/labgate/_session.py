@@ -153,15 +153,10 @@ class Session:
 
             warn_of_notices(response, method.name)
         result = result_of(response, method.name, self._gate, repeatable=method.repeatable)
-        return self.shaped(result, method, params)
+        return self.shaped(result, method)
 
-    def shaped(self, result: Any, method: Method, params: list[Any] | dict[str, Any] | None = None) -> Any:
+    def shaped(self, result: Any, method: Method) -> Any:
         """A result as what its method is said to answer: a table, a volume, a source, or as it came.
-
-        Args:
-            result: as it came.
-            method: whose it is.
-            params: what the method was called with.
 
         Raises:
             Error: it is no such thing.
@@ -170,11 +165,14 @@ class Session:
             from labgate._volume import volume_of
 
             return volume_of(result, self, method)
-        if method.source is not None or method.sources is not None:
+        if method.source:
             from labgate._source import source_of
+
+            return source_of(result, self, method)
+        if method.sources:
             from labgate._source_found import found_of
 
-            return (found_of if method.sources is not None else source_of)(result, self, method, params)
+            return found_of(result, self, method)
         return as_table(result) if method.table else result
 
     def send(

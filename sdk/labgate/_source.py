@@ -6,7 +6,7 @@
     list(lab.data["detectors"]); lab.data["detectors"]["front"]
 
 The method is marked `result: source`, takes `name` and `parameters`, and may name the methods that read (`name`,
-`parameters`, `partition`), list (`catalog` and a page), describe (`name`) and search (`query`, `catalog`).
+`parameters`, `partition`), list (`catalog` and a page) and search (`query`, `catalog`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 from labgate._method import Method
 from labgate._names import attribute_name, closest, printable
 from labgate._source_about import ARRAY, about_of
-from labgate._source_found import by_name, name_of
+from labgate._source_found import name_of
 from labgate._source_known import Known
 from labgate._volume_found import wire_of
 from labgate.errors import Error, PageChanged
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from labgate._source_about import About
     from labgate._source_found import Found
     from labgate._volume_boxes import Box
-
-    Params = list[Any] | dict[str, Any] | None
 
 _AHEAD = 8  # partitions that iterating fetches at once
 
@@ -66,13 +64,13 @@ class Source(Known):
         chunks: the lengths of an array's blocks along each axis, None where nobody says.
         metadata, description: what the catalog says of it.
         parameters: those that it takes, as the catalog describes them.
-        given: those that this handle has.
+        arguments: those that it was opened with, defaults included.
     """
 
     __slots__ = ("__weakref__", "_method", "_session")
 
-    def __init__(self, session: Session, method: Method, about: About, given: dict[str, Any]) -> None:
-        super().__init__(about, given)
+    def __init__(self, session: Session, method: Method, about: About) -> None:
+        super().__init__(about)
         self._session = session
         self._method = method
 
@@ -88,8 +86,11 @@ class Source(Known):
 
         Raises:
             Error: it does not take them, or cannot be opened with them.
+            TypeError: it is a catalog, whose entries its parameters do not reach.
         """
-        return self._opened(self.name, {**self._given, **parameters})
+        if parameters and self.nested:
+            raise TypeError(f"{self.name} is a catalog: parameters are given to its entries")
+        return self._opened(self.name, {**self.arguments, **parameters})
 
     def refresh(self) -> Source:
         """Ask the gate again what the source is. Returns the source.
@@ -103,13 +104,8 @@ class Source(Known):
         return self
 
     def describe(self) -> dict[str, Any]:
-        """The entry as its catalog has it, before it is opened.
-
-        Raises:
-            Error: the gate does not say.
-        """
-        found: dict[str, Any] = self._answer("describe", {"name": self.name})
-        return found
+        """All that the gate said of it when it was opened."""
+        return self.about
 
     # What is in it.
 
@@ -201,7 +197,8 @@ class Source(Known):
             TypeError: it is no catalog.
         """
         self._need_catalog()
-        found: Found = self._answer("search", {"query": query, "catalog": self.name})
+        asked = {"query": query, "catalog": self.name}
+        found: Found = self._session.call(self._does("search"), asked)
         return found
 
     # How it shows itself.
@@ -219,7 +216,7 @@ class Source(Known):
     def __reduce__(self) -> tuple[Any, ...]:
         link = self._session.link
         client = link.root.own_class()(self._session, link.root)
-        return _remade, (client, self._method.name, self._about.answer, self._given)
+        return _remade, (client, self._method.name, self._about.answer)
 
     # How it is done.
 
@@ -232,24 +229,17 @@ class Source(Known):
     def _need_catalog(self) -> None:
         if not self.nested:
             raise TypeError(f"{self.name} is no catalog but a {self.container}: it has no entries")
-        if self._given:
-            raise TypeError(f"{self.name} was given parameters, which do not reach its entries")
 
-    def _asked(self, given: dict[str, Any] | None = None, name: str | None = None) -> dict[str, Any]:
-        given = self._given if given is None else given
-        named = {"name": self.name if name is None else name}
-        return {**named, "parameters": given} if given else named
+    def _asked(self) -> dict[str, Any]:
+        return _named(self.name, self.arguments)
 
-    def _opened(self, name: str, given: dict[str, Any]) -> Source:
-        found: Source = self._session.call(self._method, self._asked(given, name))
+    def _opened(self, name: str, parameters: dict[str, Any]) -> Source:
+        found: Source = self._session.call(self._method, _named(name, parameters))
         return found
 
     def _does(self, what: str) -> Method:
         wire = wire_of(self._session, self._method, what)
         return Method(wire, self._session.link.catalog.text(wire))
-
-    def _answer(self, what: str, params: dict[str, Any]) -> Any:
-        return self._session.call(self._does(what), params)
 
     def _parts(self, wanted: list[Any], workers: int, *, progress: bool = False) -> list[Any]:
         from labgate._source_read import PartitionReading
@@ -301,7 +291,7 @@ class Source(Known):
 
     def _shown(self) -> list[str]:
         """The names for eyes and completion: there, a gate that is away is no error."""
-        if not self.nested or self._given:
+        if not self.nested:
             return []
         try:
             return self._listed() if self._names is None else self._names
@@ -309,14 +299,17 @@ class Source(Known):
             return []
 
 
-def source_of(answer: object, session: Session, method: Method, params: Params) -> Source:
+def source_of(answer: object, session: Session, method: Method) -> Source:
     """The source that a method answered.
 
     Raises:
         BadReply: the answer describes none.
     """
-    given = by_name(method, params).get("parameters")
-    return Source(session, method, about_of(answer, method.name), dict(given) if given else {})
+    return Source(session, method, about_of(answer, method.name))
+
+
+def _named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "parameters": parameters} if parameters else {"name": name}
 
 
 def _index(partition: Any) -> Any:
@@ -348,8 +341,8 @@ def _missing(source: Source, name: str) -> Source:
     raise AttributeError(f"the catalog {source.name} has no entry {name!r}{hint}")
 
 
-def _remade(client: Any, method: str, answer: dict[str, Any], given: dict[str, Any]) -> Source:
+def _remade(client: Any, method: str, answer: dict[str, Any]) -> Source:
     """The source of a pickle; the gate is not asked."""
     session = client._session  # noqa: SLF001
     made = Method(method, session.link.catalog.text(method))
-    return Source(session, made, about_of(answer, method), given)
+    return Source(session, made, about_of(answer, method))

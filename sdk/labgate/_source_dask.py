@@ -26,7 +26,7 @@ class _Part:
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         # Two handles of one source are one to dask, and those with other parameters or another schema are not.
         source = self._source
-        return "labgate", repr(source._session.link.address), source.about, source.given  # noqa: SLF001
+        return "labgate", repr(source._session.link.address), source.about  # noqa: SLF001
 
 
 def dask_of(source: Source) -> Any:

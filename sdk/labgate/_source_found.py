@@ -4,7 +4,8 @@
     found["length"], found.names
     found[0].read()
 
-The method says in `x-labgate.sources` which member holds the entries (`items`) and which method opens one (`source`).
+The method says in `x-labgate.sources` which member holds the entries (`items`) and which method opens one (`source`); a
+member `catalog` of the answer names the catalog that they are in.
 """
 
 from __future__ import annotations
@@ -21,19 +22,18 @@ if TYPE_CHECKING:
     from labgate._session import Session
     from labgate._source import Source
 
-    Params = list[Any] | dict[str, Any] | None
-
 
 class Found(dict[str, object]):
     """What a search answered; `found[0]` opens the first of its entries, `found["name"]` the one of that name."""
 
     __slots__ = ("_method", "_prefix", "_session")
 
-    def __init__(self, session: Session, method: Method, answer: dict[str, Any], prefix: str) -> None:
+    def __init__(self, session: Session, method: Method, answer: dict[str, Any]) -> None:
         super().__init__(answer)
         self._session = session
         self._method = method
-        self._prefix = prefix
+        catalog = answer.get("catalog")
+        self._prefix = f"{catalog}." if isinstance(catalog, str) and catalog else ""
 
     @property
     def names(self) -> list[str]:
@@ -58,10 +58,10 @@ class Found(dict[str, object]):
     def __reduce__(self) -> tuple[Any, ...]:
         link = self._session.link
         client = link.root.own_class()(self._session, link.root)
-        return _found_again, (client, self._method.name, dict(self), self._prefix)
+        return _found_again, (client, self._method.name, dict(self))
 
 
-def found_of(answer: object, session: Session, method: Method, params: Params) -> Found:
+def found_of(answer: object, session: Session, method: Method) -> Found:
     """What a search answered.
 
     Raises:
@@ -69,13 +69,7 @@ def found_of(answer: object, session: Session, method: Method, params: Params) -
     """
     if not isinstance(answer, dict):
         raise BadReply("the answer has no entries", method=method.name, hint="")
-    catalog = by_name(method, params).get("catalog")
-    return Found(session, method, answer, f"{catalog}." if catalog else "")
-
-
-def by_name(method: Method, params: Params) -> dict[str, Any]:
-    """What a method was called with, by name."""
-    return dict(zip(method.wires, params, strict=False)) if isinstance(params, list) else params or {}
+    return Found(session, method, answer)
 
 
 def _beside(method: Method, named: str) -> str:
@@ -88,6 +82,6 @@ def name_of(entry: object) -> object:
     return entry.get("name") if isinstance(entry, dict) else None
 
 
-def _found_again(client: Any, method: str, answer: dict[str, Any], prefix: str) -> Found:
+def _found_again(client: Any, method: str, answer: dict[str, Any]) -> Found:
     session = client._session  # noqa: SLF001
-    return Found(session, Method(method, session.link.catalog.text(method)), answer, prefix)
+    return Found(session, Method(method, session.link.catalog.text(method)), answer)

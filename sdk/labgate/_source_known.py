@@ -16,11 +16,10 @@ _MOST_SHOWN = 40
 class Known:
     """The attributes of a source; see `labgate.Source`."""
 
-    __slots__ = ("_about", "_given", "_names")
+    __slots__ = ("_about", "_names")
 
-    def __init__(self, about: About, given: dict[str, Any]) -> None:
+    def __init__(self, about: About) -> None:
         self._about = about
-        self._given = given
         self._names: list[str] | None = None
 
     @property
@@ -72,17 +71,23 @@ class Known:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     @property
-    def given(self) -> dict[str, Any]:
-        return dict(self._given)
+    def arguments(self) -> dict[str, Any]:
+        found = self._about.answer.get("arguments")
+        return dict(found) if isinstance(found, dict) else {}
 
     def __repr__(self) -> str:
-        given = "".join(f" {name}={printable(repr(value), 80)}" for name, value in self._given.items())
+        given = "".join(f" {name}={printable(repr(value), 80)}" for name, value in self._chosen().items())
         facts = [printable(self.container, 40)]
         if self.shape:
             facts.append(_times(self.shape))
         if self.npartitions is not None and not self.nested:
             facts.append(f"{self.npartitions} partition{'' if self.npartitions == 1 else 's'}")
         return f"<labgate source {printable(self.name, 200)}{given}: {', '.join(facts)}>"
+
+    def _chosen(self) -> dict[str, Any]:
+        """The arguments that are not the defaults."""
+        usual = {one.get("name"): one.get("default") for one in self.parameters}
+        return {name: value for name, value in self.arguments.items() if usual.get(name) != value}
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -95,7 +100,7 @@ class Known:
             ("dtype", "" if self.dtype is None else str(self.dtype)),
             ("partitions", "" if self.npartitions is None or self.nested else str(self.npartitions)),
             ("parameters", ", ".join(str(one.get("name")) for one in self.parameters)),
-            ("given", ", ".join(f"{name}={value!r}" for name, value in self._given.items())),
+            ("arguments", ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())),
             ("metadata", str(self.metadata) if self.metadata else ""),
             ("entries", ", ".join((self._names or [])[:_MOST_SHOWN])),
         ]

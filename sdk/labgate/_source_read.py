@@ -129,7 +129,7 @@ def joined(parts: list[Any], method: str) -> Any:
     if kinds == {"pandas"}:
         import pandas
 
-        return pandas.concat(parts, ignore_index=all(map(_is_only_counted, parts)))
+        return pandas.concat(parts)  # rows keep their names, as Intake itself has it
     if kinds == {"pyarrow"}:
         import pyarrow
 
@@ -140,9 +140,3 @@ def joined(parts: list[Any], method: str) -> Any:
     raise BadReply(
         "the partitions are nothing that can be joined", method=method, hint="Name one: partition=0."
     )
-
-
-def _is_only_counted(frame: Any) -> bool:
-    """Whether the rows of a frame have no names but their numbers."""
-    index = frame.index
-    return type(index).__name__ == "RangeIndex" and index.start == 0 and index.name is None

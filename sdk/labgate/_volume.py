@@ -295,7 +295,7 @@ class Volume(Known):
         most = min(min(max(least, _LEAST_PART), _MOST_PART) // self._dtype.itemsize, _MOST_VOXELS)
         params = {"node": self.node, "instance": self.instance, "scale": self._scale or None}
         reading = Reading(session, self._wire("read"), params, placed=about.placed, timeout=timeout)
-        reading.run(box, parts(box, self.block_shape, most), array, workers=workers, progress=progress)
+        reading.run(box, parts(box, about.read_shape, most), array, workers=workers, progress=progress)
 
     def _writer(self) -> str:
         """The method that writes.

@@ -73,6 +73,12 @@ class About:
             raise ValueError(f"units are {count} texts, one for each axis")
         blocks = answer.get("block_shape")
         self.block_shape = (1,) * count if blocks is None else _wholes(answer, "block_shape", count, least=1)
+        self.read_shape = (
+            self.block_shape
+            if answer.get("read_shape") is None
+            else _wholes(answer, "read_shape", count, least=1)
+        )
+        """In what parts the gate keeps it: reads that follow these are quickest."""
         self.channels = answer["channels"] if type(answer.get("channels")) is int else 1
         if self.channels < 1:
             raise ValueError("channels is no whole number from 1 on")
@@ -88,6 +94,7 @@ class About:
         count = self.channels
         self.axes, self.units = (*self.axes, CHANNELS), (*self.units, "")
         self.block_shape = (*self.block_shape, count)
+        self.read_shape = (*self.read_shape, count)
         for one in self.scales:
             one.shape, one.offset = (*one.shape, count), (*one.offset, 0)
             one.resolution = (*one.resolution, 1.0)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from labgate._client import Client
     from labgate._session import Session
 
-# What sources are read and listed by where their method does not say it.
-_USUAL = {"read": "read", "entries": "entries", "describe": "describe", "search": "search"}
-
 
 def session_at(host: str | Client, token: str | None, options: dict[str, Any]) -> Session:
     """The session of a client, or of one that is made for an address."""
@@ -67,11 +64,7 @@ def wire_of(session: Session, method: Method, what: str) -> str:
     Raises:
         NotFound: there is none.
     """
-    named = (
-        {**_USUAL, **method.source}.get(what)
-        if method.source is not None
-        else (method.volume or {}).get(what)
-    )
+    named = (method.volume or method.source or {}).get(what)
     catalog = session.link.catalog
     if isinstance(named, str):
         space = method.name.rpartition(".")[0]

@@ -190,7 +190,7 @@ def _memory(dvid: Dvid) -> None:
     import labgate
 
     size = 0
-    with gate(dvid.url, "64MiB") as (lab, pid, _):
+    with gate(dvid.url, "16MiB") as (lab, pid, _):
         lab.dvid.volume(dvid.version, "big")[0:1, 0:1, 0:1]
         before = peak_from_now(pid)
         target = f"/api/node/{dvid.version}/big/raw/0_1_2/1024_1024_1024/0_0_0"

@@ -65,6 +65,12 @@ def test_a_service_and_a_tag_end_their_own_generation():
     assert tags(CATALOG) == ["jobs", "lanes", "lists"]
 
 
+def test_a_tag_that_begins_with_a_service_and_a_colon_is_of_a_part_that_its_dialect_knows():
+    assert purge_of({"tag": "jobs:any part"}, CATALOG).names == ("tag:jobs:any part",)
+    with pytest.raises(BadRequest):
+        purge_of({"tag": "nobody:any part"}, CATALOG)
+
+
 def test_the_generations_that_end_are_those_that_entries_agree_with():
     for said in ({"method": "jobs.*"}, {"service": "jobs"}, {"tag": "jobs"}):
         assert set(purge_of(said, CATALOG).names) & set(GET_JOB.lineage)

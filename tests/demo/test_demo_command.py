@@ -120,7 +120,7 @@ def test_the_printed_snippet_works_when_pasted(demo: Demo, tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", demo.snippet()], capture_output=True, text=True, env=environ)
     # The six micrographs that the job manager starts with hold 8, 9, … 13 particles.
     assert re.fullmatch(
-        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\nProject P3\n504403158265495553\n\[12, 96, 128\]\n",
+        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\nProject P3\n504403158265495553\n\(12, 96, 128\)\n",
         done.stdout,
     )
     assert done.stderr == ""

@@ -1,5 +1,6 @@
 """Tables as Arrow streams: every value as it was written, or a fault that says which column cannot be."""
 
+import base64
 import json
 import math
 import sys
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.faults import Unrepresentable
 from gateway.doors.arrow import as_arrow
+from gateway.doors.forms import as_csv
 
 
 def table(result: str) -> pyarrow.Table:
@@ -124,3 +126,13 @@ async def test_a_table_is_had_as_an_arrow_stream_by_a_plain_url(lab):
             assert stream.read_all().to_pylist() == [{"a": 1, "b": "x"}]
     async with lab.session.post(lab.address + target, data=b"[5]", headers=headers) as response:
         assert response.status == 406
+
+
+def test_what_is_an_arrow_stream_already_is_given_as_it_is():
+    stream = as_arrow(b'{"a":[1,2]}')
+    result = b'{"$binary":{"base64":"%b"}}' % base64.b64encode(stream)
+    assert as_arrow(result) == stream
+    assert as_csv(result) == b'"a"\n1\n2\n'
+    for other in (b'{"$binary":{"base64":"AAAA"}}', b'{"$binary":{"base64":"?"}}', b'{"$binary":3}'):
+        with pytest.raises(Unrepresentable):
+            as_arrow(other)

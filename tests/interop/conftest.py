@@ -52,6 +52,17 @@ LARGE = ("dvidtools", "intake", "tiled")
 """The environments that take minutes to build: pandas, pyarrow and their like."""
 
 
+@pytest.fixture(scope="module")
+def command_server(python_of: Callable[[str], Path]) -> Iterator[str]:
+    """Where a server like CryoSPARC's command services is."""
+    command = [python_of("flask-jsonrpc-2"), "-B", HERE / "upstreams" / "cryosparc_like_app.py"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().split()[1]
+        server.kill()
+
+
 @dataclass(slots=True)
 class Upstream:
     """A running server: `url` without a path, its process, and where it takes calls or has its document.

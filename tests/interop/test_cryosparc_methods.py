@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import inspect
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,10 @@ services:
 """
 
 
-@pytest.fixture(scope="module")
-def url(python_of):
-    """Where the upstream is."""
-    command = [python_of("flask-jsonrpc-2"), "-B", HERE / "upstreams" / "cryosparc_like_app.py"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
-        yield server.stdout.readline().split()[1]
-        server.kill()
-
-
 @pytest.fixture
-async def lab(url, gate_of, token_for, tmp_path):
+async def lab(command_server, gate_of, token_for, tmp_path):
     """A client of a gate before the upstream."""
-    async with gate_of(CONFIG.format(url=url)) as gate:
+    async with gate_of(CONFIG.format(url=command_server)) as gate:
         address = "http://{}:{}".format(*gate.address)
         token = token_for("ada", "lab")
         yield await asyncio.to_thread(labgate.connect, address, token=token, cache_dir=tmp_path / "cache")

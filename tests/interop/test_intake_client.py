@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +123,20 @@ async def test_before_the_real_server(upstream: Any, client: Any, gate_of: Any, 
         field = f"Authorization=Bearer {token_for('alice', 'lab')}"
         through = await client(f"intake://127.0.0.1:{gate.address[1]}/lab/intake", "--field", field)
     check_same(straight, through)
+
+
+async def test_the_sdks_sources_give_what_the_real_client_gets_and_dask_too(
+    lab: Any, direct: dict[str, Any], calls_of: Any, gate_of: Any, token_for: Any
+) -> None:
+    sdk = str(Path(__file__).parents[2] / "sdk")
+    async with gate_of(CONFIG.format(url=lab.url, mount="/data")) as gate:
+        address = f"http://127.0.0.1:{gate.address[1]}"
+        words = (sdk, address, token_for("alice", "lab"))
+        found = await asyncio.to_thread(calls_of, "intake", "source_client.py", *words)
+    expected = {name: direct[f"{name}.read"] for name in ("runs", "frames", "notes", "by_sample")}
+    expected["detectors.back"] = direct["detectors/back.read"]
+    for name, outcome in expected.items():
+        ways = {way: found[f"{name}.{way}"] for way in ("read", "to_dask")}
+        assert ways == dict.fromkeys(ways, outcome), name
+    assert found["frames.lazily"] == ["value", int(lab.entry("frames").made().array[3:5, :10].sum())]
+    assert found["runs.lazily"][0] == "value"

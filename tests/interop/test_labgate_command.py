@@ -29,16 +29,6 @@ BETTER = {
 }
 
 
-@pytest.fixture(scope="module")
-def url(python_of):
-    """Where the upstream is."""
-    command = [python_of("flask-jsonrpc-2"), "-B", HERE / "upstreams" / "cryosparc_like_app.py"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
-        yield server.stdout.readline().split()[1]
-        server.kill()
-
-
 def had(python, url, path):
     """What the caller's program got; `path` are folders in which it finds modules first."""
     command = [python, "-B", HERE / "callers" / "commandclient.py", url.rpartition(":")[2], "", "none", "all"]
@@ -49,14 +39,14 @@ def had(python, url, path):
 
 
 @pytest.fixture(scope="module")
-def outcomes(url, python_of, tmp_path_factory):
+def outcomes(command_server, python_of, tmp_path_factory):
     """The original's, and ours."""
     folder = tmp_path_factory.mktemp("shim")
     (folder / "cryosparc").mkdir()
     (folder / "cryosparc" / "__init__.py").touch()
     (folder / "cryosparc" / "command.py").write_text("from labgate.command import *\n")
-    original = had(python_of("cryosparc-tools"), url, [])
-    return original, had(sys.executable, url, [folder, SDK])
+    original = had(python_of("cryosparc-tools"), command_server, [])
+    return original, had(sys.executable, command_server, [folder, SDK])
 
 
 def told(outcome):

@@ -19,6 +19,7 @@ from gateway.core.reply import Composed
 from gateway.core.verdict import Entry, Hit, Miss, Verdict, pass_for
 from gateway.dialects.dvid.asking import Errand, RefusedError
 from gateway.dialects.dvid.geometry import (
+    READ_BYTES,
     Box,
     Corner,
     Voxels,
@@ -31,11 +32,11 @@ from gateway.dialects.dvid.geometry import (
 )
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
-AT_ONCE: Final = 6
+AT_ONCE: Final = 4
 """Reads that one cutout has under way."""
 _PIECE: Final = 1 << 20
 _SMALL: Final = 1 << 18
-_LARGE_SLAB: Final = 64 << 20
+_LARGE_SLAB: Final = 32 << 20
 """Bytes of a slab from which on no other one is made while it is sent."""
 
 
@@ -156,7 +157,6 @@ class Cutout:
 
     async def _slab(self, slab: Box) -> memoryview:
         """The bytes of one slab."""
-        out = np.empty(slab.shape, self._source.voxels.unit)
         missing: dict[Corner, Miss] = {}
         at_hand: list[tuple[Corner, bytes]] = []
         for index in blocks(slab, self._block):
@@ -169,10 +169,23 @@ class Cutout:
                 missing[index] = verdict
             else:  # nothing of it is kept
                 missing[index] = Miss(b"", (), 0, self._errand.hidden.immutable, "not stored")
+        if not at_hand and (whole := await self._in_one_read(slab, missing)) is not None:
+            return memoryview(whole)
+        out = np.empty(slab.shape, self._source.voxels.unit)
         await self._paste_all(out, slab, at_hand)
         if missing:
             await self._fetch(out, slab, missing)
         return memoryview(out.reshape(-1).view(np.uint8)).cast("B")  # type: ignore[arg-type]
+
+    async def _in_one_read(self, slab: Box, missing: dict[Corner, Miss]) -> bytes | None:
+        """The bytes of a slab of which nothing is stored anywhere and that one read brings as it is; None for any other."""
+        groups = regions(missing, self._block, self._source.voxels.size)
+        if len(groups) != 1 or around(groups[0], self._block) != slab:
+            return None
+        for index, miss in missing.items():
+            if miss.key and (self._coming.find(miss) or await self._recall(index, miss)):
+                return None
+        return await self._read_boxful(groups[0], missing)
 
     async def _fetch(self, out: np.ndarray[Any, Any], slab: Box, missing: dict[Corner, Miss]) -> None:
         """Paste what is not in memory: from the tiers, from others' reads, or from reads of our own."""
@@ -189,7 +202,8 @@ class Cutout:
         own = [index for index in missing if index not in joined]
         try:
             async with asyncio.TaskGroup() as group:
-                for boxful in regions(own, self._block, self._source.voxels.size):
+                most = READ_BYTES if out.nbytes <= _LARGE_SLAB else READ_BYTES // 4
+                for boxful in regions(own, self._block, self._source.voxels.size, most):
                     group.create_task(self._read(out, slab, boxful, missing))
                 for index, future in joined.items():
                     group.create_task(self._joined(out, slab, index, future, missing))
@@ -219,6 +233,17 @@ class Cutout:
         self, out: np.ndarray[Any, Any], slab: Box, group: list[Corner], missing: dict[Corner, Miss]
     ) -> None:
         """Read a boxful of blocks, store them, and paste them."""
+        data = await self._read_boxful(group, missing)
+        read = np.frombuffer(data, self._source.voxels.unit).reshape(around(group, self._block).shape)
+        part = around(group, self._block).meets(slab)
+        target, source = out[part.within(slab)], read[part.within(around(group, self._block))]
+        if target.nbytes < _SMALL:
+            target[...] = source
+        else:
+            await asyncio.to_thread(np.copyto, target, source)
+
+    async def _read_boxful(self, group: list[Corner], missing: dict[Corner, Miss]) -> bytes:
+        """The bytes of a boxful of blocks, which are stored beside."""
         expected = {index: self._coming.expect(missing[index]) for index in group if missing[index].key}
         try:
             async with self._turns:
@@ -233,7 +258,7 @@ class Cutout:
             for future in expected.values():
                 if not future.done():
                     future.set_result(None)
-        await self._paste_all(out, slab, cut)
+        return data
 
     async def region(self, box: Box) -> bytes:
         """The voxels of a box in one read. Raises `RefusedError`, and faults."""

@@ -19,7 +19,7 @@ Corner = tuple[int, int, int]
 
 MOST_VOXELS: Final = 256**3
 """Of one read: DVID has a lock for larger ones, which all callers share."""
-READ_BYTES: Final = 8 << 20
+READ_BYTES: Final = 16 << 20
 """Of one read into blocks: several of them are in memory at once."""
 MOST_BYTES: Final = 3 << 30
 """Of one cutout: DVID refuses more."""
@@ -149,9 +149,11 @@ def box_of_block(index: Corner, block: Corner) -> Box:
     return Box(start, stop)  # type: ignore[arg-type]
 
 
-def regions(missing: Iterable[Corner], block: Corner, size: int = 1) -> list[list[Corner]]:
-    """Missing blocks of one slab, in groups that fill a box each: at most `MOST_VOXELS` of `size` bytes, and `READ_BYTES`."""
-    most = max(1, min(MOST_VOXELS, READ_BYTES // size) // math.prod(block))
+def regions(
+    missing: Iterable[Corner], block: Corner, size: int = 1, most_bytes: int = READ_BYTES
+) -> list[list[Corner]]:
+    """Missing blocks of one slab, in groups that fill a box each: at most `MOST_VOXELS` of `size` bytes, and so many bytes."""
+    most = max(1, min(MOST_VOXELS, most_bytes // size) // math.prod(block))
     rows: dict[tuple[int, int], list[int]] = {}
     for z, y, x in sorted(missing):
         rows.setdefault((z, y), []).append(x)

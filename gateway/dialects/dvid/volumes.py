@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.faults import InvalidParams
-from gateway.dialects.dvid.geometry import SCALED, voxels_of
+from gateway.dialects.dvid.geometry import SCALED, block_shape, voxels_of
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
 _AXES: Final = ("z", "y", "x")
@@ -42,6 +42,7 @@ def described(
         "shape": first["shape"],
         "offset": first["offset"],
         "block_shape": block_of(instance),
+        "read_shape": list(block_shape(voxels)),
         "resolution": first["resolution"],
         "units": _zyx(extended.get("VoxelUnits"), "nanometers"),
         "channels": voxels.channels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -24,7 +25,9 @@ from gateway.dialects.intake.packs import Listing
 from gateway.dialects.intake.refusals import Refusal
 from gateway.dialects.intake.wire import unpack
 
-_NO_ANSWER: Final = (UpstreamUnreachable, DeadlineExceeded, UpstreamBroken, Unavailable)
+_NO_ANSWER: Final = (UpstreamUnreachable, UpstreamBroken, Unavailable)
+PATIENCE: Final = 30.0
+"""Seconds that a service has to bring what is stale, before that is answered."""
 
 
 class Found(Struct, frozen=True):
@@ -108,10 +111,17 @@ class Asking:
         return _found(await self._parts.obtain(call))
 
     async def _renewed(self, call: Call, verdict: Stale) -> Reply:
-        """A new reply, where there is one: old data are better than none, and than none other."""
+        """A new reply, where there is one soon: old data are better than none, and new ones better than old.
+
+        What takes longer is brought for whoever asks next.
+        """
         stale = Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict)
+        until = min(call.deadline, asyncio.get_running_loop().time() + PATIENCE)
+        newer = replace(call, demand=replace(call.demand, max_age=0.0), deadline=until)
         try:
-            reply = await self._parts.obtain(replace(call, demand=replace(call.demand, max_age=0.0)))
+            reply = await self._parts.obtain(newer)
+        except DeadlineExceeded:
+            return await self._parts.obtain(call)
         except _NO_ANSWER:
             return stale
         if reply.kind == "error" and _refusal(reply).status >= 500:

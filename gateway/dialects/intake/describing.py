@@ -58,11 +58,7 @@ def methods() -> tuple[Described, ...]:
             "source",
             "What an entry is once it is opened with its parameters: container, schema, partitions, metadata",
             (_NAME, _PARAMETERS),
-            {
-                "result": "source",
-                "item": True,
-                "source": {one: one for one in ("read", "entries", "describe", "search")},
-            },
+            {"result": "source", "source": {one: one for one in ("read", "entries", "search")}, "item": True},
             HttpBinding("POST", "/v1/source"),
         ),
         _method(

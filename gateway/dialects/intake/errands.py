@@ -19,7 +19,7 @@ from gateway.core.service import Service
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.intake import encodings, hidden, packs, schema, searching
 from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.entries import entry_of, is_run_by_the_client
+from gateway.dialects.intake.entries import entry_of, is_run_by_the_client, told
 from gateway.dialects.intake.hidden import Wanted
 from gateway.dialects.intake.refusals import Refusal
 from gateway.dialects.intake.wire import UnreadableError, pack, unpack
@@ -109,13 +109,19 @@ class Errand:
         for entry in whole.entries(None, 0):
             name = entry["name"]
             if entry.get("container") == "catalog" and "." not in name:
-                inner = packs.Listing(await self._listing_of(chain.parent.opened(name, {})))
-                for one in inner.entries(None, 0):
+                for one in await self._within(chain.parent.opened(name, {})):
                     if searching.finds(words, one):
                         found[f"{name}.{one['name']}"] = one | {"name": f"{name}.{one['name']}"}
             if searching.finds(words, entry):
                 found[name] = entry
         return packs.packed(whole.version, whole.metadata, found.values())
+
+    async def _within(self, chain: Chain) -> list[Any]:
+        """The entries of a nested catalog; none of one that cannot be opened."""
+        try:
+            return packs.Listing(await self._listing_of(chain)).entries(None, 0)
+        except Refusal:
+            return []
 
     async def _tell(self, wanted: Wanted) -> bytes:
         target = "/v1/source?" + urlencode({"name": wanted.name})
@@ -134,7 +140,7 @@ class Errand:
         )
         if "source_id" in said or is_run_by_the_client(said.get("args")):
             raise Refusal(400, f"{name} cannot be read from where it lies")
-        return pack(said)
+        return pack(told({"direct_access": "allow", **said}))
 
     async def _read(self, wanted: Wanted) -> bytes:
         await self._id_of(wanted.chain)

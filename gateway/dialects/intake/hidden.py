@@ -67,15 +67,15 @@ class Wanted(Struct, frozen=True):
 def call_for(wanted: Wanted, asker: Asker, service: Service) -> Call:
     """The call that brings it."""
     said: dict[str, Any] = {
-        "entry": wanted.chain.named(wanted.name) if wanted.what == TELL else wanted.chain.dotted,
+        "name": wanted.chain.named(wanted.name) if wanted.what == TELL else wanted.chain.dotted,
         "chain": base64.b64encode(wanted.chain.packed).decode(),
     }
     if wanted.what in (TELL, GO):
-        said["name"] = wanted.name
+        said["asked"] = wanted.name
     if wanted.what == READ:
         said |= {"partition": wanted.partition, "format": wanted.format, "mark": wanted.mark}
     raw = json.dumps(said).encode()
-    method = _method(wanted.what, said["entry"], service)
+    method = _method(wanted.what, said["name"], service)
     return Call(asker.id, asker.principal, method, Params(raw), asker.deadline, asker.demand)
 
 
@@ -88,7 +88,7 @@ def wanted_by(call: Call) -> Wanted:
     return Wanted(
         what,
         Chain.of(base64.b64decode(said["chain"])),
-        said.get("name", ""),
+        said.get("asked", ""),
         said.get("partition"),
         said.get("format", MSGPACK),
         said.get("mark", ""),
@@ -110,7 +110,9 @@ def _method(what: str, entry: str, service: Service) -> Method:
 def _rule(what: str, name: str, entry: str, service: Service) -> CacheRule:
     """The operator's rule for the method that it belongs to, else the usual one; what is of one entry can be purged as such."""
     said = rules_for(service).of(name).cache if what in (LIST, TELL, READ) else None
-    rule = said
+    rule = (
+        None if said is None else replace(said, when=())
+    )  # what is stored is no JSON that they could speak of
     if rule is None:
         # Where the service sees who asks, it may answer each as they are.
         rule = replace(_RULES[what], share="everyone" if service.bearer == "none" else "nobody")

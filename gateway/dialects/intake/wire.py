@@ -11,7 +11,8 @@ _MOMENT: Final = "%Y%m%dT%H:%M:%S.%f"
 MOST_DEPTH: Final = 64
 MOST_BODY: Final = 1 << 20
 """Bytes of a request's body: names, parameters and words are short."""
-_MOST_ITEMS: Final = 1 << 16
+_MOST_ITEMS: Final = 1 << 12
+"""Of one list or map of a request: room for them is made before it is seen whether they are there."""
 
 
 class UnreadableError(ValueError):

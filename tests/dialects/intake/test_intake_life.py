@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pytest
 
 from gateway.demo.catalog.encoding import pack, unpack
 
@@ -132,16 +133,61 @@ async def test_what_was_read_is_answered_while_the_service_is_away_and_marked(be
     assert bench.lab.reads("notes") >= 1
 
 
-async def test_a_purge_of_the_method_ends_what_was_read(bench: Any) -> None:
-    opened = await bench.open("notes")
-    await bench.read(opened, 0)
-    bench.gate.generations.bump(("method:data.read",))
-    await bench.read(opened, 0)
-    assert bench.lab.reads() == 2
-    bench.gate.generations.bump(("tag:data:notes",))
-    await bench.read(opened, 0)
-    assert bench.lab.reads() == 3
+async def test_a_purge_is_of_one_entry_or_of_all(bench: Any) -> None:
+    sources = [(await bench.open("notes"), 0), (await bench.open("frames"), [0, 0, 0])]
+
+    async def read_after(said: dict[str, str]) -> tuple[int, int]:
+        for opened, part in sources:
+            await bench.read(opened, part)
+        bench.lab.forget()
+        url = "http://{}:{}/-/cache/purge".format(*bench.gate.operator_address)
+        async with bench.session.post(
+            url, json=said, headers={"Authorization": f"Bearer {bench.token}"}
+        ) as response:
+            assert response.status == 200
+        for opened, part in sources:
+            await bench.read(opened, part)
+        return bench.lab.reads("notes"), bench.lab.reads("frames")
+
+    assert await read_after({"tag": "data:notes"}) == (1, 0)
+    assert await read_after({"method": "data.read"}) == (1, 1)
+    assert await read_after({"service": "data"}) == (1, 1)
 
 
 async def test_the_service_is_asked_for_two_things_at_once_at_most(bench: Any) -> None:
     assert bench.gate.estate.services["data"].concurrency == 2
+
+
+async def test_a_stale_list_is_answered_at_once_while_one_refresh_is_under_way(bench_of: Any) -> None:
+    bench = await bench_of(SHORT.replace("fresh: 0s", "fresh: 0.001s, stale: 1h"))
+    before = await bench.get("/v1/info")
+    bench.lab.forget()
+    with bench.lab.slow("^list$") as held:
+        assert await bench.get("/v1/info") == before
+        await asyncio.to_thread(held.arrived.wait, 30)
+        assert await bench.get("/v1/info") == before
+        held.release()
+    assert bench.lab.asked("^list$") == 1
+
+
+async def test_what_takes_too_long_to_renew_is_answered_as_it_was_and_renewed_for_the_next(
+    bench_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.dialects.intake.asking.PATIENCE", 0.05)
+    bench = await bench_of(SHORT)
+    opened = await bench.open("notes")
+    said = {
+        "action": "read",
+        "source_id": opened["source_id"],
+        "accepted_formats": ["msgpack"],
+        "partition": 0,
+    }
+    before = await bench.post(said)
+    bench.lab.forget()
+    with bench.lab.slow("^read ") as held:
+        response, body = await bench.posted(said)
+        assert (response.status, unpack(body)) == (200, before)
+        assert "expired" in response.headers["Cache-Status"]
+        await asyncio.to_thread(held.arrived.wait, 30)
+        held.release()
+    assert await bench.post(said) == before

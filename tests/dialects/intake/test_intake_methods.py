@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pyarrow
+import pyarrow.csv
 import pytest
 
 
@@ -55,7 +56,9 @@ async def test_a_search_finds_entries(bench: Any) -> None:
 async def test_a_source_is_told_with_its_schema(bench: Any) -> None:
     said = await bench.result("data.source", name="frames")
     assert (said["container"], said["shape"], said["npartitions"]) == ("ndarray", [12, 96, 128], 16)
-    assert (said["nested"], said["parameters"]) == (False, [])
+    assert (said["nested"], said["parameters"], said["arguments"]) == (False, [], {})
+    curve = await bench.result("data.source", name="by_sample", run="2")
+    assert curve["arguments"] == {"sample": "a", "run": 2, "day": "2024-05-01T00:00:00"}
     nested = await bench.result("data.source", name="detectors")
     assert (nested["container"], nested["nested"]) == ("catalog", True)
     dotted = await bench.result("data.source", name="detectors.back")
@@ -133,3 +136,17 @@ services: {{data: {{dialect: DIALECT, url: {url}}}}}
 """
     bench = await bench_of(config=config.replace("DIALECT", dialect))
     assert (await bench.result("data.entries", page_size=1))["entries"][0]["name"] == "runs"
+
+
+@pytest.mark.parametrize("form", ["arrow", "csv"])
+async def test_a_table_is_an_arrow_stream_or_csv_at_its_plain_address(form: str, bench: Any) -> None:
+    url = f"http://127.0.0.1:{bench.port}/rpc/data.read?name=runs&partition=1&format={form}"
+    async with bench.session.get(url, headers={"Authorization": f"Bearer {bench.token}"}) as response:
+        body = await response.read()
+        assert response.status == 200
+    table = (
+        pyarrow.ipc.open_stream(body).read_all()
+        if form == "arrow"
+        else pyarrow.csv.read_csv(io.BytesIO(body))
+    )
+    assert (table.num_rows, table.column("run")[0].as_py()) == (300, 102)
