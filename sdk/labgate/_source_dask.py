@@ -37,24 +37,27 @@ def dask_of(source: Source) -> Any:
     """
     part = _Part(source)
     about = source._about  # noqa: SLF001
+    dtype = about.numbers()
+    if source.chunks is not None and dtype is not None:
+        import numpy as np
+
+        array, base = _module("dask.array"), _module("dask.base")
+        empty = np.empty((0,) * len(source.chunks), dtype)
+        name = f"labgate-{base.tokenize(part)}"
+        return array.map_blocks(part, chunks=source.chunks, dtype=dtype, meta=empty, name=name)
+    if source.container == TABLE:
+        return _module("dask.dataframe").from_map(part, about.partitions(), label="labgate")
+    bag, delayed = _module("dask.bag"), _module("dask.delayed")
+    reads = delayed.delayed(part)
+    return bag.from_delayed([reads(one) for one in about.partitions()])
+
+
+def _module(name: str) -> Any:
+    from importlib import import_module
+
     try:
-        dtype = about.numbers()
-        if source.chunks is not None and dtype is not None:
-            import dask.array
-            import numpy as np
-
-            empty = np.empty((0,) * len(source.chunks), dtype)
-            return dask.array.map_blocks(part, chunks=source.chunks, dtype=dtype, meta=empty)
-        if source.container == TABLE:
-            import dask.dataframe
-
-            return dask.dataframe.from_map(part, about.partitions())
-        import dask
-        import dask.bag
-
-        reads = dask.delayed(part)
-        return dask.bag.from_delayed([reads(one) for one in about.partitions()])
+        return import_module(name)
     except ImportError as error:
         raise MissingExtra(
-            "dask is not installed", hint="Install it with: pip install 'dask[array,dataframe]'"
+            f"{name} is not installed", hint="Install it with: pip install 'dask[array,dataframe]'"
         ) from error

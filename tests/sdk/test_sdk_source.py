@@ -179,7 +179,7 @@ def test_the_command_line_prints_what_a_source_is(shelf: Shelf, capsys: pytest.C
 
 
 def test_without_dask_the_error_says_what_to_install(lab: Any) -> None:
-    with pytest.raises(MissingExtra, match="dask is not installed"):
+    with pytest.raises(MissingExtra, match=r"dask\.dataframe is not installed"):
         lab.data["runs"].to_dask()
 
 
