@@ -11,12 +11,11 @@ The method is marked `result: source`, takes `name` and `parameters`, and may na
 
 from __future__ import annotations
 
-import operator
 from functools import partial
 
 from labgate._method import Method
 from labgate._names import attribute_name, closest, printable
-from labgate._source_about import ARRAY, about_of
+from labgate._source_about import ARRAY, about_of, partition_of
 from labgate._source_found import name_of
 from labgate._source_known import Known
 from labgate._volume_found import wire_of
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from labgate._session import Session
     from labgate._source_about import About
     from labgate._source_found import Found
-    from labgate._volume_boxes import Box
 
 _AHEAD = 8  # partitions that iterating fetches at once
 
@@ -132,17 +130,18 @@ class Source(Known):
         if parameters:
             return self(**parameters).read(partition, workers=workers, progress=progress)
         self._need_data()
-        chosen = _index(partition)
-        blocks = self._blocks(chosen)
-        if blocks is not None:
-            return self._array(blocks, workers, progress=progress)
-        from labgate._source_read import joined
+        from labgate._source_read import BlockReading, joined
 
-        wanted = [chosen] if chosen is not None else self._about.partitions()
-        if self.container == ARRAY and chosen is None:
-            wanted = [None]  # the gate joins what is not known here
-        parts = self._parts(wanted, workers, progress=progress)
-        return joined(parts, self._method.name) if parts else []
+        about = self._about
+        chosen = partition_of(partition)
+        dtype, blocks = about.numbers(), about.placed(chosen)
+        if dtype is not None and blocks:
+            reading = BlockReading(self._session, self._does("read").name, self._asked(), blocks)
+            return reading.array(dtype, workers=workers, progress=progress)
+        # Of an array of which too little is known here, the gate may know more.
+        whole = about.partitions() if chosen is None and self.container != ARRAY else None
+        parts = self._parts(whole or [chosen], workers, progress=progress)
+        return joined(parts, self._method.name)
 
     def partitions(self, workers: int = _AHEAD) -> Iterator[Any]:
         """The partitions in their order; so many are fetched at once, and no more are in memory.
@@ -247,35 +246,6 @@ class Source(Known):
         reading = PartitionReading(self._session, self._does("read"), self._asked())
         return reading.run(wanted, workers=workers, progress=progress)
 
-    def _blocks(self, chosen: Any) -> dict[Box, Any] | None:
-        """Where in an array its partitions lie; None for what is no array, or one of which too little is known."""
-        about = self._about
-        shape = about.whole_shape()
-        if shape is None or about.numbers() is None:
-            return None
-        if chosen is None and about.chunks is not None and (about.npartitions or 0) > 1:
-            return {box: at for at, box in about.blocks()}
-        if chosen is None:
-            return {((0,) * len(shape), shape): None} if about.npartitions in (None, 1) else None
-        # Others are the gate's to refuse, which says what there is.
-        at = chosen if isinstance(chosen, list) else [chosen, *[0] * (len(shape) - 1)]
-        if isinstance(chosen, int) and any(len(along) != 1 for along in (about.chunks or ())[1:]):
-            return None
-        box = about.block(at)
-        return None if box is None else {box: chosen}
-
-    def _array(self, blocks: dict[Box, Any], workers: int, *, progress: bool) -> Any:
-        import numpy as np
-
-        from labgate._source_read import BlockReading
-
-        boxes = [*blocks]
-        start, stop = boxes[0][0], boxes[-1][1]
-        array = np.empty([high - low for low, high in zip(start, stop, strict=True)], self._about.numbers())
-        reading = BlockReading(self._session, self._does("read").name, self._asked(), blocks)
-        reading.run((start, stop), boxes, array, workers=workers, progress=progress)
-        return array
-
     def _listed(self) -> list[str]:
         """The names of the entries, asked now."""
         from labgate._pages import pages_of
@@ -310,24 +280,6 @@ def source_of(answer: object, session: Session, method: Method) -> Source:
 
 def _named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "parameters": parameters} if parameters else {"name": name}
-
-
-def _index(partition: Any) -> Any:
-    """A partition as JSON has it.
-
-    Raises:
-        TypeError: it is none.
-    """
-    if partition is None:
-        return None
-    if isinstance(partition, (list, tuple)):
-        return [operator.index(one) for one in partition]
-    try:
-        return operator.index(partition)
-    except TypeError:
-        raise TypeError(
-            f"a partition is a number, or the indices of a block, not a {type(partition).__name__}"
-        ) from None
 
 
 def _missing(source: Source, name: str) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import accumulate, product
 
 from labgate.errors import BadReply
@@ -78,6 +79,23 @@ class About:
             stop = tuple(one[index + 1] for one, index in zip(ends, at, strict=True))
             yield [*at], (start, stop)
 
+    def placed(self, chosen: Any) -> dict[Box, Any] | None:
+        """Where in an array a partition lies, or all of them for None; None where too little is known of it."""
+        shape = self.whole_shape()
+        if shape is None or self.container != ARRAY:
+            return None
+        if chosen is None and self.chunks is not None and (self.npartitions or 0) > 1:
+            return {box: at for at, box in self.blocks()}
+        if chosen is None:
+            return {((0,) * len(shape), shape): None} if self.npartitions in (None, 1) else None
+        at = chosen
+        if isinstance(chosen, int):
+            if any(len(along) != 1 for along in (self.chunks or ())[1:]):
+                return None  # which blocks a number means is the service's to say
+            at = [chosen, *[0] * (len(shape) - 1)]
+        box = self.block(at)
+        return None if box is None else {box: chosen}
+
     def block(self, at: list[int]) -> Box | None:
         """Where the block with these indices lies; None where nobody says, or there is none."""
         chunks = self.chunks
@@ -108,6 +126,24 @@ def about_of(answer: object, method: str) -> About:
         return About(answer if isinstance(answer, dict) else {})
     except ValueError as error:
         raise BadReply(f"the answer describes no source: {error}", method=method, hint="") from None
+
+
+def partition_of(given: Any) -> Any:
+    """A partition as JSON has it: a number, a list of them, or None.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if given is None:
+        return None
+    if isinstance(given, (list, tuple)):
+        return [operator.index(one) for one in given]
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise TypeError(
+            f"a partition is a number, or the indices of a block, not a {type(given).__name__}"
+        ) from None
 
 
 def _text(answer: dict[str, Any], name: str) -> str:

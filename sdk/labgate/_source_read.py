@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    import numpy as np
+
     from labgate._fetching import Came
     from labgate._flow import Flow
     from labgate._method import Method
@@ -46,6 +48,20 @@ class BlockReading(ArrayReading):
             name: one if isinstance(one, str) else session.encode_json(one) for name, one in params.items()
         }
         self._blocks = blocks
+
+    def array(self, dtype: np.dtype[Any], *, workers: int, progress: bool = False) -> np.ndarray[Any, Any]:
+        """The array of all these blocks, the first of which has its lowest corner, and the last its highest.
+
+        Raises:
+            Error: one of them did not come.
+        """
+        import numpy as np
+
+        boxes = [*self._blocks]
+        start, stop = boxes[0][0], boxes[-1][1]
+        array = np.empty([high - low for low, high in zip(start, stop, strict=True)], dtype)
+        self.run((start, stop), boxes, array, workers=workers, progress=progress)
+        return array
 
     def _query(self, part: Box) -> Mapping[str, Any]:
         partition = self._blocks[part]

@@ -71,9 +71,9 @@ def test_lists_are_joined_and_one_partition_is_asked_for_as_the_whole(lab: Any, 
     assert [*lab.data["notes"]] == [0, 1]
 
 
-def test_a_source_without_partitions_is_empty(lab: Any, shelf: Shelf) -> None:
+def test_what_a_source_without_partitions_is_the_gate_says(lab: Any, shelf: Shelf) -> None:
     shelf.entries["notes"]["npartitions"] = 0
-    assert lab.data["notes"].read() == []
+    assert lab.data["notes"].read() == ["whole"]
     assert [*lab.data["notes"]] == []
 
 
