@@ -7,28 +7,23 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import ClientSession, DummyCookieJar
 
 from gateway import assembly
-from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
-from gateway.core.forwarded import Proxies
-from gateway.core.paths import Steps
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
-from gateway.core.shares import share
 from gateway.core.sums import Family
 from gateway.core.switches import Wish
-from gateway.core.vouching import bearer_of, told_of
+from gateway.core.vouching import bearer_of
 from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.dvid import DvidDialect
@@ -38,33 +33,19 @@ from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
-from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
-from gateway.doors.entrance import Entrance
-from gateway.doors.explain import ExplainDoor, Explainer, MountExplainer
-from gateway.doors.front import FrontDoor
-from gateway.doors.health import HealthDoor, ReadyDoor
-from gateway.doors.links import LinksDoor
-from gateway.doors.lists import openapi_list, openrpc_list
-from gateway.doors.mount import MountDoor
-from gateway.doors.mount_tools import MountLimits, MountTools
-from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, SwitchesDoor
-from gateway.doors.plain import BelowRpc, PlainDoor
-from gateway.doors.reception import Place, Reception
-from gateway.doors.rpc import RpcDoor, RpcLimits
-from gateway.doors.rpc_lane import RpcLane
-from gateway.doors.whoami import WhoamiDoor
+from gateway.doors.explain import Explainer
+from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
-from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.introspection import Terms
 from gateway.identity.links import Links
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
-from gateway.settings import Address, Settings
+from gateway.settings import Settings
 from gateway.shared_discovery import SharedDiscovery
 from gateway.status import Status, publish_worker
 from gateway.telemetry.logs import access_log
@@ -77,7 +58,7 @@ from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
-from gateway.wire.server import Limits, Server
+from gateway.wire.server import Server
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
 
@@ -97,7 +78,7 @@ FORGET = 60.0
 """Seconds after which what the lanes remember is forgotten: they hold credentials as they were sent."""
 
 
-class Gate:
+class Gate(Doorways):
     """A running gate: its parts, and the two things that can be asked of it from outside, `status` and `drain`."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | Alone) -> None:
@@ -108,7 +89,7 @@ class Gate:
         self.monotonic = asyncio.get_running_loop().time
         self.started = self.wall()
         self.draining = False
-        self._stack = stack
+        self.stack = stack
         self.tier = MemoryTier(settings.cache.memory)
         self.disk: DiskTier | None = None
         self.redis: RedisTier | None = None
@@ -120,13 +101,14 @@ class Gate:
         self.outcomes = Outcomes(self.monotonic, self.wall, shared)
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
         self.servers: list[Server] = []
+        self.address = self.operator_address = ("", 0)
         self.service_addresses: dict[str, tuple[str, int]] = {}
         self.cookies = CookieOwners(member.own)
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        session = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
-        self.identities = await self._stack.enter_async_context(
+        session = await self.stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
+        self.identities = await self.stack.enter_async_context(
             Identities.open(
                 state_dir=self.settings.state_dir,
                 local_tokens=self.settings.identity.local_tokens,
@@ -138,7 +120,7 @@ class Gate:
             )
         )
         self.local = local = SharedGenerations(self.settings.state_dir / "generations")
-        self._stack.callback(local.close)
+        self.stack.callback(local.close)
         self.generations: Generations = local
         self.stamps: dict[str, bytes] = {}
         self.stamps_for_replicas: dict[str, bytes] = {}
@@ -193,62 +175,10 @@ class Gate:
         )
         self._publish()
         self.member.serve(self)
-        await self._stack.enter_async_context(self.discovery)
+        await self.stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
-        self._stack.callback(watch.cancel)
-        await self._open_doors()
-
-    async def _open_doors(self) -> None:
-        """Listen: for callers, for operators, and for the services with a port of their own."""
-        self.entrance = self._entrance(self.settings.hosts)
-        addresses = assembly.addresses(self.settings)
-        self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
-        self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
-        for name in assembly.listeners(self.settings):
-            door = self._mount_door(self.estate.services[name])
-            self.service_addresses[name] = await self._listen({}, addresses, name, door)
-
-    def _entrance(self, hosts: Collection[str], nobody: Principal | None = None) -> Entrance:
-        """Who is let in; `nobody` is who comes without a token to a port that says so."""
-        return Entrance(
-            self.identities,
-            anonymous=self.settings.identity.anonymous,
-            hosts=hosts,
-            draining=lambda: self.draining,
-            wall=self.wall,
-            challenge=www_authenticate,
-            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
-            nobody=nobody,
-            token_fields=assembly.token_fields(self.settings),
-        )
-
-    def _entrance_of(self, own: Service | None) -> Entrance:
-        nobody = None if own is None else assembly.port_principals(self.settings).get(own.qualified)
-        if nobody is None:
-            return self.entrance
-        # A page could have its own name lead to this machine.
-        return self._entrance(self.settings.hosts or LOOPBACK, nobody)
-
-    def _mount_door(self, own: Service | None = None) -> MountDoor:
-        """The door to what is mounted, or to the one service of a port of its own."""
-        limits = self.settings.limits
-        public = self.settings.public_url
-        tools = MountTools(
-            relay=self.relay,
-            entrance=self._entrance_of(own),
-            observer=self.metrics,
-            proxies=Proxies(self.settings.trusted_proxies),
-            cookies=self.cookies,
-            limits=MountLimits(limits.body, limits.batch, limits.depth),
-            pseudonym=self.member.pseudonym,
-            public_origin=public.origin.encode() if public is not None and own is None else None,
-            wall=self.wall,
-            outcomes=self.outcomes,
-            site=self.estate.site,
-            learn=self._learn,
-            vouch=self._vouch if any(one.stand_in for one in self.settings.identity.introspection) else None,
-        )
-        return MountDoor(tools, self.estate.upstreams, self.estate.mounts(own), own=own)
+        self.stack.callback(watch.cancel)
+        await self.open_doors()
 
     async def _share(self) -> None:
         """With a Redis, what ends here ends on every replica, and what ends there ends here."""
@@ -261,7 +191,7 @@ class Gate:
 
         options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
         folder = self.settings.state_dir
-        shared = await self._stack.enter_async_context(
+        shared = await self.stack.enter_async_context(
             shared_by_replicas(
                 options,
                 self.generations,
@@ -279,7 +209,7 @@ class Gate:
         """Where writes under way are noted; what killed processes have left there ends now."""
         try:
             marks = PendingWrites(self.settings.state_dir / "writes")
-            self._stack.callback(marks.close)
+            self.stack.callback(marks.close)
             marks.end_left_over(self.generations.bump)
         except OSError as error:
             log.warning("it is not noted which writes are under way: %s", error.strerror)
@@ -312,7 +242,7 @@ class Gate:
             saw=self.policies.saw,
             folder=self.settings.state_dir / "datastacks",
         )
-        self._stack.push_async_callback(estate.close)
+        self.stack.push_async_callback(estate.close)
         return estate
 
     def _origin(self) -> str:
@@ -329,39 +259,15 @@ class Gate:
             link = self.links.get(principal, service.entry or service.qualified)
         return bearer_of(service, principal, None if link is None else link.token)
 
-    def _linking(self) -> LinksDoor:
-        def services() -> dict[str, str]:
-            found = self.estate.services.values()
-            return {one.entry or one.qualified: one.vouches for one in found if one.bearer == "linked"}
-
-        async def verify(token: str, vouches: str) -> None:
-            await self.identities.vouch(token, vouches, self.wall())
-
-        def changed(name: str) -> None:
-            found = (one for one in self.estate.services.values() if name in (one.entry, one.qualified))
-            self.generations.bump(tuple(f"service:{one.qualified}" for one in found))
-
-        return LinksDoor(self.links, services, verify, changed)
-
-    def _vouch(self, credential: str | None, principal: Principal) -> bytes | None:
-        """What is said of a token's owner: by who vouches for it, or of one of the gate's own."""
-        if credential is None or principal.anonymous:
-            return None
-        found = self.identities.vouched(credential, self.wall())
-        return orjson.dumps(told_of(principal) if found is None else found[1].said)
-
     def _described(self, service: Service, description: Description) -> None:
         self.estate.described(service, description, self.discovery)
-
-    def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
-        self.estate.learn(service, inner, body, who, self.discovery)
 
     def _shelves(self) -> Shelves:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
         disk = self._disk()
         tiers = [tier for tier in (disk, self.redis) if tier is not None]
         shelves = Shelves(tiers, disk.spools if disk is not None else None, leads=self._leads())
-        self._stack.push_async_callback(shelves.settle)
+        self.stack.push_async_callback(shelves.settle)
         return shelves
 
     def _leads(self) -> list[Leads]:
@@ -373,7 +279,7 @@ class Gate:
             except OSError as error:
                 log.warning("workers do not wait for each other's trips: %s", error.strerror)
             else:
-                self._stack.callback(host.close)
+                self.stack.callback(host.close)
                 found.append(host)
         if self.redis is not None:
             found.append(self.redis.leads)
@@ -392,7 +298,7 @@ class Gate:
             log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
             return None
         self.disk = disk
-        self._stack.push_async_callback(disk.close)
+        self.stack.push_async_callback(disk.close)
         disk.start()
         return disk
 
@@ -423,7 +329,7 @@ class Gate:
             self._set_lanes()
             self.estate.poll(self.discovery)
             if not self.draining:
-                self._patience()  # Others go by what was noted last.
+                self.patience()  # Others go by what was noted last.
             if self.identities.changed(self.wall()):
                 self.generations.advance()
                 self._forget_lanes()
@@ -441,120 +347,9 @@ class Gate:
 
     # doors
 
-    @property
-    def _rpc_limits(self) -> RpcLimits:
-        limits = self.settings.limits
-        return RpcLimits(body=limits.body, batch=limits.batch, depth=limits.depth)
-
-    def _rpc_door(self) -> RpcDoor:
-        return RpcDoor(
-            self.relay,
-            self._rpc_limits,
-            self.metrics,
-            wall=self.wall,
-            monotonic=self.monotonic,
-            explain=self.explainer.own,
-        )
-
-    def _public(self) -> dict[str, list[Place]]:
-        public_url, most, rpc = self.settings.public_url, self._rpc_limits, self._rpc_door()
-        plain = PlainDoor(self.relay, most, self.metrics, wall=self.wall, monotonic=self.monotonic)
-        below = Place("rpc", BelowRpc(rpc, plain), _CALL)
-        links = self._linking()
-        return {
-            "/rpc": [Place("rpc", rpc, _CALL)],
-            "/rpc/": [below, Place("plain", plain, _READ)],
-            "/openrpc.json": [Place("lists", openrpc_list(), _READ)],
-            "/openapi.json": [Place("lists", openapi_list(public_url.text if public_url else None), _READ)],
-            "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
-            "/-/ready": [Place("health", ReadyDoor(self._ready), _READ, open=True)],
-            "/-/links": [Place("links", links, _READ)],
-            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"))],
-            "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
-        }
-
-    def _operator(self) -> dict[str, list[Place]]:
-        switches = SwitchesDoor(self.switches, self.estate.upstreams, self.member.switch, self.wall)
-        mounts = MountExplainer(self.relay, self.explainer, self._mount_door(), self.wall)
-        explain = ExplainDoor(self.explainer, mounts, self.wall)
-        return self._public() | {
-            "/-/explain": [Place("operator", explain, ("POST",), operators=True)],
-            **self._cache_places(),
-            "/-/metrics": [Place("operator", MetricsDoor(self._metrics), _READ, operators=True)],
-            "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
-            "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
-            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
-        }
-
-    def _cache_places(self) -> dict[str, list[Place]]:
-        """Where operators look into the cache, and have it forget."""
-
-        def catalog() -> Catalog:
-            return self.relay.catalog
-
-        entries = EntriesDoor(self.tier, self.generations, catalog, self.wall)
-        alone = isinstance(self.member, Alone) and self.redis is None
-        purge = PurgeDoor(
-            self.tier,
-            self.generations,
-            catalog,
-            self._may_come,
-            far=self.shelves.tiers,
-            alone=alone,
-        )
-        return {
-            "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
-            "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
-            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
-        }
-
-    def _may_come(self, key: bytes) -> bool:
-        """Whether an entry may still come under this key that was made before now."""
-        return self.shelves.storing > 0 or self.relay.flies(key)
-
-    async def _listen(
-        self,
-        places: Mapping[str, list[Place]],
-        addresses: Mapping[str, Address],
-        name: str,
-        mounts: MountDoor | None = None,
-    ) -> tuple[str, int]:
-        """Listen at the address of this name, or on the sockets of it that all workers share."""
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
-        lane = RpcLane(
-            self._rpc_door(),
-            self.relay,
-            self.entrance,
-            self.metrics,
-            self._rpc_limits,
-            pseudonym=self.member.pseudonym,
-            wall=self.wall,
-        )
-        limits = self.settings.limits
-        server = Server(
-            reception.receive,
-            Limits(
-                header_bytes=limits.header_bytes,
-                header_seconds=limits.header_seconds,
-                idle_seconds=limits.idle_seconds,
-                connections=share(limits.connections, *self.member.place),
-            ),
-            clock=self.wall,
-            host=FrontDoor(lane if "/rpc" in places else None, mounts),
-        )
-        self._stack.push_async_callback(server.close)
-        self.servers.append(server)
-        if self.member.sockets is None:
-            return await server.start(addresses[name].host, addresses[name].port)
-        bound = [server.share(one, self._patience) for one in self.member.sockets[name]]
-        return bound[0]
-
-    def _patience(self) -> float:
+    def patience(self) -> float:
         """For how many seconds a new connection is left to other workers, which have fewer."""
         return self.member.patience(self.parts.connections)
-
-    def _ready(self) -> bool:
-        return not self.draining
 
     # what the other workers say
 
@@ -630,7 +425,8 @@ class Gate:
         """What this process has counted."""
         return self.metrics.families()
 
-    async def _metrics(self) -> bytes:
+    async def rendered_metrics(self) -> bytes:
+        """The numbers of all workers, as metrics are asked for."""
         return rendered(await self.member.numbers())
 
     # the end

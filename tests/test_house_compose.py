@@ -59,9 +59,10 @@ def test_the_gate_is_given_every_variable_that_its_settings_ask_for(compose: dic
     target = next(v.split(":")[1] for v in compose["services"]["gate"]["volumes"] if "compose.yaml" in v)
     assert given["LABGATE_CONFIG"] == target
     lab = compose["services"]["lab"]["command"]
-    for name, option in (("JOBS", "--listen"), ("FILES", "--listen-files")):
+    for name, option in (("JOBS", "--listen"), ("FILES", "--listen-files"), ("DVID", "--listen-dvid")):
         port = given[f"LABGATE_DEMO_{name}"].rpartition(":")[2]
         assert port == lab[lab.index(option) + 1].rpartition(":")[2]
+        assert port in compose["services"]["lab"]["expose"]
 
 
 def test_the_containers_commands_are_commands_of_labgated(compose: dict[str, Any]) -> None:

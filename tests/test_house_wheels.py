@@ -137,6 +137,7 @@ def test_the_installed_command_finds_its_data(alone_gateway: Path, tmp_path: Pat
     environ = {
         "LABGATE_DEMO_JOBS": "http://127.0.0.1:1",
         "LABGATE_DEMO_FILES": "http://127.0.0.1:2",
+        "LABGATE_DEMO_DVID": "http://127.0.0.1:3",
         "LABGATE_STATE_DIR": str(tmp_path),
     }
     told = run(alone_gateway / "labgated", "check", demo, cwd=tmp_path, **environ)

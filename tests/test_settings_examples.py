@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway import resources
+from gateway.demo.dvid.lab import node_uuid
 from gateway.settings import Settings, examine
 from gateway.settings.redis import Redis
 from gateway.settings.sections import inner, key_paths, keys
@@ -23,6 +24,7 @@ ENVIRON = {
     "CAVE_TOKEN": "cave",
     "LABGATE_DEMO_JOBS": "http://127.0.0.1:39002",
     "LABGATE_DEMO_FILES": "http://127.0.0.1:39100",
+    "LABGATE_DEMO_DVID": "http://127.0.0.1:39200",
     "LABGATE_REDIS_PASSWORD": "hunter2",
     "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
     "LABGATE_STATE_DIR": "/var/lib/labgate",
@@ -89,18 +91,25 @@ def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
         assert getattr(tools, key) == getattr(plain, key)
 
 
-def test_the_demos_gate_has_local_tokens_one_service_and_one_group() -> None:
+def test_the_demos_gate_has_local_tokens_a_service_of_each_kind_and_one_group() -> None:
     settings = served("demo.yaml")
     assert resources.demo_config() == CONFIG / "demo.yaml"
     assert (str(settings.listen), str(settings.operator.listen)) == ("127.0.0.1:8700", "127.0.0.1:8701")
     assert {name: one.mount for name, one in settings.services.items()} == {
         "jobs": "/jobs",
         "files": "/files",
+        "dvid": "/dvid",
     }
-    assert settings.services["jobs"].url[0].text == ENVIRON["LABGATE_DEMO_JOBS"]
+    for name, service in settings.services.items():
+        assert service.url[0].text == ENVIRON[f"LABGATE_DEMO_{name.upper()}"]
     assert [(policy.to, policy.allow, policy.operate) for policy in settings.policies] == [
         (("group:demo",), ("*", "/**"), True)
     ]
+
+
+def test_the_demos_names_for_versions_are_of_its_volumes() -> None:
+    nodes = served("demo.yaml").services["dvid"].nodes
+    assert nodes == {"prod": node_uuid("medulla traced"), "work": f"{node_uuid('medulla')}:master"}
 
 
 def test_the_composed_gate_is_the_demos_behind_published_ports() -> None:

@@ -65,6 +65,7 @@ def test_the_files_of_the_repository_arrive_too(name):
         "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----",
         "LABGATE_DEMO_JOBS": "http://127.0.0.1:1",
         "LABGATE_DEMO_FILES": "http://127.0.0.1:2",
+        "LABGATE_DEMO_DVID": "http://127.0.0.1:3",
         "LABGATE_STATE_DIR": "/nowhere",
         "HOME": "/home/ada",
     }

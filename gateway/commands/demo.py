@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -22,8 +22,14 @@ from gateway.demo.children import Child, ChildError, Interrupted
 HOST = "127.0.0.1"
 PORT = 8700
 OPERATOR_PORT = 8701
-LAB = ("jobs", "files", "command", "cave", "catalog")
-"""The services of the lab, as modules of `gateway.demo`."""
+ALONE = {
+    "jobs": ("--listen", "the job manager"),
+    "files": ("--listen-files", "the image files"),
+    "dvid": ("--listen-dvid", "the volumes"),
+}
+"""The services that need no more than themselves: the option that gives each its address, and what it is."""
+LAB = ("dvid", "jobs", "files", "command", "cave", "catalog")
+"""The services of the lab, as modules of `gateway.demo`; the one that has most to do begins first."""
 
 _TRIES = 100
 _PYTHON = (sys.executable, "-P", "-m")  # -P: nothing is imported from the folder we happen to be in
@@ -36,6 +42,7 @@ labgate is up.
   operator  {operator}
   lab       {lab} (the job manager, without the gate)
   files     {files} (the image files, without the gate)
+  dvid      {dvid} (a DVID with made-up tissue, without the gate)
   command   {command} (a CryoSPARC, without the gate; its licence is the gate's)
   cave      {cave} (a CAVE deployment, without the gate; its tokens are the gate's)
   catalog   {catalog} (a catalog server of Intake's protocol, without the gate)
@@ -48,6 +55,8 @@ lab = labgate.connect("{address}", token="{token}")
 job = lab.jobs.make_job("count_particles", "P1"); lab.jobs.enqueue_job("P1", job)  # JSON-RPC
 print(lab.jobs.wait_job("P1", job), lab.jobs.get_job_result("P1", job)["total"], "particles")
 print(lab.files.get_image("I1")["title"], len(lab.files.get_thumbnail("I1")), "bytes of PNG")  # REST
+tissue = lab.dvid.volume("prod", "grayscale")  # DVID
+print(tissue.shape, tissue[32, 200:264, 200:264].mean())
 print(lab.cryosparc.get_project("P3")["title"])  # CryoSPARC
 print(lab(datastack="minnie_demo").chunkedgraph.get_root_id(72057594037927937))  # CAVE
 print(lab.data["frames"].shape)  # Intake
@@ -57,7 +66,7 @@ Or this into a shell:
 curl -s {address}/rpc -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \
 -d '{{"jsonrpc": "2.0", "id": 1, "method": "jobs.list_projects"}}'
 
-The services' own clients reach them as they are, below /jobs and /files:
+The services' own clients reach them as they are, below /jobs, /files, /dvid and so on:
 
 curl -s -H "Authorization: Bearer {token}" "{address}/files/images?limit=2"
 
@@ -79,10 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help=text)
     text = "start the lab's services without a gate"
     parser.add_argument("--lab-only", action="store_true", help=text)
-    text = "with --lab-only: where the job manager listens (default: a free port on loopback)"
-    parser.add_argument("--listen", metavar="HOST:PORT", type=_address, help=text)
-    text = "with --lab-only: where the image files listen (default: a free port on loopback)"
-    parser.add_argument("--listen-files", metavar="HOST:PORT", type=_address, help=text)
+    for name, (option, what) in ALONE.items():
+        text = f"with --lab-only: the address of {what} (default: a free port on loopback)"
+        parser.add_argument(option, dest=f"listen_{name}", metavar="HOST:PORT", type=_address, help=text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,10 +116,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _misuse(args: argparse.Namespace) -> str | None:
-    if args.listen and not args.lab_only:
-        return "--listen needs --lab-only; the gate's port is --port"
-    if args.listen_files and not args.lab_only:
-        return "--listen-files needs --lab-only; the gate's port is --port"
+    for name, (option, _) in ALONE.items():
+        if _listens_at(args, name) and not args.lab_only:
+            return f"{option} needs --lab-only; the gate's port is --port"
     if args.lab_only and (args.port is not None or args.operator_port is not None):
         return "--lab-only starts no gate, so --port and --operator-port mean nothing"
     if args.port and args.port == args.operator_port:
@@ -119,14 +126,20 @@ def _misuse(args: argparse.Namespace) -> str | None:
     return None
 
 
+def _listens_at(args: argparse.Namespace, name: str) -> tuple[str, int] | None:
+    asked: tuple[str, int] | None = getattr(args, f"listen_{name}")
+    return asked
+
+
 def _start_lab(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
     """Start the lab and say where its services listen; the line `ready ADDRESS` is the job manager's, and the last."""
     folder = _folder(args, ends)
-    jobs = _service("jobs", folder, ends, args.listen)
-    files = _service("files", folder, ends, args.listen_files)
-    print(f"files {files.await_ready(stopping)}", flush=True)
-    print(f"ready {jobs.await_ready(stopping)}", flush=True)
-    return [jobs, files]
+    services = {name: _service(name, folder, ends, _listens_at(args, name)) for name in ALONE}
+    ends.callback(_end_together, services.values())
+    for name in reversed(services):
+        word = "ready" if name == "jobs" else name
+        print(f"{word} {services[name].await_ready(stopping)}", flush=True)
+    return [*services.values()]
 
 
 def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event) -> list[Child]:
@@ -136,6 +149,7 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     folder = _folder(args, ends)
     secrets = _secrets()
     services = {name: _service(name, folder, ends, environ=secrets) for name in LAB}
+    ends.callback(_end_together, services.values())  # once the gate has ended
     lab = {name: service.await_ready(stopping) for name, service in services.items()}
 
     settings = folder / "labgate.yaml"
@@ -147,7 +161,7 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     address = gate.await_ready(stopping)
     token = _token(settings, environ, stopping)
     operator = f"http://{HOST}:{operator_port}"
-    places = {"lab": lab["jobs"], **{name: lab[name] for name in LAB[1:]}, "logs": folder}
+    places = lab | {"lab": lab["jobs"], "logs": str(folder)}
     print(_UP.format(address=address, token=token, operator=operator, **places), end="", flush=True)
     return [*services.values(), gate]
 
@@ -174,6 +188,11 @@ def _service(
     module = f"gateway.demo.{name}"
     command = [*_PYTHON, module, "--host", host, "--port", str(port), "--until-stdin-closes"]
     return ends.enter_context(Child(name, command, folder, os.environ | (environ or {})))
+
+
+def _end_together(services: Iterable[Child]) -> None:
+    for service in services:
+        service.ask_to_end()
 
 
 def _folder(args: argparse.Namespace, ends: ExitStack) -> Path:

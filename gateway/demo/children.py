@@ -63,9 +63,13 @@ class Child:
         if (status := self._process.poll()) is not None:
             raise ChildError(self._story(f"ended with status {status}"))
 
+    def ask_to_end(self) -> None:
+        """Ask the child to end, and do not wait: several that are asked at once end at once."""
+        self._process.terminate()
+
     def stop(self, grace: float = 15.0) -> None:
         """Ask the child to end; after `grace` seconds kill it, and what it may have started."""
-        self._process.terminate()
+        self.ask_to_end()
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:

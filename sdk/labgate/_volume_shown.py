@@ -35,7 +35,6 @@ def html_of(volume: Volume) -> str:
     """The volume as a table, with a picture of its middle where that can be had."""
     from html import escape
 
-    sizes = [f"{size:g} {unit}".strip() for size, unit in zip(volume.resolution, volume.units, strict=True)]
     state = "locked" if volume.locked else "open"
     rows: list[tuple[str, Any]] = [
         ("volume", f"{volume.instance} ({volume.type})" if volume.type else volume.instance),
@@ -44,33 +43,51 @@ def html_of(volume: Volume) -> str:
         ("axes", ", ".join(volume.axes)),
         ("shape", " × ".join(map(str, volume.shape))),
         ("offset", ", ".join(map(str, volume.offset))),
-        ("voxel", " × ".join(sizes)),
+        ("voxel", _voxel(volume)),
         ("blocks", " × ".join(map(str, volume.block_shape))),
         ("scales", f"{volume.scale} of {', '.join(str(one.scale) for one in volume.scales)}"),
         ("memory", _size(volume.nbytes)),
     ]
+    left = ' style="text-align: left"'  # notebooks align to the right
     lines = "".join(
-        f"<tr><th>{name}</th><td>{escape(printable(str(said), 200))}</td></tr>" for name, said in rows
+        f"<tr><th{left}>{name}</th><td{left}>{escape(printable(str(said), 200))}</td></tr>"
+        for name, said in rows
     )
-    return f"<table>{lines}</table>{_picture(volume)}"
+    beside = "display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start"
+    return f'<div style="{beside}"><table style="margin: 0">{lines}</table>{_picture(volume)}</div>'
+
+
+def _voxel(volume: Volume) -> str:
+    """The size of a voxel; a unit that all axes share is said once."""
+    if len(set(volume.units)) == 1:
+        return f"{' × '.join(f'{size:g}' for size in volume.resolution)} {volume.units[0]}".strip()
+    return " × ".join(
+        f"{size:g} {unit}".strip() for size, unit in zip(volume.resolution, volume.units, strict=True)
+    )
 
 
 def _picture(volume: Volume) -> str:
     """The middle plane as an image; nothing where it cannot be had, whatever the reason."""
     import base64
+    from html import escape
 
     try:
         from labgate._png import png_of
 
-        png = png_of(pixels_of(middle_of(volume), labels="label" in volume.type))
+        plane, where = middle_of(volume)
+        png = png_of(pixels_of(plane, labels="label" in volume.type))
     except Exception:  # noqa: BLE001 - a notebook's cell shows the volume, and no error of its picture
         return ""
     data = base64.b64encode(png).decode("ascii")
-    return f'<img alt="the middle plane" src="data:image/png;base64,{data}">'
+    image = f'<img alt="the middle plane" src="data:image/png;base64,{data}" style="margin: 0">'
+    return f'<figure style="margin: 0">{image}<figcaption>{escape(where)}</figcaption></figure>'
 
 
-def middle_of(volume: Volume) -> np.ndarray[Any, Any]:
-    """The middle of the plane in the middle: its last two axes in space, of the finest scale that shows all of it."""
+def middle_of(volume: Volume) -> tuple[np.ndarray[Any, Any], str]:
+    """The middle of the plane in the middle, and where that is.
+
+    Its axes are the last two in space; it is of the finest scale that shows all of it.
+    """
     flat = [axis for axis, name in enumerate(volume.axes) if name != "c"][-2:]
     fits = (one.scale for one in volume.scales if one.scale >= volume.scale and _shows(one.shape, flat))
     seen = volume.at(next(fits, volume.scales[-1].scale))
@@ -81,7 +98,10 @@ def middle_of(volume: Volume) -> np.ndarray[Any, Any]:
         start.append(low)
         stop.append(low + side)
     array = seen.read(start, stop, workers=2, timeout=_SECONDS)
-    return array.reshape([length for axis, length in enumerate(array.shape) if axis in flat])
+    places = [f"{name} {start[axis]}" for axis, name in enumerate(seen.axes) if axis not in flat]
+    where = ", ".join([*places, *([f"scale {seen.scale}"] if seen.scale else [])])
+    plane = array.reshape([length for axis, length in enumerate(array.shape) if axis in flat])
+    return plane, printable(where, 80)
 
 
 def _shows(shape: tuple[int, ...], flat: list[int]) -> bool:

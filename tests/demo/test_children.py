@@ -50,6 +50,21 @@ def test_waiting_ends_when_the_demo_is_told_to_end(tmp_path: Path) -> None:
         it.await_ready(stopping)
 
 
+def test_children_that_are_asked_to_end_do_so_before_anybody_waits_for_them(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    with child(WAITS_FOR_INPUT_TO_END, folders[0]) as one, child(WAITS_FOR_INPUT_TO_END, folders[1]) as other:
+        for it in (one, other):
+            it.await_ready(threading.Event())
+        for it in (one, other):
+            it.ask_to_end()
+            it.ask_to_end()
+    for it in (one, other):
+        with pytest.raises(ChildError, match="it ended with status -15"):
+            it.check()
+
+
 def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) -> None:
     with child(STUBBORN, tmp_path) as it:
         it.await_ready(threading.Event())

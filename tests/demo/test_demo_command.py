@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.commands.demo import DemoError, _free_port
+from gateway.commands.demo import LAB, DemoError, _free_port
 from gateway.settings import load
 
 MARK = "LABGATE_TEST_MARK"
@@ -115,12 +115,13 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_the_printed_snippet_works_when_pasted(demo: Demo, tmp_path: Path) -> None:
-    assert demo.snippet().count("\n") == 8
+    assert demo.snippet().count("\n") == 10
     environ = os.environ | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", demo.snippet()], capture_output=True, text=True, env=environ)
     # The six micrographs that the job manager starts with hold 8, 9, … 13 particles.
     assert re.fullmatch(
-        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\nProject P3\n504403158265495553\n\(12, 96, 128\)\n",
+        r"completed 63 particles\nexposure 1 \d+ bytes of PNG\n\(64, 512, 512\) 158\.5\d*\nProject P3\n504403158265495553\n"
+        r"\(12, 96, 128\)\n",
         done.stdout,
     )
     assert done.stderr == ""
@@ -183,9 +184,10 @@ def test_no_process_outlives_a_demo_that_was_killed(demo: Demo) -> None:
         "gateway.demo.files",
         "gateway.demo.command",
         "gateway.demo.cave",
+        "gateway.demo.dvid",
         "gateway.demo.catalog",
     ],
-    ids=["gate", "jobs", "files", "command", "cave", "catalog"],
+    ids=["gate", "jobs", "files", "command", "cave", "dvid", "catalog"],
 )
 def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: Demo) -> None:
     (victim,) = (
@@ -194,7 +196,9 @@ def test_when_a_part_of_the_demo_dies_all_is_ended_and_said(child: str, demo: De
     os.kill(victim, signal.SIGKILL)
     _, error = demo.process.communicate(timeout=SECONDS)
     assert demo.process.returncode == 1
-    assert re.search(r"labgated demo: (gate|jobs|files|command|cave|catalog) ended with status -9", error)
+    assert re.search(
+        r"labgated demo: (gate|jobs|files|command|cave|dvid|catalog) ended with status -9", error
+    )
     assert not marked(demo.mark)
 
 
@@ -203,21 +207,21 @@ def test_a_state_folder_is_kept_with_settings_that_can_be_read(tmp_path: Path) -
     running = start(tmp_path, "--port", "0", "--operator-port", "0", "--state-dir", str(folder))
     with running.process:
         assert running.end(signal.SIGTERM) == 0
-    names = ("JOBS", "FILES", "COMMAND", "CAVE", "CATALOG")
-    environ = {f"LABGATE_DEMO_{name}": "http://127.0.0.1:1" for name in names}
+    environ = {f"LABGATE_DEMO_{name.upper()}": "http://127.0.0.1:1" for name in LAB}
     own = {
         "LABGATE_DEMO_LICENSE": "x",
         "LABGATE_DEMO_CAVE_TOKEN": "y",
         "LABGATE_STATE_DIR": str(folder / "gate"),
     }
     settings = load(folder / "labgate.yaml", environ | own)
-    assert sorted(settings.services) == ["cave", "cryosparc", "data", "files", "jobs"]
+    assert sorted(settings.services) == ["cave", "cryosparc", "data", "dvid", "files", "jobs"]
     assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_the_lab_alone_says_where_it_listens_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     running = start(tmp_path, "--lab-only", "--listen", "127.0.0.1:0", last="ready ")
     with running.process:
+        assert [line.split()[0] for line in running.text.splitlines()] == ["dvid", "files", "ready"]
         with closing(http.client.HTTPConnection(urlsplit(running.text.split()[-1]).netloc)) as connection:
             connection.request("GET", "/")
             assert b"Demo job manager" in connection.getresponse().read()
@@ -228,6 +232,7 @@ def test_the_lab_alone_says_where_it_listens_and_ends_with_ctrl_c(tmp_path: Path
     ("arguments", "complaint"),
     [
         (("--listen", "127.0.0.1:0"), "--listen needs --lab-only"),
+        (("--listen-dvid", "127.0.0.1:0"), "--listen-dvid needs --lab-only"),
         (("--lab-only", "--port", "1"), "starts no gate"),
         (("--lab-only", "--listen", "8700"), "no HOST:PORT"),
         (("--port", "70000"), "no port"),

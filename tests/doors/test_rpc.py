@@ -294,7 +294,7 @@ async def test_a_call_is_counted_however_little_time_its_trip_took_by_the_loops_
     part.call = Call("id", Principal("alice", "here"), part.method, Params(None), 0.0)
     part.reply = Reply("result", Whole(b"7"), Pass("trip"))
     asked = Occasion(Visit("id", "rpc", "POST", "/rpc", "::1"), part.call.principal)
-    door, terms = lab.gate._rpc_door(), Terms(JSON, JSON)
+    door, terms = lab.gate.rpc_door(), Terms(JSON, JSON)
     before = lab.gate.metrics.outcomes().get("pass", 0)
     assert json.loads(door.end(part, asked, terms, seconds).body)["result"] == 7
     assert lab.gate.metrics.outcomes().get("pass", 0) == before + 1

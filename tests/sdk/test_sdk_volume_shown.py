@@ -50,19 +50,27 @@ def test_a_notebook_shows_the_facts_and_the_middle_plane(voxels: Voxels) -> None
     for fact in (
         "48 × 64 × 80",
         "-16, 0, 32",
-        "40 nanometers × 4 nanometers",
+        "40 × 4 × 4 nanometers",
         "uint8",
         "240.0 KiB",
         "(open)",
     ):
         assert fact in html
     np.testing.assert_array_equal(picture_in(html), voxels.array[24])
+    assert "<figcaption>z 8</figcaption>" in html, "the middle of -16 to 32"
+
+
+def test_units_that_differ_are_said_axis_by_axis(voxels: Voxels) -> None:
+    voxels.facts.update(units=["micrometers", "nanometers", "nanometers"])
+    assert "40 micrometers × 4 nanometers × 4 nanometers" in opened(voxels)._repr_html_()
 
 
 def test_a_plane_that_is_large_is_shown_at_a_coarser_scale_and_else_its_middle(gate) -> None:
     values = np.random.default_rng(2).integers(0, 255, (4, 700, 700), np.uint8)
     voxels = Voxels(gate, values)
-    np.testing.assert_array_equal(picture_in(opened(voxels)._repr_html_()), values[2, ::2, ::2])
+    html = opened(voxels)._repr_html_()
+    np.testing.assert_array_equal(picture_in(html), values[2, ::2, ::2])
+    assert "<figcaption>z 1, scale 1</figcaption>" in html, "in the coordinates of that scale"
     assert [scale for *_, scale in voxels.reads] == [1]
     voxels.array = np.zeros((4, 2000, 700), np.uint8)
     assert picture_in(opened(voxels)._repr_html_()).shape == (384, 350)
