@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labgate._link import Changes
     from labgate._linking import Linked, link, links, unlink
     from labgate._metainfo import MetaInfo
+    from labgate._pages import pages
     from labgate._request import request
     from labgate._response import Headers, RawResponse, Uploaded
     from labgate._source import Source
@@ -75,6 +76,7 @@ __all__ = [
     "link",
     "links",
     "methods",
+    "pages",
     "refresh",
     "request",
     "status",
@@ -125,6 +127,7 @@ _HOMES = {
     "link": "_linking",
     "links": "_linking",
     "methods": "_inform",
+    "pages": "_pages",
     "refresh": "_inform",
     "request": "_request",
     "status": "_status",

@@ -41,7 +41,7 @@ def hints_of(method: Method, components: Callable[[], dict[str, Any]]) -> dict[s
             found[str(one.name)] = kind
     result = method.description.get("result")
     schema = result.get("schema") if isinstance(result, dict) else None
-    kind = ... if method.binary else _type_of(schema, components)
+    kind = ... if method.binary or method.source else _type_of(schema, components)
     if kind is not ...:
         found["return"] = kind
     return found

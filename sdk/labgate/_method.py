@@ -76,7 +76,8 @@ class Method:
         table: its result is a table, which travels best as an Arrow stream.
         tables: what is said of a method whose result are tables (`query`, `of`), None for others.
         volume: the methods of one whose result is a volume, by what they do (`read`, `write`, `create`); None for others.
-        source: those of one whose result is a source (`read`); None for others.
+        source: those of one whose result is a source (`read`, `entries`, `search`); None for others.
+        sources: where its result has entries (`items`), and the method that opens them (`source`); None for others.
         description: the catalog's object, for documentation.
     """
 
@@ -95,6 +96,7 @@ class Method:
         "positional",
         "repeatable",
         "source",
+        "sources",
         "table",
         "tables",
         "volume",
@@ -125,6 +127,9 @@ class Method:
         self.volume = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
         does = notes.get("source") if notes.get("result") == "source" else None
         self.source = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
+        found = notes.get("sources")
+        told = isinstance(found, dict) and all(isinstance(found.get(one), str) for one in ("items", "source"))
+        self.sources: dict[str, Any] | None = found if told else None
         self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"

@@ -137,7 +137,7 @@ class Session:
             Error: there is none.
             TypeError, ValueError: the parameters cannot be sent.
         """
-        body, packed = self._body(method, params)
+        body, packed = self.body(method, params)
         response = self.send(
             body,
             packed=packed,
@@ -169,6 +169,10 @@ class Session:
             from labgate._source import source_of
 
             return source_of(result, self, method)
+        if method.sources:
+            from labgate._source_found import found_of
+
+            return found_of(result, self, method)
         return as_table(result) if method.table else result
 
     def send(
@@ -191,6 +195,18 @@ class Session:
             repeatable: carrying it out twice is the same as once.
             table: the result is a table, which is wanted as an Arrow stream where it can be read here.
         """
+        request = self.request(
+            body, packed=packed, binary=binary, name=name, repeatable=repeatable, table=table
+        )
+        started = time.perf_counter()
+        response = deliver(self.link.pool, request, self._gate)
+        self.link.note(response, started)
+        return response
+
+    def request(
+        self, body: bytes, *, packed: bool, binary: bool, name: str | None, repeatable: bool, table: bool
+    ) -> Request:
+        """What `send` sends."""
         accept = _BOTH if packed or (binary and can_msgpack()) else JSON
         if table:
             accept = _with_arrow(accept)
@@ -201,13 +217,9 @@ class Session:
             accept,
             len(body),
         )
-        request = Request(
+        return Request(
             head, body, method=name, repeatable=repeatable, timeout=options.timeout, retries=options.retries
         )
-        started = time.perf_counter()
-        response = deliver(self.link.pool, request, self._gate)
-        self.link.note(response, started)
-        return response
 
     def encode(self, value: object) -> tuple[bytes, bool]:
         """The value's bytes as this client writes them, and whether they are msgpack."""
@@ -242,7 +254,8 @@ class Session:
         }
         return reconnect, (settings, options.fresh, options.max_age)
 
-    def _body(self, method: Method, params: list[Any] | dict[str, Any] | None) -> tuple[bytes, bool]:
+    def body(self, method: Method, params: list[Any] | dict[str, Any] | None) -> tuple[bytes, bool]:
+        """The JSON-RPC request of a call, and whether it is msgpack."""
         if params is None:
             return method.head + b"}", False
         text, packed = self._encoder.encode(params)

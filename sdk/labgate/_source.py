@@ -1,231 +1,300 @@
-"""What is a source in the user's hands? An entry of a catalog that was opened: it says what it consists of, and is read.
+"""What is an entry of a catalog in the user's hands? Something to read, whole or partition by partition, or a catalog itself.
 
-    run = lab.data["runs"]
-    run.read()                    # a data frame, an array, or what the entry holds
-    run.read(partition=3)
-    run(sample="b").read()        # the same entry with other parameters
-    lab.data["detectors"]["back"] # in a catalog of its own
-    run.to_dask()
+    runs = lab.data["runs"]                           # nothing of it is read yet
+    runs.read(); runs.read(partition=3); runs.read(sample="a")
+    for part in runs: ...                             # partitions, in their order
+    list(lab.data["detectors"]); lab.data["detectors"]["front"]
 
-The method is marked `result: source` and names the one that reads. numpy, pandas and dask are loaded when they are needed.
+The method is marked `result: source`, takes `name` and `parameters`, and may name the methods that read (`name`,
+`parameters`, `partition`), list (`catalog` and a page) and search (`query`, `catalog`).
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from labgate._method import Method
-from labgate._names import printable
+from labgate._names import attribute_name, closest, printable
+from labgate._source_about import ARRAY, about_of, partition_of
+from labgate._source_found import name_of
+from labgate._source_known import Known
 from labgate._volume_found import wire_of
-from labgate.errors import BadReply, MissingExtra
+from labgate.errors import Error, PageChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
 
-    from labgate._client import Client
     from labgate._session import Session
+    from labgate._source_about import About
+    from labgate._source_found import Found
 
-_AT_ONCE = (
-    64 * 1024 * 1024
-)  # bytes of an array that are asked for in one reply; larger ones come block by block
+_AHEAD = 8  # partitions that iterating fetches at once
 
 
-class Source:
-    """An opened entry of a catalog.
+class _Missing:
+    """`__getattr__` for instances only: see the one of clients."""
+
+    def __get__(self, source: Source | None, owner: type[Source] | None = None) -> Callable[[str], Source]:
+        if source is None:
+            raise AttributeError("__getattr__")
+        return partial(_missing, source)
+
+
+class Source(Known):
+    """An entry of a catalog, opened: what it is is known, and nothing of it is read before that is asked for.
+
+    A table comes as a pandas data frame (as a pyarrow table where pandas is not installed), an array as numpy's, anything
+    else as what it is. Iterating gives the partitions in their order, some of which are fetched ahead.
+
+    A nested catalog gives its entries by name, as `detectors["front"]` or `detectors.front`; iterating gives their names.
+
+    Called, it is the same entry with other parameters: `curve(sample="b")`.
 
     Attributes:
-        name: of the entry; dots lead into catalogs.
-        container: what it is: `dataframe`, `ndarray`, `python`, or `catalog`.
-        npartitions: how many parts it has that can be read by themselves; None if nobody says.
-        shape, dtype, chunks: as the service says them; None where it does not.
-        metadata: what the service says beside.
-        arguments: the parameters that it was opened with, defaults included.
+        name: with dots where it leads through catalogs.
+        container: what it holds: `dataframe`, `ndarray`, `python`, `catalog`, or a word of the service's own.
+        nested: it is a catalog.
+        shape: lengths along the axes, None for those that nobody knows; None where there is no such thing.
+        dtype: of an array as numpy has it; of others as the service tells it.
+        npartitions: how many partitions there are, None where nobody says.
+        chunks: the lengths of an array's blocks along each axis, None where nobody says.
+        metadata, description: what the catalog says of it.
+        parameters: those that it takes, as the catalog describes them.
+        arguments: those that it was opened with, defaults included.
     """
 
-    __slots__ = ("__weakref__", "_about", "_method", "_session")
+    __slots__ = ("__weakref__", "_method", "_session")
 
-    def __init__(self, session: Session, method: Method, about: dict[str, Any]) -> None:
-        """Not made by users: a gate's method answers it."""
+    def __init__(self, session: Session, method: Method, about: About) -> None:
+        super().__init__(about)
         self._session = session
         self._method = method
-        self._about = about
 
-    @property
-    def name(self) -> str:
-        name: str = self._about["name"]
-        return name
+    if TYPE_CHECKING:
 
-    @property
-    def container(self) -> str:
-        return str(self._about.get("container", ""))
+        def __getattr__(self, name: str) -> Source: ...
 
-    @property
-    def npartitions(self) -> int | None:
-        found = self._about.get("npartitions")
-        return found if type(found) is int else None
+    else:
+        __getattr__ = _Missing()
 
-    @property
-    def shape(self) -> tuple[Any, ...] | None:
-        found = self._about.get("shape")
-        return tuple(found) if isinstance(found, list) else None
-
-    @property
-    def dtype(self) -> Any:
-        return self._about.get("dtype")
-
-    @property
-    def chunks(self) -> tuple[Any, ...] | None:
-        found = self._about.get("chunks")
-        return (
-            tuple(tuple(one) if isinstance(one, list) else one for one in found)
-            if isinstance(found, list)
-            else None
-        )
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        found = self._about.get("metadata")
-        return found if isinstance(found, dict) else {}
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        found = self._about.get("arguments")
-        return dict(found) if isinstance(found, dict) else {}
-
-    def describe(self) -> dict[str, Any]:
-        """All that the gate says of it; `parameters` are those that it takes."""
-        return dict(self._about)
-
-    def __call__(self, **parameters: Any) -> Source:
-        """The same entry with other parameters; those that are not given stay what they are."""
-        asked = {"name": self.name, "parameters": self.arguments | parameters}
-        found: Source = self._session.call(self._method, asked)
-        return found
-
-    def __getitem__(self, name: str) -> Source:
-        """The entry of this name in a catalog."""
-        if not isinstance(name, str):
-            raise TypeError(f"an entry is named by a str, not by {type(name).__name__}")
-        found: Source = self._session.call(self._method, {"name": f"{self.name}.{name}"})
-        return found
-
-    __iter__ = None  # else Python would try `self[0]`, `self[1]`, …
-
-    def read(self, partition: int | list[int] | tuple[int, ...] | None = None) -> Any:
-        """A partition, or the whole: a pandas data frame (a pyarrow table without pandas), a numpy array, or what it holds.
-
-        Args:
-            partition: its number; for an array the index of the block along each axis.
+    def __call__(self, /, **parameters: Any) -> Source:
+        """The same entry with these parameters beside those that it has, opened now.
 
         Raises:
-            InvalidParams: there is no such partition.
-            MissingExtra: what came needs a package that is not installed.
+            Error: it does not take them, or cannot be opened with them.
+            TypeError: it is a catalog, whose entries its parameters do not reach.
         """
-        if partition is not None:
-            return self._part(list(partition) if isinstance(partition, (list, tuple)) else partition)
-        count = self.npartitions or 0
-        if self.container == "dataframe" and count > 1:
-            return _joined([self._part(at) for at in range(count)])
-        if self.container == "ndarray" and count > 1 and self._size() > _AT_ONCE:
-            return self._by_blocks()
-        return self._part(None)
+        if parameters and self.nested:
+            raise TypeError(f"{self.name} is a catalog: parameters are given to its entries")
+        return self._opened(self.name, {**self.arguments, **parameters})
+
+    def refresh(self) -> Source:
+        """Ask the gate again what the source is. Returns the source.
+
+        Raises:
+            Error: the gate does not say.
+        """
+        session = self._session.derive({"fresh": True})
+        self._about = session.call(self._method, self._asked())._about  # noqa: SLF001 - it is a source, too
+        self._names = None
+        return self
+
+    def describe(self) -> dict[str, Any]:
+        """All that the gate said of it when it was opened."""
+        return self.about
+
+    # What is in it.
+
+    def read(
+        self, partition: Any = None, *, workers: int = 8, progress: bool = False, **parameters: Any
+    ) -> Any:
+        """A partition, or all of it: a data frame, an array, or what else the source holds.
+
+        All of it comes in its partitions, several at once, and is joined in their order; blocks of an array are received
+        in their place. It comes whole, or there is an error; Ctrl-C ends all of it.
+
+        Args:
+            partition: its number, or the indices of a block of an array; None is all of it.
+            workers: how many partitions are on their way at once.
+            progress: show how far it is.
+            parameters: read it with these, as `source(**parameters).read()` does; that also takes those whose names are
+                arguments here.
+
+        Raises:
+            Error: it did not come whole.
+            MissingExtra: it is a table or an array, and what holds one is not installed.
+            TypeError: it is a catalog, or that is no partition.
+        """
+        if parameters:
+            return self(**parameters).read(partition, workers=workers, progress=progress)
+        self._need_data()
+        from labgate._source_read import BlockReading, joined
+
+        about = self._about
+        chosen = partition_of(partition)
+        dtype, blocks = about.numbers(), about.placed(chosen)
+        if dtype is not None and blocks:
+            reading = BlockReading(self._session, self._does("read").name, self._asked(), blocks)
+            return reading.array(dtype, workers=workers, progress=progress)
+        # Of an array of which too little is known here, the gate may know more.
+        whole = about.partitions() if chosen is None and self.container != ARRAY else None
+        parts = self._parts(whole or [chosen], workers, progress=progress)
+        return joined(parts, self._method.name)
+
+    def partitions(self, workers: int = _AHEAD) -> Iterator[Any]:
+        """The partitions in their order; so many are fetched at once, and no more are in memory.
+
+        Raises:
+            Error: one of them did not come.
+            TypeError: it is a catalog.
+        """
+        self._need_data()
+        wanted = self._about.partitions()
+        return (
+            part
+            for at in range(0, len(wanted), workers)
+            for part in self._parts(wanted[at : at + workers], workers)
+        )
 
     def to_dask(self) -> Any:
-        """The same as a dask data frame, array or bag, whose partitions are read when they are needed.
+        """A dask data frame, array or bag of the partitions, which dask's workers read from the gate.
+
+        They find a token as any program does: none travels with the task.
 
         Raises:
             MissingExtra: dask is not installed.
+            TypeError: it is a catalog.
         """
-        try:
-            import dask  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra("dask is not installed", hint="Install it with: pip install dask") from error
-        from labgate._source_dask import as_dask
+        from labgate._source_dask import dask_of
 
-        return as_dask(self)
+        self._need_data()
+        return dask_of(self)
 
-    def __repr__(self) -> str:
-        shape = f" {self.shape}" if self.shape else ""
-        kind = f" {self.dtype}" if isinstance(self.dtype, str) else ""
-        count = self.npartitions
-        parts = "" if count is None else f", {count} partition{'s' if count != 1 else ''}"
-        return printable(f"<labgate source {self.name}: {self.container}{kind}{shape}{parts}>", 300)
+    # What is in a catalog.
+
+    def __getitem__(self, name: str) -> Source:
+        if not isinstance(name, str):
+            raise TypeError(f"an entry is named by a str, not by {type(name).__name__}")
+        self._need_catalog()
+        return self._opened(f"{self.name}.{name}", {})
+
+    def __iter__(self) -> Iterator[Any]:
+        """The names of a catalog's entries; of anything else, its partitions."""
+        return iter(self._listed()) if self.nested else self.partitions()
+
+    def __contains__(self, name: object) -> bool:
+        self._need_catalog()
+        return name in self._listed()
+
+    def search(self, query: str) -> Found:
+        """The catalog's entries that have one of some words in what describes them.
+
+        Raises:
+            Error: there is no answer.
+            TypeError: it is no catalog.
+        """
+        self._need_catalog()
+        asked = {"query": query, "catalog": self.name}
+        found: Found = self._session.call(self._does("search"), asked)
+        return found
+
+    # How it shows itself.
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if not name.startswith("_")]
+        own = [name for name in object.__dir__(self) if not name.startswith("_")]
+        return sorted({*own, *(name for name in self._shown() if attribute_name(name) == name)})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._shown()
+
+    def __bool__(self) -> bool:
+        return True
 
     def __reduce__(self) -> tuple[Any, ...]:
         link = self._session.link
         client = link.root.own_class()(self._session, link.root)
-        return _remade, (client, self._method.name, self._about)
+        return _remade, (client, self._method.name, self._about.answer)
 
     # How it is done.
 
-    def _part(self, partition: int | list[int] | None) -> Any:
-        wire = wire_of(self._session, self._method, "read")
-        asked: dict[str, Any] = {"name": self.name, "parameters": self.arguments}
-        if partition is not None:
-            asked["partition"] = partition
-        return self._session.call(Method(wire, self._session.link.catalog.text(wire)), asked)
+    def _need_data(self) -> None:
+        if self.nested:
+            raise TypeError(
+                f"{self.name} is a catalog: read one of its entries, as in source['name'].read(); list(source) names them"
+            )
 
-    def _size(self) -> int:
-        import math
+    def _need_catalog(self) -> None:
+        if not self.nested:
+            raise TypeError(f"{self.name} is no catalog but a {self.container}: it has no entries")
 
-        import numpy as np
+    def _asked(self) -> dict[str, Any]:
+        return _named(self.name, self.arguments)
 
+    def _opened(self, name: str, parameters: dict[str, Any]) -> Source:
+        found: Source = self._session.call(self._method, _named(name, parameters))
+        return found
+
+    def _does(self, what: str) -> Method:
+        wire = wire_of(self._session, self._method, what)
+        return Method(wire, self._session.link.catalog.text(wire))
+
+    def _parts(self, wanted: list[Any], workers: int, *, progress: bool = False) -> list[Any]:
+        from labgate._source_read import PartitionReading
+
+        reading = PartitionReading(self._session, self._does("read"), self._asked())
+        return reading.run(wanted, workers=workers, progress=progress)
+
+    def _listed(self) -> list[str]:
+        """The names of the entries, asked now."""
+        from labgate._pages import pages_of
+
+        self._need_catalog()
+        asked = self._session, self._does("entries"), {"catalog": self.name}
         try:
-            size: int = math.prod(self.shape or ()) * np.dtype(self.dtype).itemsize
-        except (TypeError, ValueError):
-            return 0
-        return size
+            entries = [*pages_of(*asked)]
+        except PageChanged:
+            entries = [*pages_of(*asked)]
+        self._names = [name for one in entries if isinstance(name := name_of(one), str)]
+        return self._names
 
-    def _by_blocks(self) -> Any:
-        """The whole array, one block after the other."""
-        import itertools
-
-        import numpy as np
-
-        starts = self._starts()
-        if starts is None:
-            return self._part(None)
-        whole = np.empty([ends[-1] for ends in starts], np.dtype(self.dtype))
-        for at in itertools.product(*(range(len(ends) - 1) for ends in starts)):
-            box = tuple(slice(ends[one], ends[one + 1]) for ends, one in zip(starts, at, strict=True))
-            whole[box] = self._part(list(at))
-        return whole
-
-    def _starts(self) -> list[list[int]] | None:
-        """Where the blocks begin along each axis, and where the last one ends; None where the service says no lengths."""
-        import itertools
-
-        if self.chunks is None or not all(isinstance(along, tuple) for along in self.chunks):
-            return None
-        return [list(itertools.accumulate(along, initial=0)) for along in self.chunks]
+    def _shown(self) -> list[str]:
+        """The names for eyes and completion: there, a gate that is away is no error."""
+        if not self.nested:
+            return []
+        try:
+            return self._listed() if self._names is None else self._names
+        except Error:
+            return []
 
 
-def _joined(parts: list[Any]) -> Any:
-    """The rows of all of them: data frames, or pyarrow tables."""
-    try:
-        import pandas
-    except ImportError:
-        import pyarrow
-
-        return pyarrow.concat_tables(parts)
-    return pandas.concat(parts)
-
-
-def source_of(result: Any, session: Session, method: Method) -> Source:
-    """The source that a method has answered.
+def source_of(answer: object, session: Session, method: Method) -> Source:
+    """The source that a method answered.
 
     Raises:
-        BadReply: it is none.
+        BadReply: the answer describes none.
     """
-    if not isinstance(result, dict) or not isinstance(result.get("name"), str):
-        raise BadReply(f"{method.name} answered what is no source", method=method.name, hint="")
-    return Source(session, method, result)
+    return Source(session, method, about_of(answer, method.name))
 
 
-def _remade(client: Client, wire: str, about: dict[str, Any]) -> Source:
-    from labgate._target import session_of
+def _named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "parameters": parameters} if parameters else {"name": name}
 
-    session, _ = session_of(client)
-    return Source(session, Method(wire, session.link.catalog.text(wire)), about)
+
+def _missing(source: Source, name: str) -> Source:
+    if name.startswith("_") or not source.nested:
+        raise AttributeError(f"'Source' object has no attribute {name!r}")
+    names = source._shown()  # noqa: SLF001
+    if name in names:
+        return source[name]
+    near = closest(name, names)
+    hint = f"; did you mean {' or '.join(printable(one, 80) for one in near)}?" if near else ""
+    raise AttributeError(f"the catalog {source.name} has no entry {name!r}{hint}")
+
+
+def _remade(client: Any, method: str, answer: dict[str, Any]) -> Source:
+    """The source of a pickle; the gate is not asked."""
+    session = client._session  # noqa: SLF001
+    made = Method(method, session.link.catalog.text(method))
+    return Source(session, made, about_of(answer, method))

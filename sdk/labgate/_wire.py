@@ -62,7 +62,7 @@ def read_response(sock: socket.socket, deadline: float | None) -> Response:
     """
     reader = Reader(sock, deadline)
     head = final_head(reader)
-    body = _body(reader, head)
+    body = body_of(reader, head)
     return Response(head.status, head.fields, body, reusable=head.reusable() and not reader.buffer)
 
 
@@ -246,7 +246,11 @@ def _length(status: int, fields: dict[bytes, bytes]) -> int:
     return int(length)
 
 
-def _body(reader: Reader, head: Head) -> bytes | bytearray:
+def body_of(reader: Reader, head: Head) -> bytes | bytearray:
+    """The whole body behind a head.
+
+    Raises: as `read_response` does.
+    """
     if head.length == CHUNKED:
         return _chunked(reader)
     return reader.rest() if head.length == UNTIL_THE_END else reader.exactly(head.length)

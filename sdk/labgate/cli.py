@@ -260,8 +260,8 @@ def _print_methods(lab: Client, pattern: str | None, *, for_people: bool) -> Non
 
 def _print_result(result: Any, out: TextIO, *, for_people: bool) -> None:
     if not for_people:
-        volume = hasattr(type(result), "block_shape")
-        out.write(to_json_text(result.about if volume else result) + "\n")
+        handle = hasattr(type(result), "about")
+        out.write(to_json_text(result.about if handle else result) + "\n")
     elif isinstance(result, str):
         out.write(printable(result, len(result), lines=True) + "\n")
     elif _is_table(result):

@@ -15,6 +15,7 @@
     │   └── RemoteNotFound, RemoteInvalidParams   (these are NotFound and InvalidParams, too)
     ├── ErrorResponse            the same, as programs written for dvidclient know it
     ├── BadReply                 what came back is not an answer of a gate
+    ├── PageChanged              a list changed while its pages came
     └── SetupError, MissingExtra, BatchNotSent    something to put right on this side
 
 Importing this module connects to nothing; every error can be pickled and read back without a connection.
@@ -48,6 +49,7 @@ __all__ = [
     "NeedsDatastack",
     "NoSuchAddress",
     "NotFound",
+    "PageChanged",
     "ParseFault",
     "RateLimited",
     "RemoteError",
@@ -365,6 +367,12 @@ class Locked(Conflict):
 
     code = -32019
     hint = "Write to an open version below it: a locked one is there to be relied on."
+
+
+class PageChanged(Error):
+    """A list that comes in pages changed before its last page had come."""
+
+    hint = "Begin again: labgate.pages(..., restart=True) does."
 
 
 class RemoteError(Error):

@@ -138,5 +138,7 @@ async def test_the_sdks_sources_give_what_the_real_client_gets_and_dask_too(
     for name, outcome in expected.items():
         ways = {way: found[f"{name}.{way}"] for way in ("read", "to_dask")}
         assert ways == dict.fromkeys(ways, outcome), name
+    for name in ("runs", "frames", "notes"):
+        assert found[f"{name}.processes"] == expected[name], name
     assert found["frames.lazily"] == ["value", int(lab.entry("frames").made().array[3:5, :10].sum())]
     assert found["runs.lazily"][0] == "value"

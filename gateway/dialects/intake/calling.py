@@ -87,7 +87,12 @@ class Calling:
             raise InvalidParams("The parameter 'query' must be a text.")
         chain = (await self._catalog(given)).searched([query], {})
         listing, verdict = await self._asking.listing(chain)
-        return _result(as_json({"entries": listing.entries(None, 0), "length": len(listing)}), verdict)
+        said = {
+            "entries": listing.entries(None, 0),
+            "length": len(listing),
+            "catalog": given.get("catalog") or "",
+        }
+        return _result(as_json(said), verdict)
 
     async def _catalog(self, given: dict[str, Any]) -> Chain:
         name = given.get("catalog")

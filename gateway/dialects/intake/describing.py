@@ -52,13 +52,13 @@ def methods() -> tuple[Described, ...]:
             "search",
             "Entries that have one of some words in what describes them",
             (Param("query", required=True, schema=_TEXT), _CATALOG),
-            {},
+            {"sources": {"items": "entries", "source": "source"}},
         ),
         _method(
             "source",
             "What an entry is once it is opened with its parameters: container, schema, partitions, metadata",
             (_NAME, _PARAMETERS),
-            {"result": "source", "source": {"read": "read"}, "item": True},
+            {"result": "source", "source": {one: one for one in ("read", "entries", "search")}, "item": True},
             HttpBinding("POST", "/v1/source"),
         ),
         _method(

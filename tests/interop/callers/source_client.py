@@ -3,6 +3,7 @@
 `python source_client.py SDK ADDRESS TOKEN`, where SDK is the folder that labgate is in.
 """
 
+import os
 import sys
 import warnings
 from typing import Any
@@ -33,6 +34,11 @@ def main() -> None:
         call(f"{name}.to_dask", computed, source)
     first = lab.data["runs"].to_dask()
     call("runs.lazily", lambda: first.score.mean().compute(scheduler="threads"))
+    # Pickled handles have no token: processes find it where any program does.
+    os.environ["LABGATE_TOKEN"] = sys.argv[3]
+    os.environ["PYTHONPATH"] = sys.argv[1]
+    for name in ("runs", "frames", "notes"):
+        call(f"{name}.processes", lambda name=name: lab.data[name].to_dask().compute(scheduler="processes"))
     call("frames.lazily", lambda: int(np.asarray(lab.data["frames"].to_dask()[3:5, :10].sum())))
 
 
