@@ -186,6 +186,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         encoded_slash=one.encoded_slash,
         underscores=one.underscores,
         keep_host=one.keep_host,
+        links=one.links,
         nodes=one.nodes,
         drops=_NOT_FROM_CALLERS.get(one.dialect, frozenset()),
         http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
@@ -200,7 +201,15 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
 def _http_cache(one: HttpCacheSettings, *, by_person: bool) -> HttpCache:
     heuristic = Heuristic(one.heuristic, one.heuristic_max)
     names = tuple(sorted({name.lower().encode() for name in one.vary_on}))
-    return HttpCache(one.enabled, heuristic, names, one.accept_encoding, by_person)
+    return HttpCache(
+        one.enabled,
+        heuristic,
+        names,
+        one.accept_encoding,
+        by_person,
+        frozenset(name.encode("ascii") for name in one.drop_cookies),
+        frozenset(name.encode("ascii") for name in one.secret_query),
+    )
 
 
 def _cors(one: CorsSettings) -> Cors:

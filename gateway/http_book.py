@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.core.call import Demand
 from gateway.core.conditions import Named, in_force, named_in_result
+from gateway.core.credentials_shown import without_cookies
 from gateway.core.http_freshness import HttpCache
 from gateway.core.http_judging import Found, judge_http
 from gateway.core.http_storing import (
@@ -262,6 +263,7 @@ class HttpBook:
         if not self._switches.cache:  # switched off while the trip went on
             return "switched off"
         exchange = Exchange(wanted.demand, wanted.credential, wanted.special, requested, received)
+        fields = without_cookies(fields, wanted.settings.idle_cookies)
         found = storing(wanted.rule, exchange, status, fields, wanted.settings.heuristic)
         if wanted.settings.by_person and wanted.rule is BY_THE_REPLY and not isinstance(found, str):
             return replace(found, private=True)

@@ -255,3 +255,20 @@ def test_a_bare_off_is_the_word_and_not_false(tmp_path: Path) -> None:
     file = tmp_path / "labgate.yaml"
     file.write_text("telemetry: {access_log: off}\n")
     assert load(file, {}).telemetry.access_log == "off"
+
+
+@pytest.mark.parametrize("dialect", ["cave", "dvid"])
+def test_a_dialect_that_leads_its_answers_back_needs_no_links(tmp_path: Path, dialect: str) -> None:
+    service = {"url": "http://127.0.0.1:1", "dialect": dialect, "links": True}
+    (found,) = findings(tmp_path, {"services": {"a": service}})
+    assert found.startswith("services.a.links: ")
+    assert dialect in found
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("drop_cookies", "a b"), ("secret_query", "käse"), ("secret_query", "")]
+)
+def test_what_can_be_no_name_of_a_cookie_or_parameter_is_refused(tmp_path: Path, key: str, name: str) -> None:
+    service = {"url": "http://127.0.0.1:1", "http_cache": {key: name}}
+    (found,) = findings(tmp_path, {"services": {"a": service}})
+    assert found.startswith(f"services.a.http_cache.{key}")

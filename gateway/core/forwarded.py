@@ -87,17 +87,23 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def forwarded_lines(way: Way, peer: str, mount: bytes) -> bytes:
-    """The lines that tell an upstream of the way, CRLF after each; what trusted proxies said comes first."""
+def forwarded_lines(way: Way, peer: str, mount: bytes, *, names_gate: bool = True) -> bytes:
+    """The lines that tell an upstream of the way, CRLF after each; what trusted proxies said comes first.
+
+    Without `names_gate` they say whom a request comes from, and nothing of the address that it was for.
+    """
     said: dict[bytes, list[bytes]] = {}
     for name, value in way.before:
         said.setdefault(name.lower(), []).append(value)
     node = peer.encode("ascii", "replace")
     quoted = b'"[%b]"' % node if b":" in node else node
+    hops = b"X-Forwarded-For: %b\r\n" % b", ".join([*said.get(b"x-forwarded-for", ()), node])
+    if not names_gate:
+        return b"Forwarded: for=%b\r\n%b" % (quoted, hops)
     element = b'for=%b;host="%b";proto=%b' % (quoted, way.host, way.scheme)
     lines = [
         b"Forwarded: %b\r\n" % b", ".join([*said.get(b"forwarded", ()), element]),
-        b"X-Forwarded-For: %b\r\n" % b", ".join([*said.get(b"x-forwarded-for", ()), node]),
+        hops,
         b"X-Forwarded-Host: %b\r\n" % way.host,
         b"X-Forwarded-Proto: %b\r\n" % way.scheme,
     ]

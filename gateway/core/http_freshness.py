@@ -38,6 +38,10 @@ class HttpCache(Struct, frozen=True):
     accept_encoding: bool = True
     by_person: bool = False
     """Whether the service sees who asks: then what its replies let be shared is shared with nobody."""
+    idle_cookies: frozenset[bytes] = frozenset()
+    """Names of cookies that say nothing of who asks: replies are stored without them, and to whoever sends them."""
+    secret_query: frozenset[bytes] = frozenset()
+    """Names of parameters in the query of an address that are credentials: no key holds what they say."""
 
 
 BY_ITS_REPLIES: Final = HttpCache()

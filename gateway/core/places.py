@@ -44,6 +44,16 @@ class Places(Struct, frozen=True):
         # What is left without the base may begin as if it named another host.
         return public + moved if moved != value and moved[1:2] in (b"/", b"\\") else moved
 
+    def address(self, value: bytes, public: bytes, others: frozenset[bytes] = frozenset()) -> bytes | None:
+        """An absolute URL that leads back through the gate; None for what is none, or leads elsewhere.
+
+        `others` are further origins at which the service may take itself to be.
+        """
+        if not _scheme.match(value):
+            return None
+        origin, path = _split(value)
+        return public + self._moved(path) if origin in self.origins or origin in others else None
+
     def _moved(self, path: bytes) -> bytes:
         """A path, with what follows it, below the mount; what is beside the service's own address goes there too."""
         base = self.base

@@ -45,7 +45,7 @@ class Service:
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
     on a port of its own. `idle` is for how many seconds
     a stream may be silent. `keep_host` sends callers' Host; `underscores` and `encoded_slash` let through what is else
-    left out or refused. `http_cache` says which of its replies are stored that no rule speaks of.
+    left out or refused. `links` = its answers name its own address, which is led to the gate. `http_cache` says which of its replies are stored that no rule speaks of.
 
     `bearer` says whose token it is sent as `Authorization: Bearer`; `token` is the gate's own, for its discovery and, where
     `bearer` is `gate`, for calls. A caller's is sent only if it was `vouches` that vouched for it: the name of an issuer
@@ -90,6 +90,7 @@ class Service:
     encoded_slash: bool = False
     underscores: bool = False
     keep_host: bool = False
+    links: bool = False
     http_cache: HttpCache = BY_ITS_REPLIES
     bearer: Bearer = "none"
     token: str | None = field(default=None, repr=False)

@@ -83,10 +83,14 @@ def _has_own_credential(first: Mapping[bytes, bytes]) -> bool:
     return first.get(b"authorization", b"").partition(b" ")[0].lower() not in (b"", b"bearer")
 
 
-def own_credential(fields: Fields, first: Mapping[bytes, bytes]) -> bytes:
-    """What stands in a key for the caller's own credentials for the service, empty where there are none."""
+def own_credential(fields: Fields, first: Mapping[bytes, bytes], shown: tuple[bytes, ...] = ()) -> bytes:
+    """What stands in a key for the caller's own credentials for the service, empty where there are none.
+
+    `shown` are others that stood elsewhere than in a field.
+    """
     names = {b"cookie"} | ({b"authorization"} if _has_own_credential(first) else set())
     found = [(name.lower(), value) for name, value in fields if name.lower() in names]
+    found += [(b"?", value) for value in shown]
     if not found:
         return b""
     # Keys are shown to operators and leave the process; credentials do neither.

@@ -18,14 +18,13 @@ from gateway.core.principal import Principal
 from gateway.core.question import ANY, Question, question_of
 from gateway.core.reply import Fields
 from gateway.core.service import Service
-from gateway.core.storing import why_passed
 from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
 from gateway.doors.asked import Asked, Occasion, demand
 from gateway.doors.mount import MountDoor
 from gateway.doors.notes import Notes
 from gateway.doors.operators_json import json_answer, json_body
 from gateway.doors.plain import arguments
-from gateway.doors.wanting import wanted_of
+from gateway.doors.wanting import wanted_of, why_not_asked
 from gateway.doors.way import Way
 from gateway.http_book import Wanted
 from gateway.http_parts import find_part
@@ -176,7 +175,7 @@ class MountExplainer:
         permits["policy"] = permit(relay.policies.listed, principal, method.qualified)
         relay.permit(principal, method)
         notes = Notes(fields)
-        why = why_passed(way.verb, notes.first, method, on=way.service.http_cache.on)
+        why = why_not_asked(way.service, notes, way.verb, method, query)
         if why is not None:
             return Case(
                 principal,

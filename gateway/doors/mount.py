@@ -20,7 +20,6 @@ from gateway.core.ports import Carrier
 from gateway.core.presented import without_token
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.core.storing import why_passed
 from gateway.core.vary import PRINCIPAL, variant
 from gateway.core.verdict import Entry, pass_for
 from gateway.doors.dash import Dash
@@ -28,12 +27,13 @@ from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_inbound import MountedInbound
+from gateway.doors.mounted_led import MountedLed
 from gateway.doors.mounted_moved import MountedMoved
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.mounted_vouched import MountedVouched
 from gateway.doors.notes import Notes, notes_of, seen_with
 from gateway.doors.passed import status_lines
-from gateway.doors.wanting import chooses_of
+from gateway.doors.wanting import chooses_of, credential_of, why_not_asked
 from gateway.doors.way import Settled, Way
 from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
@@ -103,7 +103,9 @@ class MountDoor:
             return MountedInbound
         if way.site is not None:
             return MountedMoved
-        return MountedRpc if way.is_rpc else Mounted
+        if way.is_rpc:
+            return MountedRpc
+        return MountedLed if way.service.links else Mounted
 
     def _from_stem(self, notes: Notes, line: bytes) -> Way | None:
         """The way of a new path, where another that begins like it tells whose it is."""
@@ -135,6 +137,8 @@ class MountDoor:
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
         if principal is None or way.is_special or (cordons and way.service.qualified in cordons):
+            return None
+        if query and way.service.http_cache.secret_query:
             return None
         if settled is None or settled.epoch != epoch:
             settled = self._settled(caller, notes, way, principal)
@@ -223,14 +227,15 @@ class MountDoor:
             return None
         if lines is None or not method.safe or service.cors or seconds < SOON or way.verb == "TRACE":
             return None
-        why = why_passed(way.verb, notes.first, method, on=service.http_cache.on)
+        why = why_not_asked(service, notes, way.verb, method, b"")
         root = None
         if why is None:
             # What its caller asks of freshness is for whoever can weigh it.
             if notes.demand != NO_DEMAND or (method.cache is not None and way.verb != "GET"):
                 return None
             chosen = chooses_of(notes, service)
-            root = root_prefix(method, principal, way.verb, chosen, credential=notes.own_credential)
+            credential = credential_of(notes, service)
+            root = root_prefix(method, principal, way.verb, chosen, credential=credential)
             if root is None:
                 return None
         elif notes.demand.only_cached:

@@ -29,13 +29,13 @@ from gateway.core.ports import Lease
 from gateway.core.presented import check_cookie
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
-from gateway.core.storing import why_passed
 from gateway.core.verdict import pass_for
 from gateway.core.vouching import bearer_fields
 from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
+from gateway.doors.wanting import why_not_asked
 from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage import EARLY
@@ -181,7 +181,7 @@ class Mounted(MountedCached):
     def _judge(self, method: Method) -> None:
         """May memory answer? Do what is right then."""
         way = self._way
-        why = why_passed(way.verb, self.notes.first, method, on=way.service.http_cache.on)
+        why = why_not_asked(way.service, self.notes, way.verb, method, self.query)
         if why is None and not self.complete:
             why = "a body under way"
         if why is None:
@@ -262,7 +262,9 @@ class Mounted(MountedCached):
             (
                 field_lines(owners.own(kept, way.service.qualified)),
                 b"Connection: Upgrade\r\n" if self.upgrades else b"",
-                forwarded_lines(self._origin(), self.caller.peer, way.places.mount),
+                forwarded_lines(
+                    self._origin(), self.caller.peer, way.places.mount, names_gate=not way.service.links
+                ),
                 via_line(fields, self.tools.pseudonym, self.caller.head.minor),
             )
         )

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.cors import reply_fields
+from gateway.core.credentials_shown import without_secrets
 from gateway.core.faults import (
     Fault,
     InternalFault,
@@ -96,7 +97,7 @@ class MountedReply(Passage):
         self.status = status = head.status
         if 200 <= status < 400 and self._unsure and self.is_write:
             way = self._way
-            asked = way.rest + self.query
+            asked = way.rest + without_secrets(self.query, way.service.http_cache.secret_query)[0]
             self._led_to = led_to(way.service.qualified, way.places, asked, head.fields)
         if status in INVITES_A_RETRY and self.is_write:
             # It may have happened, and would be sent again.
@@ -181,7 +182,8 @@ class MountedReply(Passage):
         way = self.way
         if way is None or not self.is_write:
             return ()
-        return (uri_name(way.service.qualified, way.inner, self.query), *self._led_to)
+        query, _ = without_secrets(self.query, way.service.http_cache.secret_query)
+        return (uri_name(way.service.qualified, way.inner, query), *self._led_to)
 
     def _visit(self, seconds: float) -> Visit:
         """What the access log says."""

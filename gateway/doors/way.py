@@ -120,7 +120,7 @@ class Way:
     @property
     def is_special(self) -> bool:
         """Whether its answers are more than passed on."""
-        return self.site is not None or self.asks_who or self.inbound is not None
+        return self.site is not None or self.asks_who or self.inbound is not None or self.service.links
 
     @property
     def is_known(self) -> bool:

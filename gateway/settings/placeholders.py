@@ -15,6 +15,7 @@ _SECRET_KEY = re.compile(
     r"token|secret|passw|credential|authorization|cookie|licen[cs]e|signing_keys?$|(?:^|[-_.])(?:api)?key$",
     re.IGNORECASE,
 )
+_NO_SECRETS = frozenset(("drop_cookies", "secret_query"))  # they name where secrets stand
 _SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|^[a-z][a-z0-9+.-]*://[^/?#@\s]*:[^/?#@\s]+@", re.IGNORECASE
 )
@@ -116,7 +117,8 @@ def clear_secrets(document: Document) -> Iterator[Problem]:
     """A warning for each value that looks like a secret and stands in the file itself; call before `expand`."""
     for where, value in _texts(document.data, ()):
         key = next((step for step in reversed(where) if isinstance(step, str)), "")
-        if "${" not in value and (_SECRET_KEY.search(key) or _SECRET_TEXT.search(value)):
+        names_one = _SECRET_KEY.search(key) and key not in _NO_SECRETS
+        if "${" not in value and (names_one or _SECRET_TEXT.search(value)):
             fix = "put it into the environment or a file of its own, and write ${env:NAME} or ${file:path}"
             yield document.problem(where, "looks like a secret written in the clear", fix, warning=True)
 

@@ -315,7 +315,7 @@ class Service(Section):
     `mount` is the path below which callers reach the service as it is; `listen` a port of its own that carries nothing
     else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
     paths, `underscores` request fields with `_` in their name; `keep_host` sends the caller's Host instead of the upstream's.
-    `http_cache` says what is stored of replies that no `cache` rule speaks of.
+    With `links` the addresses of its own that its answers (JSON and msgpack) name lead to the gate. `http_cache` says what is stored of replies that no `cache` rule speaks of.
 
     `bearer` says whose token it is sent: nobody's, the caller's own (`forward_token: true` says the same), one that the
     caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
@@ -357,6 +357,7 @@ class Service(Section):
     encoded_slash: Flag = False
     underscores: Flag = False
     keep_host: Flag = False
+    links: Flag = False
     http_cache: HttpCache = HttpCache()
     identity_field: IdentityField | None = None
     pickle: Flag = False
@@ -458,6 +459,15 @@ class Service(Section):
         if self.pickle and self.dialect != "intake":
             fix = "write `dialect: intake`, or remove `pickle`"
             raise refusal("only the dialect `intake` knows pickles", fix, ("pickle",))
+        return self
+
+    @model_validator(mode="after")
+    def _only_answers_of_no_dialect_are_led(self) -> "Service":
+        if self.links and self.dialect in ("cave", "dvid", "intake"):
+            fix = "remove `links`"
+            raise refusal(
+                f"what services of the dialect `{self.dialect}` say leads to the gate anyway", fix, ("links",)
+            )
         return self
 
     @model_validator(mode="after")

@@ -207,3 +207,10 @@ def test_the_gate_joins_those_whom_a_request_has_been_through(minor, version):
     assert via_line(before, OWN, minor) == b"Via: 1.0 a, 1.1 b, 2 c, " + own
     with pytest.raises(LoopDetected):
         check_loop(((b"Via", via_line(before, OWN, minor)[5:-2]),), OWN)
+
+
+def test_who_asks_can_be_told_without_the_address_that_was_asked() -> None:
+    before = ((b"Forwarded", b"for=9.9.9.9;host=gate.lab"), (b"X-Forwarded-For", b"9.9.9.9"))
+    way = Way("9.9.9.9", b"https", b"gate.lab", before)
+    written = forwarded_lines(way, "10.0.0.1", b"/files", names_gate=False)
+    assert written == b"Forwarded: for=10.0.0.1\r\nX-Forwarded-For: 9.9.9.9, 10.0.0.1\r\n"

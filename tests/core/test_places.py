@@ -228,3 +228,29 @@ def test_the_cookies_of_a_request_are_told_apart_by_their_names():
 )
 def test_the_name_of_a_cookie_that_is_set_is_found(sent, name):
     assert set_name(sent) == name
+
+
+# --- addresses in bodies -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("places", "said", "leads"),
+    [
+        (MOUNTED, b"http://up:8080/a?b={0}", b"https://gate.test/files/a?b={0}"),
+        (MOUNTED, b"HTTPS://Up.Test:443", b"https://gate.test/files"),
+        (BASED, b"http://up:8080/v2/a", b"https://gate.test/files/a"),
+        (MOUNTED, b"http://other:1/a", b"https://gate.test/files/a"),
+        (MOUNTED, b"http://up:80801/a", None),
+        (MOUNTED, b"http://up:8080.evil.test/a", None),
+        (MOUNTED, b"http://me@up:8080/a", None),
+        (MOUNTED, b"/a", None),
+        (MOUNTED, b"//up:8080/a", None),
+        (MOUNTED, b"see http://up:8080/a", None),
+        (MOUNTED, b"http:", None),
+        (MOUNTED, b"", None),
+    ],
+)
+def test_only_absolute_urls_at_the_services_own_origins_are_addresses_that_lead_back(
+    places, said, leads
+) -> None:
+    assert places.address(said, PUBLIC, frozenset((b"http://other:1",))) == leads

@@ -1,8 +1,8 @@
 """What does the real Tiled client get from a server? See telling.py for what is printed.
 
-`python tiled_client.py http://HOST:PORT[/PREFIX]/api/v1 API_KEY` walks whatever is there, reads it and slices it. The last
-line, `links`, is where the answers said that other things are: an origin that is not the caller's shows a client that was
-led elsewhere.
+`python tiled_client.py http://HOST:PORT[/PREFIX]/api/v1 API_KEY [TOKEN]` walks whatever is there, reads it and slices it. `-`
+is no key; a TOKEN is shown to a gate as `Labgate-Token`. The last line, `links`, is where the answers said that other things
+are: an origin that is not the caller's shows a client that was led elsewhere.
 """
 
 import sys
@@ -67,9 +67,12 @@ def exported(node: Any, form: str) -> str:
 
 def main() -> None:
     """Everything, in one order."""
-    address, key = sys.argv[1:]
-    call("from_uri with another key", from_uri, address, api_key="ffff")
-    root = call("from_uri", from_uri, address, api_key=key)
+    address, key, *tokens = sys.argv[1:]
+    headers = {"Labgate-Token": tokens[0]} if tokens else {}
+    keys = {} if key == "-" else {"api_key": key}
+    if keys:
+        call("from_uri with another key", from_uri, address, api_key="ffff", headers=headers)
+    root = call("from_uri", from_uri, address, headers=headers, **keys)
     if root is None:
         return
     origins: set[str] = set()

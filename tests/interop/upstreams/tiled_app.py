@@ -1,4 +1,7 @@
-"""How does a real Tiled server (0.2) describe itself and behave? A tree in memory, and one API key for everybody."""
+"""How does a real Tiled server (0.2) describe itself and behave? A tree in memory, and one API key for everybody.
+
+`python tiled_app.py anonymous` lets those without a key read, too.
+"""
 
 import os
 import socket
@@ -41,7 +44,8 @@ def _end_with_input() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_input, daemon=True).start()
-    app = build_app(tree(), Authentication(single_user_api_key=API_KEY))
+    anonymous = sys.argv[1:] == ["anonymous"]
+    app = build_app(tree(), Authentication(single_user_api_key=API_KEY, allow_anonymous_access=anonymous))
     listening = socket.create_server(("127.0.0.1", 0))
     print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])
