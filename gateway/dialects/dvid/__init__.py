@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -16,7 +16,7 @@ from gateway.core.method import HttpBinding, Method
 from gateway.core.paths import Steps
 from gateway.core.ports import Answer, Messenger, Route, Upstream
 from gateway.core.reply import Reply
-from gateway.core.service import Described, Description, Service
+from gateway.core.service import Description, Service
 from gateway.dialects.dvid import help as helping
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError, exchange, plainly, refused, whole
 from gateway.dialects.dvid.endpoints import asked, never_changes, target_of
@@ -65,13 +65,13 @@ class DvidDialect:
                 f"The service {service.qualified!r} is no DVID: /api/server/info says HTTP {about.status} and no version. "
                 "Check `url` and `dialect` in the gate's configuration."
             )
-        taken = {method.name for method in (*OWN, *FAMILIES)}
-        named = list(_from_help("server", await ask("/api/help"), taken))
+        named = helping.Calls((*OWN, *FAMILIES))
+        named.add(_text(await ask("/api/help")), "")
         types = await ask("/api/server/compiled-types")
         found = await asyncio.gather(*(ask(f"/api/help/{name}") for name in _types(types)))
         for name, page in zip(_types(types), found, strict=True):
-            named += _from_help(name, page, taken)
-        return Description((*OWN, *FAMILIES, *named), "DVID's help", "", version)
+            named.add(_text(page), name)
+        return Description((*OWN, *FAMILIES, *named.methods()), "DVID's help", "", version)
 
     # --- carry out
 
@@ -208,9 +208,8 @@ def _types(answer: Answer) -> list[str]:
     return sorted(names)[:_MOST_TYPES]
 
 
-def _from_help(space: str, answer: Answer, taken: set[str]) -> Iterator[Described]:
-    if answer.status == 200:
-        yield from helping.calls(helping.plain_text(answer.body), space, taken)
+def _text(page: Answer) -> str:
+    return helping.plain_text(page.body) if page.status == 200 else ""
 
 
 __all__ = ["DvidDialect", "Known"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from gateway.core.method import Param
+from gateway.core.method import IN_PATH, HttpBinding, Param
 from gateway.core.service import Described
 from gateway.dialects.dvid.methods import bound
 from gateway.dialects.texts import MAX_TEXT, text, unique
+
+SPACE: Final = "api"
+"""The namespace of methods that only the help names."""
 
 _CALL = re.compile(
     r"^[ \t]*((?:GET|POST|PUT|DELETE|DEL|HEAD)(?:[ \t,|]+(?:GET|POST|PUT|DELETE|DEL|HEAD))*)[ \t]+(?:<api URL>|/api)(/\S.*)$",
@@ -38,6 +42,47 @@ def plain_text(page: bytes) -> str:
     if "&lt;" in said or "<pre" in said.lower() or "<html" in said.lower():
         said = html.unescape(_TAG.sub("", said))
     return said
+
+
+class Calls:
+    """The calls that pages of help name, each once: data of several types have calls in common.
+
+    They are methods of a namespace of their own, `api`, but for those that have a name already.
+    """
+
+    def __init__(self, known: Iterable[Described]) -> None:
+        """`known` are the methods that there are."""
+        known = tuple(known)
+        self._taken = {one.name for one in known}
+        self._known = {_request(one.binding) for one in known if isinstance(one.binding, HttpBinding)}
+        self._found: dict[tuple[str, str], tuple[Described, list[str]]] = {}
+
+    def add(self, page: str, kind: str) -> None:
+        """Take those of a page about data of one type, or (empty) about all."""
+        for one in calls(page, SPACE, self._taken):
+            made = _request(one.binding) if isinstance(one.binding, HttpBinding) else ("", "")
+            if made in self._known or made in self._found:
+                self._taken.discard(one.name)
+                if made in self._found and kind:
+                    self._found[made][1].append(kind)
+                continue
+            self._found[made] = one, [kind] if kind else []
+
+    def methods(self) -> list[Described]:
+        """What was found, with the types that each is for."""
+        return [
+            replace(
+                one, description=f"{one.description}\n\nFor data of the types {', '.join(kinds)}.".strip()
+            )
+            if kinds
+            else one
+            for one, kinds in self._found.values()
+        ]
+
+
+def _request(binding: HttpBinding) -> tuple[str, str]:
+    """What tells two calls apart: the verb, and the path without the names of what is put there."""
+    return binding.verb, IN_PATH.sub("{}", binding.path)
 
 
 def calls(page: str, space: str, taken: set[str]) -> Iterator[Described]:

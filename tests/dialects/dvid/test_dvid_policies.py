@@ -52,8 +52,8 @@ READ = [
 CHANGE = [
     ("write", {"node": "newest", "instance": "gray", "start": [0, 0, 0], "data": []}),
     ("put_key", {"node": "newest", "instance": "keys", "key": "a", "value": 1}),
-    ("keyvalue.delete_key", {"node": "newest", "instance": "keys", "key": "a"}),
-    ("labelmap.post_raw_0_1_2", {"node": "newest", "instance": "labels"}),
+    ("delete_key", {"node": "newest", "instance": "keys", "key": "a"}),
+    ("api.post_raw_0_1_2", {"node": "newest", "instance": "labels"}),
     ("commit", {"node": "newest"}),
 ]
 

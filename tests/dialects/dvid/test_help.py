@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.dvid.help import calls, plain_text
+from gateway.dialects.dvid.help import Calls, calls, plain_text
+from gateway.dialects.dvid.methods import FAMILIES, OWN
 
 VOXELS = """\
 API for 'uint8blk' datatype (github.com/janelia-flyem/dvid/datatype/imageblk)
@@ -172,3 +173,16 @@ def test_ten_mebibytes_of_nonsense_take_no_longer_than_they_are_long(unit):
     made = found(page)
     assert time.perf_counter() - began < 20
     assert len(made) <= 500
+
+
+def test_what_pages_have_in_common_is_one_method_that_says_for_which_types_it_is():
+    found = Calls((*OWN, *FAMILIES))
+    for kind in ("uint8blk", "labelmap", "keyvalue"):
+        page = "GET <api URL>/node/<UUID>/<data name>/raw/<dims>/<size>/<offset>\n\n    Voxels.\n\n"
+        if kind == "keyvalue":
+            page = "GET <api URL>/node/<UUID>/<data name>/key/<key>\n\n    A value.\n\n"
+        found.add(page, kind)
+    (one,) = found.methods()
+    assert one.name == "api.get_raw"
+    assert one.description.endswith("For data of the types uint8blk, labelmap.")
+    assert [param.name for param in one.params] == ["node", "instance", "dims", "size", "offset"]
