@@ -20,7 +20,8 @@ from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
-from gateway.settings.services import Service, ServiceName
+from gateway.settings.service_words import ServiceName
+from gateway.settings.services import Service
 from gateway.settings.values import (
     HIDDEN,
     Count,
