@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
+import threading
 
 from labgate.errors import BadReply, MissingExtra
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 _MOST_DIMENSIONS = 64
 _MOST_NPY_HEADER = 64 * 1024
 _LENGTH_OF_LENGTH = {1: 2, 2: 4, 3: 4}  # by the format's version
+_USUAL_NPY = re.compile(
+    r"\{'descr': '([^'\\]{1,100})', 'fortran_order': (True|False), 'shape': \(((?:[0-9]{1,18}, ?)*(?:[0-9]{1,18})?)\),? ?\}"
+)
+"""As numpy writes it for types without fields."""
+_PARSING = threading.Lock()
+"""CPython before 3.11.5 fails when several threads parse at once (cpython#106905)."""
 
 
 def parts_of(array: np.ndarray[Any, Any]) -> tuple[str | list[Any], list[int], memoryview | bytes]:
@@ -97,12 +105,17 @@ def npy_header(body: bytes | bytearray) -> tuple[dict[str, Any], int]:
     Raises:
         ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError: it is none.
     """
-    import ast
-
     end = npy_end(body)
     start = 8 + _LENGTH_OF_LENGTH[body[6]]
-    text = body[start:end].decode("utf-8" if body[6] == 3 else "latin-1")
-    return ast.literal_eval(text.strip()), end
+    text = body[start:end].decode("utf-8" if body[6] == 3 else "latin-1").strip()
+    usual = _USUAL_NPY.fullmatch(text)
+    if usual is not None:
+        shape = tuple(int(one) for one in usual[3].split(",") if one.strip())
+        return {"descr": usual[1], "fortran_order": usual[2] == "True", "shape": shape}, end
+    import ast
+
+    with _PARSING:
+        return ast.literal_eval(text), end
 
 
 def npy_end(start: bytes | bytearray) -> int:
