@@ -180,8 +180,7 @@ class Mounted(MountedCached):
 
     def _judge(self, method: Method) -> None:
         """May memory answer? Do what is right then."""
-        way = self._way
-        why = why_not_asked(way.service, self.notes, way.verb, method, self.query)
+        why = self.why_not_asked(method)
         if why is None and not self.complete:
             why = "a body under way"
         if why is None:
@@ -189,6 +188,11 @@ class Mounted(MountedCached):
             return
         self.verdict = pass_for(why)
         self.go_or_say_no()
+
+    def why_not_asked(self, method: Method) -> str | None:
+        """Why memory is not asked, by the words of the request; None if it is."""
+        way = self._way
+        return why_not_asked(way.service, self.notes, way.verb, method, self.query)
 
     def judge_as(self, method: Method) -> None:
         """This is what the request is."""

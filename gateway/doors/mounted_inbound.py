@@ -17,7 +17,6 @@ from gateway.core.method import Method
 from gateway.core.ports import Route
 from gateway.core.reply import Composed, Fields
 from gateway.core.storing import why_passed
-from gateway.core.verdict import pass_for
 from gateway.doors.mounted import Mounted
 from gateway.doors.wanting import wanted_of
 from gateway.http_book import Wanted, root_of
@@ -137,17 +136,13 @@ class MountedInbound(Mounted):
         if found.body is not None:
             self.put_early(found.body)
             self._other_length = len(found.body)
-        if found.known is None:
-            self._judge(method)
-            return
-        why = why_passed(self._way.verb, self.notes.first, method, on=True)
-        if why is None and not self.complete:
-            why = "a body under way"
-        if why is None:
-            self.consult(method, self.early)
-            return
-        self.verdict = pass_for(why)
-        self.go_or_say_no()
+        self._judge(method)
+
+    def why_not_asked(self, method: Method) -> str | None:
+        """Why memory is not asked; what the dialect knows of the answer goes before what the service's settings say."""
+        if self._known is None:
+            return super().why_not_asked(method)
+        return why_passed(self._way.verb, self.notes.first, method, on=True)
 
     @property
     def passed_fields(self) -> Fields:

@@ -24,7 +24,7 @@ from gateway.dialects.dvid.endpoints import (
     tag_of,
     target_of,
 )
-from gateway.dialects.dvid.geometry import block_shape, in_blocks
+from gateway.dialects.dvid.geometry import Box, block_shape, in_blocks
 from gateway.dialects.dvid.own import Own
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 
@@ -97,17 +97,11 @@ class Inner:
             named = {"dataset": repo.alias or repo.root}
             found = Known(errand.hidden.immutable, target, fields, length, late_error(inner), named)
             return Onward(onward.rest, onward.query, found, onward.turns)
-        return await self._cutout(
-            ask, errand, Source(repo, node, instance, voxels[1], voxels[2]), what, fields
-        )
+        box, kind, scale = voxels
+        return await self._cutout(ask, errand, Source(repo, node, instance, kind, scale), box, fields)
 
-    async def _cutout(
-        self, ask: MountAsk, errand: Errand, source: Source, what: Asked, fields: Fields
-    ) -> Ready:
-        found = cutout(what, source.instance)
-        if found is None:
-            raise InvalidParams("no cutout")
-        reply = await self._own.cutout(errand, source, found[0])
+    async def _cutout(self, ask: MountAsk, errand: Errand, source: Source, box: Box, fields: Fields) -> Ready:
+        reply = await self._own.cutout(errand, source, box)
         if reply.composed is None:
             raise InvalidParams("no cutout")
         if errand.service.bearer == "none" and _has(ask.fields, fields[0][1]):
