@@ -186,7 +186,7 @@ class Cutout:
             if miss.key and (self._coming.find(miss) or await self._recall(index, miss)):
                 return None
         keyed = {index: miss for index, miss in missing.items() if miss.key}
-        if any(self._coming.find(miss) for miss in keyed.values()):
+        if any(self._coming.find(miss) or self._came(index) for index, miss in keyed.items()):
             return None
         expected = {index: self._coming.expect(miss) for index, miss in keyed.items()}
         return await self._read_boxful(groups[0], missing, expected)
@@ -201,7 +201,12 @@ class Cutout:
         await self._paste_all(out, slab, found)
         for index, _ in found:
             del missing[index]
-        others = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
+        # What others asked for before, or ask for now; what came while we looked is in memory, and waits for its paste.
+        others = {
+            index: coming.get(index) or self._coming.find(miss) or self._came(index)
+            for index, miss in missing.items()
+            if miss.key
+        }
         joined = {index: future for index, future in others.items() if future is not None}
         own = [index for index in missing if index not in joined]
         # Said before anything else runs: nobody else asks for the same now.
@@ -219,6 +224,15 @@ class Cutout:
             for future in expected.values():
                 if not future.done():
                     future.set_result(None)
+
+    def _came(self, index: Corner) -> asyncio.Future[bytes | None] | None:
+        """A block that came while its tiers were asked: somebody else has read it and is done."""
+        verdict = self._errand.parts.judge(self._call(index))
+        if not isinstance(verdict, Hit):
+            return None
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        future.set_result(verdict.entry.body)
+        return future
 
     async def _recall(self, index: Corner, missing: Miss) -> tuple[Corner, bytes] | None:
         async with self._turns:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,38 @@ async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once
     edge = block_shape(VOXELS)
     await asyncio.gather(*(cut(parts, Box((0, 0, 0), edge), coming) for _ in range(20)))
     assert parts.reads == 1
+
+
+@pytest.mark.parametrize("first_on_its_way", [True, False])
+async def test_a_block_that_comes_while_the_tiers_are_asked_for_its_neighbour_is_not_read_again(first_on_its_way):
+    parts, coming = Parts(turns=5), Coming()
+    edge = block_shape(VOXELS)
+    looking, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(Parts):
+        """The same blocks, by way of tiers that take as long as they are told to."""
+
+        async def recall(self, missing):
+            looking.set()
+            await may_end.wait()
+
+    slow = Slow()
+    slow.memory, slow.kept, slow.obtain = parts.memory, parts.kept, parts.obtain
+    both = Box((0, 0, 0), (edge[0], edge[1], 2 * edge[2]))
+    one = asyncio.create_task(cut(parts, Box((0, 0, 0), edge), coming))
+    while first_on_its_way and not coming._blocks:
+        await asyncio.sleep(0)
+    two = asyncio.create_task(cut(slow, both, coming))
+    if not first_on_its_way:
+        one.cancel()
+        await looking.wait()
+        one = asyncio.create_task(cut(parts, Box((0, 0, 0), edge), coming))
+    await looking.wait()
+    await one
+    may_end.set()
+    assert (await two == voxels(both)).all()
+    assert parts.reads == 2
+    assert all(count == 1 for count in parts.kept.values())
 
 
 async def test_who_leaves_before_a_read_began_keeps_nobody_waiting():
