@@ -36,7 +36,7 @@ services:
       get_thing: {{cache: {{fresh: 1h, share: everyone, tags: [things]}}}}
       get_mine: {{cache: {{fresh: 1h, tags: [things]}}}}
       get_small: {{cache: {{fresh: 1h, share: everyone, max_size: 8B}}}}
-      get_brief: {{cache: {{fresh: 1ms, stale: 1h, share: everyone, tags: [things]}}}}
+      get_brief: {{cache: {{fresh: 0.000001s, stale: 1h, share: everyone, tags: [things]}}}}
       put_thing: {{invalidates: [things]}}
       http: {{invalidates: [things]}}
 """

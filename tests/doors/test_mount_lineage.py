@@ -10,7 +10,7 @@ from gateway.tiers.redis import MOST_ROWS
 
 CONFIG = (
     "cache: {{disk: {{size: 64MiB}}}}\n"
-    + RPC.replace("fresh: 1h", "fresh: 1ms, stale: 1h")
+    + RPC.replace("fresh: 1h", "fresh: 0.000001s, stale: 1h")
     + '  up: {{dialect: listed, url: "{url}", mount: /up}}\n'
 )
 

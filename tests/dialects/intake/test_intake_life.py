@@ -14,7 +14,7 @@ from gateway.demo.catalog.encoding import pack, unpack
 SHORT = """\
     methods:
       "entries": {cache: {fresh: 0s, share: everyone}}
-      "read": {cache: {fresh: 0.001s, stale: 1h, share: everyone}}
+      "read": {cache: {fresh: 0.000001s, stale: 1h, share: everyone}}
 """
 
 
@@ -159,7 +159,7 @@ async def test_the_service_is_asked_for_two_things_at_once_at_most(bench: Any) -
 
 
 async def test_a_stale_list_is_answered_at_once_while_one_refresh_is_under_way(bench_of: Any) -> None:
-    bench = await bench_of(SHORT.replace("fresh: 0s", "fresh: 0.001s, stale: 1h"))
+    bench = await bench_of(SHORT.replace("fresh: 0s", "fresh: 0.000001s, stale: 1h"))
     before = await bench.get("/v1/info")
     bench.lab.forget()
     with bench.lab.slow("^list$") as held:
