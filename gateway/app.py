@@ -18,6 +18,7 @@ from aiohttp import ClientSession, DummyCookieJar
 from gateway import assembly
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
+from gateway.core.intake.aliases import with_aliases
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
@@ -28,7 +29,6 @@ from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.dvid import DvidDialect
 from gateway.dialects.intake import IntakeDialect
-from gateway.dialects.intake.aliases import with_aliases
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect

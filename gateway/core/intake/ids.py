@@ -10,9 +10,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError
+from gateway.core.intake.chains import Chain
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError
 
 _WHOLE: Final = "g1."
 _LONG: Final = "h1."
