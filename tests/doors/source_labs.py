@@ -24,13 +24,14 @@ from gateway.demo.catalog.encoding import pack, unpack
 
 CONFIG = """\
 policies:
-  - {{to: ["group:lab"], allow: ["lab.*", "missing.*"], operate: true}}
+  - {{to: ["group:lab"], allow: ["lab.*", "missing.*", "/lab/**"], operate: true}}
   - {{to: ["group:guests"], allow: ["lab.get_matrix"]}}
 services:
   lab:
     dialect: jsonrpc
     url: {url}
     rpc_path: /api
+    mount: /lab
     methods:
       "get_*": {{safe: true, cache: {{fresh: 1h, share: everyone}}}}
       "now": {{safe: true}}

@@ -81,6 +81,19 @@ async def test_the_catalog_is_also_where_the_client_looks_that_replaces_a_word_t
     assert response.status == 404
 
 
+async def test_the_catalog_may_stand_below_the_mount_of_a_service(sources):
+    """Also for those who were let pass to the service by the same header lines before."""
+    called = b'{"jsonrpc": "2.0", "id": 1, "method": "get_matrix"}'
+    other = sources.caller(sources.alice.token, "/lab")
+    for _ in range(3):
+        response, _ = await other.ask("GET", "/intake/v1/info")
+        assert response.headers["Content-Type"] == "application/msgpack"
+        response, body = await other.ask("POST", "/api", called, Content_Type="application/json")
+        assert (response.status, b'"result"' in body) == (200, True)
+        response, _ = await other.ask("GET", "/elsewhere")
+        assert (response.status, "Labgate-Catalog" in response.headers) == (404, True)
+
+
 # --- arrays
 
 
