@@ -47,9 +47,6 @@ def _dtype(written: str) -> str | None:
 def _plain(value: Any, at: Where = ()) -> Any:
     """The value as JSON has it."""
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise refusal(f"the key {shown(key)} is no text", "put quotes around it", at)
         return {str(key): _plain(one, (*at, str(key))) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one, (*at, index)) for index, one in enumerate(value)]
@@ -90,7 +87,6 @@ def _length(value: Any) -> int:
 
 Whole = Annotated[int, PlainValidator(_whole)]
 Length = Annotated[int, PlainValidator(_length)]
-Wholes = Annotated[tuple[Whole, ...], Field(min_length=1)]
 MethodName = Annotated[
     str, each(_method, "write it like dvid.read, or datastack/service.method for a local service"), HIDDEN
 ]
@@ -139,12 +135,12 @@ class Boxes(Section):
     the other way round where they are `reversed`. `origin` is where the array begins. Without `dtype` one box is read to know it.
     """
 
-    shape: Annotated[tuple[Length, ...], Field(min_length=1)]
-    chunks: Annotated[tuple[Count, ...], Field(min_length=1)]
+    shape: tuple[Length, ...]
+    chunks: tuple[Count, ...]
     start: Text
     stop: Text | None = None
     size: Text | None = None
-    origin: Wholes | None = None
+    origin: tuple[Whole, ...] | None = None
     reversed: Flag = False
     dtype: DtypeName | None = None
 
@@ -155,6 +151,8 @@ class Boxes(Section):
                 "needs one of `stop` and `size`",
                 "name the argument that says where a box ends, or how large it is",
             )
+        if not self.shape:
+            raise refusal("an array without axes has no boxes", "remove `partitions`", ("shape",))
         for key, one in (("chunks", self.chunks), ("origin", self.origin)):
             if one is not None and len(one) != len(self.shape):
                 raise refusal(
