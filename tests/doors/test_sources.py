@@ -210,6 +210,15 @@ async def test_reads_are_calls_of_the_caller_and_share_what_the_relay_has(source
         assert answer.headers["Cache-Status"].startswith("labgate; hit")
 
 
+async def test_calls_for_an_entry_count_as_those_of_its_method(sources):
+    opened = await sources.alice.open("matrix")
+    await sources.alice.read(opened)
+    await sources.alice.refused({"action": "open", "name": "failing"})
+    counted = sources.gate.status()["cache"]["by_method"]
+    calls = {name: {how: n for how, n in one["calls"].items() if n} for name, one in counted.items()}
+    assert calls == {"lab.get_matrix": {"miss": 1, "hit": 1}, "lab.get_fail": {"failed": 1}}
+
+
 async def test_what_has_no_rule_is_not_kept_here_either(sources):
     opened = await sources.alice.open("fleeting")
     for _ in range(3):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
+from source_labs import Caller
 
 from gateway.demo.catalog.encoding import pack
 
@@ -143,3 +145,20 @@ async def test_a_service_that_cannot_be_reached_is_a_502_and_its_entries_stay(so
     status, reason = await sources.alice.refused(sources.alice.asks(opened, 1))
     assert (status, "lab" in reason) == (502, True)
     assert "rows" in await sources.alice.names()
+
+
+async def test_a_service_that_is_down_at_the_start_costs_its_own_entries_and_no_others(gate_of, token_for):
+    """And the gate no start."""
+    config = """\
+    policies:
+      - {to: ["group:lab"], allow: ["*"]}
+    services:
+      down: {dialect: jsonrpc, url: "http://127.0.0.1:1"}
+    sources: {mount: /sources, entries: {away: {method: down.get, container: ndarray}}}
+    """
+    async with gate_of(config) as gate, aiohttp.ClientSession() as session:
+        address = "http://{}:{}/sources".format(*gate.address)
+        alice = Caller(session, address, token_for("alice", "lab"))
+        assert await alice.names() == []
+        status, reason = await alice.refused({"action": "open", "name": "away"})
+        assert (status, reason) == (502, "service down has not told its methods yet: try again later")
