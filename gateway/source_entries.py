@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.core.sources import Boxes, Cut, Rows, Source, Values
+from gateway.core.sources import Blocks, Boxes, Cut, Rows, Source, Values
 from gateway.settings import Settings
+from gateway.settings.sources import Blocks as BlocksSettings
 from gateway.settings.sources import Boxes as BoxesSettings
 from gateway.settings.sources import Rows as RowsSettings
 from gateway.settings.sources import Source as SourceSettings
@@ -34,8 +35,10 @@ def _source(name: str, one: SourceSettings) -> Source:
     )
 
 
-def _cut(one: BoxesSettings | RowsSettings | ValuesSettings) -> Cut:
+def _cut(one: BlocksSettings | BoxesSettings | RowsSettings | ValuesSettings) -> Cut:
     match one:
+        case BlocksSettings():
+            return Blocks(one.chunks)
         case BoxesSettings():
             return Boxes(
                 one.shape,

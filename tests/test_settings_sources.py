@@ -7,7 +7,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from gateway.core.sources import Boxes, Rows, Values
+from gateway.core.sources import Blocks, Boxes, Rows, Values
 from gateway.settings import Problem, Settings, examine
 from gateway.source_entries import source_entries
 
@@ -63,12 +63,14 @@ def test_what_is_written_is_what_the_catalog_has(tmp_path: Path) -> None:
               user_parameters: {n: {type: int, default: 3, min: 1, argument: number, allowed: [3, 4]}}
               partitions: {boxes: {shape: [0, 9], chunks: [4, 4], start: a, stop: b, dtype: float32}}
             b: {method: files.list, items: rows, partitions: {rows: {size: 10, page: p, limit: n, total: all}}}
+            d: {method: files.get, partitions: {blocks: {chunks: [64, 128, 128]}}}
             c: {method: files.get, partitions: {values: {argument: id, of: [x, 1]}}}
         """,
     )
     assert problems == ()
     assert settings is not None
-    a, b, c = source_entries(settings)
+    a, b, d, c = source_entries(settings)
+    assert d.cut == Blocks((64, 128, 128))
     assert (a.params, a.arguments) == ({"deep": {"list": [1, 2.5, None, True]}}, {"n": "number"})
     assert a.declared[0] == {
         "name": "n",
@@ -117,12 +119,12 @@ def test_the_catalog_may_stand_above_or_below_what_is_mounted(tmp_path: Path, mo
         ("{method: files.read, params: {n: {m: [.inf]}}}", "params.n.m[0]", "is no number that JSON has"),
         ("{method: files.read, params: {1: 2}}", "params", "the key 1 is no text"),
         ("{method: files.read, metadata: {key: '${env:KEY}'}}", "metadata.key", "a secret that callers would be told"),
-        ("{method: files.read, partitions: {}}", "partitions", "needs one of `boxes`, `rows` and `values`"),
+        ("{method: files.read, partitions: {}}", "partitions", "needs one of `blocks`, `boxes`, `rows` and `values`"),
         ("{method: files.read, partitions: {values: {argument: a, of: []}}}", "partitions.values.of", "an empty list"),
         (
             "{method: files.read, partitions: {values: {argument: a, of: [1]}, rows: {size: 1, start: b, count: 1}}}",
             "partitions",
-            "needs one of `boxes`, `rows` and `values`",
+            "needs one of `blocks`, `boxes`, `rows` and `values`",
         ),
         ("{method: files.read, partitions: {rows: {size: 0, start: a, count: 1}}}", "partitions.rows.size", "expected a whole number from 1 on"),
         ("{method: files.read, partitions: {rows: {size: 5, count: 1}}}", "partitions.rows", "needs one of `start` and `page`"),
@@ -136,6 +138,9 @@ def test_the_catalog_may_stand_above_or_below_what_is_mounted(tmp_path: Path, mo
         ("{method: files.read, partitions: {boxes: {shape: [10000, 10000], chunks: [1, 1], start: a, stop: b}}}", "partitions.boxes.chunks", "cut into 100000000 boxes"),
         ("{method: files.read, container: dataframe, partitions: {boxes: {shape: [9], chunks: [3], start: a, stop: b}}}", "partitions.boxes", "a table has no boxes"),
         ("{method: files.read, params: {a: 1}, partitions: {rows: {size: 5, start: a, count: 1}}}", "partitions", "`a` is said by `params` already"),
+        ("{method: files.read, partitions: {blocks: {chunks: []}}}", "partitions.blocks.chunks", "a part without axes"),
+        ("{method: files.read, partitions: {blocks: {chunks: [0]}}}", "partitions.blocks.chunks[0]", "expected a whole number from 1 on"),
+        ("{method: files.read, params: {stop: [1]}, partitions: {blocks: {chunks: [1]}}}", "partitions", "`stop` is said by `params` already"),
         ("{method: files.read, params: {a: 1}, user_parameters: {a: {type: int, default: 1}}}", "user_parameters.a", "`a` is said by `params` already"),
         ("{method: files.read, user_parameters: {a: {type: int, default: 1, argument: x}, b: {type: int, default: 1, argument: x}}}", "user_parameters.b", "`x` is said by the parameter `a` already"),
         ("{method: files.read, user_parameters: {a: {type: int, default: x}}}", "user_parameters.a.default", "x is no int | write a default that callers could choose"),

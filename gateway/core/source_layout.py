@@ -136,6 +136,8 @@ def of_volume(said: Any, scale: Any, chunks: Sequence[int] = ()) -> Layout:
     unit = about.read_shape or (64,) * axes
     if not 0 < axes <= _MOST_AXES or not {len(shape), len(offset), len(unit)} == {axes}:
         raise ValueError("what is said of the volume contradicts itself: its axes, shape and offset differ")
+    if chunks and len(chunks) != axes:
+        raise ValueError(f"the volume has {axes} axes, and its parts {len(chunks)}")
     if any(not 0 <= one < _FARTHEST for one in shape) or any(abs(one) > _FARTHEST for one in offset):
         raise ValueError("the volume is larger than any array")
     if any(one < 1 for one in unit) or about.channels < 1:

@@ -24,6 +24,12 @@ _CONTAINERS: Final[Mapping[str, Container]] = {
 """What a result of a known kind is in Intake's words."""
 
 
+class Blocks(Struct, frozen=True):
+    """A volume in parts of this shape, the slowest axis first, whose borders lie at multiples of it."""
+
+    chunks: tuple[int, ...]
+
+
 class Boxes(Struct, frozen=True):
     """An array in boxes: the method takes the corners of one, and gives it.
 
@@ -65,7 +71,7 @@ class Values(Struct, frozen=True):
     values: tuple[Any, ...]
 
 
-Cut = Boxes | Rows | Values
+Cut = Blocks | Boxes | Rows | Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +147,10 @@ class Unfit(Exception):  # noqa: N818 - names the situation
 
 def reader_of(source: Source, method: Method, catalog: Catalog) -> Reader:
     """How the source is read, whose method was found. Raises Unfit."""
-    describes, reads = _of_volume(method, catalog) if source.cut is None else (None, method)
+    whole = source.cut is None or isinstance(source.cut, Blocks)
+    describes, reads = _of_volume(method, catalog) if whole else (None, method)
+    if describes is None and isinstance(source.cut, Blocks):
+        raise Unfit(f"{method.name} reads no volume: say with `boxes` which arguments mean a part")
     kind = reads.facts.get("result")
     container = source.container or _CONTAINERS.get(str(kind))
     if container is None:

@@ -31,7 +31,7 @@ from gateway.core.source_layout import (
     of_rows,
     of_volume,
 )
-from gateway.core.sources import Boxes, Cut, Reader, Rows, Source, Unfit, Values, reader_of
+from gateway.core.sources import Blocks, Boxes, Cut, Reader, Rows, Source, Unfit, Values, reader_of
 from gateway.doors import source_results as results
 from gateway.doors.asked import Asked, demand, patience
 from gateway.doors.gathering import MOST
@@ -92,7 +92,7 @@ class Reading:
         given = source.given(chosen)
         try:
             if reader.describes is not None:
-                return await self._of_volume(reader, reader.describes, given)
+                return await self._of_volume(source, reader.describes, given)
             if reader.container == "dataframe":
                 return await self._of_table(source, reader, given)
             layout = await self._of_array(source, reader, given)
@@ -101,12 +101,13 @@ class Reading:
         return layout, layout.said()
 
     async def _of_volume(
-        self, reader: Reader, describes: Method, given: Mapping[str, Any]
+        self, source: Source, describes: Method, given: Mapping[str, Any]
     ) -> tuple[Layout, dict[str, Any]]:
         raw = await self._whole(describes, _taken(describes, given))
         try:
             said = json.loads(raw)
-            layout = of_volume(said, given.get("scale"))
+            chunks = source.cut.chunks if isinstance(source.cut, Blocks) else ()
+            layout = of_volume(said, given.get("scale"), chunks)
         except TooManyParts:
             raise
         except ValueError as problem:

@@ -58,12 +58,15 @@ def count_in(raw: bytes, total: str, method: str) -> int:
 
 
 def columns_of(stream: bytes) -> Mapping[str, str]:
-    """The columns of an Arrow stream with numpy's names of their types; none where this gate has no Arrow."""
+    """The columns of an Arrow stream with numpy's names of their types; none where this gate has no Arrow. Raises Refusal."""
     try:
         import pyarrow
     except ImportError:
         return {}
-    schema = pyarrow.ipc.open_stream(stream).schema
+    try:
+        schema = pyarrow.ipc.open_stream(stream).schema
+    except (pyarrow.ArrowException, OSError) as problem:
+        raise Refusal(502, "the table is no Arrow stream that can be read") from problem
     return {name: _type_name(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
 
 

@@ -128,6 +128,22 @@ class Parameter(Section):
         return self
 
 
+class Blocks(Section):
+    """A volume in parts of this shape, the slowest axis first; without it, in as many of its service's blocks as are 8 MiB."""
+
+    chunks: tuple[Count, ...]
+
+    @model_validator(mode="after")
+    def _there_are_axes(self) -> "Blocks":
+        if not self.chunks:
+            raise refusal("a part without axes", "write how long it is along each axis", ("chunks",))
+        return self
+
+    def taken(self) -> tuple[str, ...]:
+        """The arguments that say which part is meant: those of the method that reads volumes."""
+        return ("start", "stop")
+
+
 class Boxes(Section):
     """An array in boxes: the method takes where one begins (`start`) and ends (`stop`), or its `size`, and gives it.
 
@@ -224,24 +240,27 @@ class Values(Section):
 
 
 class Partitions(Section):
-    """How a source is cut: in one of three ways."""
+    """How a source is cut: in one of four ways."""
 
+    blocks: Blocks | None = None
     boxes: Boxes | None = None
     rows: Rows | None = None
     values: Values | None = None
 
     @property
-    def chosen(self) -> Boxes | Rows | Values:
+    def chosen(self) -> Blocks | Boxes | Rows | Values:
         """The one that is said."""
-        found = self.boxes or self.rows or self.values
+        found = self.blocks or self.boxes or self.rows or self.values
         assert found is not None  # noqa: S101 - the file was checked
         return found
 
     @model_validator(mode="after")
     def _there_is_one_way(self) -> "Partitions":
-        if sum(one is not None for one in (self.boxes, self.rows, self.values)) != 1:
+        ways = (self.blocks, self.boxes, self.rows, self.values)
+        if sum(one is not None for one in ways) != 1:
             raise refusal(
-                "needs one of `boxes`, `rows` and `values`", "keep one of them, or remove `partitions`"
+                "needs one of `blocks`, `boxes`, `rows` and `values`",
+                "keep one of them, or remove `partitions`",
             )
         return self
 

@@ -125,6 +125,12 @@ def test_what_is_no_volume_is_refused(wrong) -> None:
         of_volume(ABOUT | wrong, 0)
 
 
+def test_parts_have_as_many_axes_as_their_volume() -> None:
+    assert of_volume(ABOUT, 0, (10, 20, 30)).chunk == (10, 20, 30)
+    with pytest.raises(ValueError, match="the volume has 3 axes, and its parts 2"):
+        of_volume(ABOUT, 0, (10, 20))
+
+
 @pytest.mark.parametrize("scale", [2, -1, "1", 1.0, True])
 def test_a_scale_that_is_not_there_is_refused(scale) -> None:
     with pytest.raises(ValueError, match="no scale"):

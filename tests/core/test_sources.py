@@ -10,7 +10,7 @@ import pytest
 from gateway.core.catalog import Catalog, build
 from gateway.core.listing import Offer
 from gateway.core.service import Described, Description, Service
-from gateway.core.sources import Boxes, Rows, Source, Unfit, Values, reader_of, warnings
+from gateway.core.sources import Blocks, Boxes, Rows, Source, Unfit, Values, reader_of, warnings
 
 VOLUME = {"result": "volume", "volume": {"read": "read", "write": "write"}}
 
@@ -56,6 +56,7 @@ def read(source: Source) -> list[str]:
         (Source("a", "lab.plain", container="dataframe"), ["dataframe", "lab.plain"]),
         (Source("a", "lab.read", cut=Values("x", (1,))), ["ndarray", "lab.read"]),
         (Source("a", "lab.table", container="ndarray"), ["ndarray", "lab.table"]),
+        (Source("a", "lab.read", cut=Blocks((8, 8))), ["ndarray", "lab.volume", "lab.read"]),
     ],
 )
 def test_a_source_is_read_by_its_method_and_a_volume_by_two(source: Source, expected: list[str]) -> None:
@@ -67,6 +68,7 @@ def test_a_source_is_read_by_its_method_and_a_volume_by_two(source: Source, expe
     [
         (Source("a", "lab.plain"), "does not say whether it gives an array or a table: add `container`"),
         (Source("a", "lab.write"), "lab.write may change something: say `safe: true`"),
+        (Source("a", "lab.other", cut=Blocks((8, 8))), "lab.other reads no volume: say with `boxes`"),
         (Source("a", "lab.odd"), "does not say which method reads its volumes"),
         (Source("a", "lab.odder"), "does not say which method reads its volumes"),
         (Source("a", "lab.volume", container="dataframe"), "gives a volume, which is an ndarray"),

@@ -62,6 +62,7 @@ sources:
     records: {{method: lab.get_records, container: ndarray}}
     number: {{method: lab.get_number, container: ndarray}}
     broken: {{method: lab.get_odd, container: ndarray}}
+    torn: {{method: lab.get_torn, container: dataframe}}
     mixed: {{method: lab.get_mixed, container: dataframe}}
     failing: {{method: lab.get_fail, container: ndarray}}
     changing: {{method: lab.get_changing, container: ndarray, partitions: {{rows: {{size: 2, start: offset, count: 4}}}}}}
@@ -71,7 +72,7 @@ sources:
     away: {{method: missing.get, container: ndarray}}
 """
 
-ALL = ("matrix", "tissue", "rows", "counted", "paged", "lines", "images", "plates", "typed", "chosen", "fleeting", "records", "number", "broken", "mixed", "failing", "changing")  # fmt: skip
+ALL = ("matrix", "tissue", "rows", "counted", "paged", "lines", "images", "plates", "typed", "chosen", "fleeting", "records", "number", "broken", "torn", "mixed", "failing", "changing")  # fmt: skip
 """What alice may read, in the order of the file."""
 
 MATRIX = np.arange(12).reshape(3, 4)
@@ -93,7 +94,7 @@ class Service:
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    NAMES = ("get_matrix", "get_box", "get_rows", "get_page", "get_lines", "get_image", "get_plate", "get_typed", "get_records", "get_number", "get_odd", "get_mixed", "get_fail", "get_changing", "get_untold", "set_matrix", "now")  # fmt: skip
+    NAMES = ("get_matrix", "get_box", "get_rows", "get_page", "get_lines", "get_image", "get_plate", "get_typed", "get_records", "get_number", "get_odd", "get_mixed", "get_torn", "get_fail", "get_changing", "get_untold", "set_matrix", "now")  # fmt: skip
 
     async def handle(self, request: web.Request) -> web.Response:
         called = json.loads(await request.read())
@@ -149,6 +150,9 @@ class Service:
 
     def get_odd(self) -> Any:
         return {"no": "array"}
+
+    def get_torn(self) -> Any:
+        return {"$binary": {"base64": base64.b64encode(b"\xff\xff\xff\xff\x10\x00\x00\x00torn").decode()}}
 
     def get_mixed(self) -> Any:
         return [{"x": 1}, {"x": "one"}]

@@ -92,6 +92,7 @@ async def test_what_was_found_by_a_search_is_no_source(sources):
         ("away", 404, "away: the gate knows no method missing.get at present"),
         ("broken", 502, "the result of lab.get_odd is no array of numbers"),
         ("mixed", 502, "lab.get_mixed: The column 'x' mixes values of several kinds"),
+        ("torn", 502, "the table is no Arrow stream that can be read"),
         ("failing", 502, "lab.get_fail: it boomed"),
     ],
 )

@@ -28,6 +28,7 @@ sources:
       params: {{node: prod}}
       user_parameters: {{instance: {{type: str, default: labels, allowed: [labels, gray]}}, scale: {{type: int, default: 0}}}}
     new: {{method: dvid.volume, params: {{node: newest, instance: gray}}}}
+    cut: {{method: dvid.read, params: {{node: prod, instance: gray}}, partitions: {{blocks: {{chunks: [32, 32, 64]}}}}}}
     keys: {{method: dvid.volume, params: {{node: prod, instance: keys}}}}
     box: {{method: dvid.read, params: {{node: prod, instance: gray, start: [0, 0, 0], stop: [2, 3, 4]}}, partitions: {{values: {{argument: scale, of: [0]}}}}}}
 """
@@ -82,6 +83,13 @@ async def test_a_second_reader_of_a_locked_version_asks_the_service_nothing(volu
         bob = Caller(alice.session, alice.address, token_for("bob", "lab"))
         assert (await bob.read(await bob.open("gray")) == content.gray).all()
         assert not any("raw" in request.path or "blocks" in request.path for request in dvid.seen)
+
+
+async def test_parts_may_be_chosen(volumes):
+    async with volumes() as (alice, content, _):
+        opened = await alice.open("cut")
+        assert opened["chunks"] == [[32, 8], [32, 32, 6], [64, 36]]
+        assert (await alice.read(opened, [1, 2, 1]) == content.gray[32:, 64:, 64:]).all()
 
 
 async def test_parameters_choose_data_and_scale(volumes):
