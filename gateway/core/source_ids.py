@@ -18,6 +18,8 @@ OWN: Final = "sources:"
 """What ids are signed for, in the place of a service's name, which none can have."""
 _OPENED: Final = "o"
 _SEARCHED: Final = "s"
+_LONGEST: Final = 1 << 19
+"""Bytes of what the id of a source says, which is sent in a body."""
 _FOUND: Final = "f"
 """The step that says what the source was found to be."""
 
@@ -56,7 +58,7 @@ class OpenedIds:
     def of(self, opened: Opened) -> str:
         """The id of an opened source."""
         found = (_FOUND, to_builtins(opened.layout), opened.source.mark)
-        return self._ids.made(OWN, Chain(((_OPENED, opened.source.name, opened.chosen), found)))
+        return self._ids.made(OWN, Chain(((_OPENED, opened.source.name, opened.chosen), found)), _LONGEST)
 
     def of_search(self, within: object, words: list[Any], named: dict[str, Any]) -> str:
         """The id of what a search finds, in the whole catalog or within what another search found. Raises Refusal."""

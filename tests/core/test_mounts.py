@@ -110,3 +110,9 @@ def test_a_door_of_the_gates_own_stands_among_the_mounts_and_is_nobodys():
     assert found(among, b"/x") == ("at /", 0)
     assert not among.all_below(mount_steps("/lab"))
     assert mounts("/lab").all_below(mount_steps("/lab"))
+
+
+def test_a_door_at_the_root_has_all_that_is_no_services():
+    among = Mounts([service("/files")], doors=["/"])
+    assert found(among, b"/files/x") == ("at /files", 1)
+    assert found(among, b"/v1/info") is None

@@ -163,3 +163,16 @@ async def test_a_service_that_is_down_at_the_start_costs_its_own_entries_and_no_
         assert await alice.names() == []
         status, reason = await alice.refused({"action": "open", "name": "away"})
         assert (status, reason) == (502, "service down has not told its methods yet: try again later")
+
+
+async def test_the_catalog_may_stand_at_the_root_of_a_gate_without_services(gate_of, token_for):
+    config = """\
+    policies:
+      - {to: ["group:lab"], allow: ["*"]}
+    sources: {mount: /}
+    """
+    async with gate_of(config) as gate, aiohttp.ClientSession() as session:
+        alice = Caller(session, "http://{}:{}".format(*gate.address), token_for("alice", "lab"))
+        assert await alice.get("/v1/info") == {"version": "0.7.0", "sources": [], "length": 0, "metadata": {}}
+        response, _ = await alice.ask("GET", "/-/whoami")
+        assert response.status == 200

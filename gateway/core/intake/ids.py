@@ -31,10 +31,10 @@ class SourceIds:
         self._key = blake2b(secret, digest_size=32, person=b"intake ids").digest()
         self._long: LRUCache[bytes, bytes] = LRUCache(_KEPT, getsizeof=len)
 
-    def made(self, service: str, chain: Chain) -> str:
-        """The id of what the chain leads to in the service of this qualified name."""
+    def made(self, service: str, chain: Chain, longest: int = LONGEST) -> str:
+        """The id of what the chain leads to in the service of this qualified name; `longest` is for what no header field holds."""
         said = chain.packed
-        if len(said) <= LONGEST:
+        if len(said) <= longest:
             return _WHOLE + _text(self._signature(_WHOLE, service, said) + said)
         digest = blake2b(said, digest_size=32).digest()
         if len(said) <= _KEPT:
