@@ -58,12 +58,14 @@ class Reading:
         return worst(self._replies)
 
     def reader(self, source: Source) -> Reader:
-        """How the source is read. Raises Refusal, and `Forbidden` where the caller may not call what it takes."""
+        """How the source is read. Raises Refusal where it cannot be, or not by this caller, and other faults."""
         principal = self._asked.principal
         try:
             method = self._relay.find(source.method, source.datastack, principal)
             self._relay.permit(principal, method)
             reader = reader_of(source, method, self._relay.catalog)
+            for one in reader.methods:
+                self._relay.permit(principal, one)
         except UnknownMethod as fault:
             raise Refusal(
                 404, f"{source.name}: the gate knows no method {source.method} at present"
@@ -72,8 +74,6 @@ class Reading:
             raise Refusal(403, f"{source.name}: {fault.message}") from fault
         except Unfit as problem:
             raise Refusal(400, f"{source.name}: {problem}") from problem
-        for one in reader.methods:
-            self._relay.permit(principal, one)
         return reader
 
     def readable(self, source: Source) -> Reader | None:
