@@ -29,6 +29,7 @@ sources:
       user_parameters: {{instance: {{type: str, default: labels, allowed: [labels, gray]}}, scale: {{type: int, default: 0}}}}
     new: {{method: dvid.volume, params: {{node: newest, instance: gray}}}}
     cut: {{method: dvid.read, params: {{node: prod, instance: gray}}, partitions: {{blocks: {{chunks: [32, 32, 64]}}}}}}
+    wrong: {{method: dvid.read, params: {{node: prod, instance: labels}}, partitions: {{boxes: {{shape: [64, 64, 128], chunks: [64, 64, 64], start: start, stop: stop, dtype: uint8}}}}}}
     keys: {{method: dvid.volume, params: {{node: prod, instance: keys}}}}
     box: {{method: dvid.read, params: {{node: prod, instance: gray, start: [0, 0, 0], stop: [2, 3, 4]}}, partitions: {{values: {{argument: scale, of: [0]}}}}}}
 """
@@ -116,7 +117,7 @@ async def test_an_opened_source_stays_as_it_was_while_the_volume_grows(volumes):
 async def test_who_may_not_ask_what_a_volume_is_may_not_open_it(volumes, token_for):
     async with volumes() as (alice, _, _):
         reader = Caller(alice.session, alice.address, token_for("rita", "readers"))
-        assert await reader.names() == ["box"]
+        assert await reader.names() == ["wrong", "box"]
         status, reason = await reader.refused({"action": "open", "name": "gray"})
         assert (status, "dvid.volume" in reason) == (403, True)
 
@@ -126,6 +127,15 @@ async def test_an_array_method_may_also_be_cut_by_hand(volumes):
         opened = await alice.open("box")
         assert (opened["shape"], opened["dtype"]) == ([1, 2, 3, 4], "|u1")
         assert ((await alice.read(opened))[0] == content.gray[:2, :3, :4]).all()
+
+
+async def test_an_array_of_another_type_than_the_settings_say_is_never_passed_on(volumes):
+    async with volumes() as (alice, _, _):
+        opened = await alice.open("wrong")
+        assert (opened["dtype"], opened["npartitions"]) == ("uint8", 2)
+        status, reason = await alice.refused(alice.asks(opened, [0, 0, 1]))
+        assert status == 502
+        assert "gave <u8 [64, 64, 64] for partition [0, 0, 1] of wrong and not uint8 [64, 64, 64]" in reason
 
 
 async def test_what_has_no_voxels_says_so(volumes):
