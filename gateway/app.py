@@ -18,9 +18,11 @@ from aiohttp import ClientSession, DummyCookieJar
 from gateway import assembly
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
+from gateway.core.intake.aliases import with_aliases
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
+from gateway.core.sources import warnings as source_warnings
 from gateway.core.sums import Family
 from gateway.core.switches import Wish
 from gateway.core.vouching import bearer_of
@@ -28,7 +30,6 @@ from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
 from gateway.dialects.dvid import DvidDialect
 from gateway.dialects.intake import IntakeDialect
-from gateway.dialects.intake.aliases import with_aliases
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.dialects.listed import ListedDialect
 from gateway.dialects.openapi import OpenApiDialect
@@ -47,6 +48,7 @@ from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.shared_discovery import SharedDiscovery
+from gateway.source_entries import source_entries
 from gateway.status import Status, publish_worker
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
@@ -393,7 +395,7 @@ class Gate(Doorways):
             "uptime_seconds": round(self.wall() - self.started),
             "draining": self.draining,
             "switches": self.switches.shown(self.estate.upstreams),
-            "catalog": {"version": self.relay.catalog.version, "warnings": self.relay.catalog.warnings},
+            "catalog": {"version": self.relay.catalog.version, "warnings": self._warnings()},
             "services": self.parts.services(self.wall(), self.monotonic()),
             "cache": {
                 "bytes": self.tier.bytes,
@@ -407,6 +409,11 @@ class Gate(Doorways):
             "heads": self.parts.heads(),
             "workers": [self._row()],
         }
+
+    def _warnings(self) -> tuple[str, ...]:
+        """What the operator should know of rules and sources that come to nothing."""
+        catalog = self.relay.catalog
+        return (*catalog.warnings, *source_warnings(source_entries(self.settings), catalog))
 
     def _row(self) -> dict[str, Any]:
         """This process among the workers."""

@@ -31,6 +31,8 @@ from gateway.settings.services import Service as ServiceSettings
 CALLERS = "/callers"
 OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
+_INTAKE_FIELD: Final = "intake-secret"
+"""The field in which Intake's own client shows a secret."""
 _TO_CATALOGS = 2
 """Calls on their way at once to a server of the dialect `intake`, where nothing else is said."""
 
@@ -105,16 +107,16 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 
 
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
-    """The header fields, in lower case, in which clients of some service may show the gate's token."""
-    return frozenset(
-        field.lower().encode("ascii") for one in entries(settings).values() if (field := _identity_field(one))
-    )
+    """The header fields, in lower case, in which clients of some service, or of the sources, may show the gate's token."""
+    own = (_INTAKE_FIELD,) if settings.sources is not None else ()
+    fields = (*map(_identity_field, entries(settings).values()), *own)
+    return frozenset(field.lower().encode("ascii") for field in fields if field)
 
 
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
-    return "intake-secret" if one.dialect == "intake" else ""
+    return _INTAKE_FIELD if one.dialect == "intake" else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:

@@ -12,6 +12,7 @@ from gateway import assembly
 from gateway.assembly import CALLERS, OPERATORS
 from gateway.core.catalog import Catalog
 from gateway.core.forwarded import Proxies
+from gateway.core.intake.aliases import other_paths
 from gateway.core.paths import Steps
 from gateway.core.ports import Generations
 from gateway.core.principal import Principal
@@ -35,6 +36,7 @@ from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
+from gateway.doors.sources import INFO, SOURCE, SourcesDoor, refused_as_intake
 from gateway.doors.whoami import WhoamiDoor
 from gateway.estate import Estate
 from gateway.identity.challenge import www_authenticate
@@ -43,8 +45,10 @@ from gateway.identity.links import Links
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Address, Settings
+from gateway.source_entries import source_entries
 from gateway.telemetry.metrics import Metrics
 from gateway.tiers.memory import MemoryTier
+from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
@@ -75,6 +79,7 @@ class Doorways:
     redis: RedisTier | None
     shelves: Shelves
     generations: Generations
+    local: SharedGenerations
     identities: Identities
     estate: Estate[HttpUpstream]
     discovery: Discovery
@@ -101,7 +106,8 @@ class Doorways:
         """Listen: for callers, for operators, and for the services with a port of their own."""
         self.entrance = self._entrance(self.settings.hosts)
         addresses = assembly.addresses(self.settings)
-        self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
+        places = self._public() | self._sources()
+        self.address = await self._listen(places, addresses, CALLERS, self._mount_door())
         self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
         for name in assembly.listeners(self.settings):
             door = self._mount_door(self.estate.services[name])
@@ -147,7 +153,31 @@ class Doorways:
             learn=self._learn,
             vouch=self._vouch if any(one.stand_in for one in self.settings.identity.introspection) else None,
         )
-        return MountDoor(tools, self.estate.upstreams, self.estate.mounts(own), own=own)
+        mounts = self.estate.mounts(own, self._source_paths() if own is None else ())
+        return MountDoor(tools, self.estate.upstreams, mounts, own=own)
+
+    def _source_paths(self) -> tuple[str, ...]:
+        """Where the gate is a catalog server itself."""
+        section = self.settings.sources
+        return () if section is None else (section.mount, *other_paths(section.mount))
+
+    def _sources(self) -> dict[str, list[Place]]:
+        if self.settings.sources is None:
+            return {}
+        door = SourcesDoor(
+            source_entries(self.settings),
+            assembly.id_secret(self.settings, self.local.id),
+            self.relay,
+            self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
+        )
+        verbs = {INFO: ("GET",), SOURCE: ("GET", "POST")}
+        return {
+            path.rstrip("/") + own: [Place("sources", door, taken, refused=refused_as_intake)]
+            for path in self._source_paths()
+            for own, taken in verbs.items()
+        }
 
     @property
     def _rpc_limits(self) -> RpcLimits:

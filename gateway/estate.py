@@ -80,14 +80,17 @@ class Estate(Generic[Link]):
 
     # --- where they are reached
 
-    def mounts(self, own: Service | None = None) -> Mounts:
-        """The paths of all services, or of those that share a port with this one; they go on to be right."""
+    def mounts(self, own: Service | None = None, doors: Iterable[str] = ()) -> Mounts:
+        """The paths of all services, or of those that share a port with this one; they go on to be right.
+
+        `doors` are paths of the gate's own among them.
+        """
 
         def carried(one: Service) -> bool:
             return own is None or one is own or (bool(own.entry) and one.entry == own.entry)
 
         below = None if own is None else own.mount or f"/{own.name}"
-        made = Mounts(filter(carried, self.services.values()), below)
+        made = Mounts(filter(carried, self.services.values()), below, doors)
         self._mounts.append((made, carried))
         return made
 

@@ -45,6 +45,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_sources_are_told_with_their_methods(folder: Path) -> None:
+    entries = "{em: {method: jobs.read}, g: {method: minnie65/roots.all}}"
+    (folder / "labgate.yaml").write_text(f"{FINE}sources: {{mount: /sources, entries: {entries}}}\n")
+    lines = labgated(folder, "check", **SECRETS).stdout.splitlines()
+    assert "sources     /sources: em (jobs.read), /sources: g (minnie65/roots.all)" in lines
+    assert lines[-1] == "labgate.yaml: can be served: 0 errors, 0 warnings"
+
+
 def test_a_fine_file_is_told_with_what_it_serves_and_status_0(folder: Path) -> None:
     found = labgated(folder, "check", **SECRETS)
     assert (found.returncode, found.stderr) == (0, "")

@@ -85,7 +85,14 @@ def _served(settings: Settings) -> dict[str, Any]:
             for datastack, section in settings.datastacks.items()
             for name, service in section.services.items()
         ],
-    }
+    } | _sources(settings)
+
+
+def _sources(settings: Settings) -> dict[str, Any]:
+    section = settings.sources
+    if section is None:
+        return {}
+    return {"sources": [f"{section.mount}: {name} ({one.method})" for name, one in section.entries.items()]}
 
 
 def _service(name: str, service: Service) -> str:

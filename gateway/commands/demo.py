@@ -70,6 +70,8 @@ The services' own clients reach them as they are, below /jobs, /files, /dvid and
 
 curl -s -H "Authorization: Bearer {token}" "{address}/files/images?limit=2"
 
+Their arrays and tables are one catalog for Intake's client: intake.open_catalog("{sources}", auth=SecretClientAuth(TOKEN))
+
 Ctrl-C ends it.
 """
 
@@ -165,6 +167,7 @@ def _start(args: argparse.Namespace, ends: ExitStack, stopping: threading.Event)
     token = _token(settings, environ, stopping)
     operator = f"http://{HOST}:{operator_port}"
     places = lab | {"lab": lab["jobs"], "logs": str(folder)}
+    places["sources"] = f"{address.replace('http', 'intake', 1)}/sources"
     print(_UP.format(address=address, token=token, operator=operator, **places), end="", flush=True)
     return [*services.values(), gate]
 

@@ -56,13 +56,17 @@ class Mounts:
     With `below`, paths are those of a port that carries what is mounted below this one, and nothing of the gate's own.
     """
 
-    def __init__(self, services: Iterable[Service], below: str | None = None) -> None:
+    def __init__(
+        self, services: Iterable[Service], below: str | None = None, doors: Iterable[str] = ()
+    ) -> None:
+        """`doors` are paths of the gate's own, which are as good as a service's mount: what lies below is nobody else's."""
         self._below = () if below is None else mount_steps(below)
         self._reserved = RESERVED if below is None else frozenset[bytes]()
         self._services: dict[Steps, Service] = {}
         self._others: dict[Steps, Service] = {}
         """The services by their further paths; a path that is some service's own is nobody else's."""
         self._junctions: dict[Steps, Junction] = {}
+        self._doors = frozenset(map(mount_steps, doors))
         self._depths: list[int] = []
         for service in services:
             self.put(service)
@@ -95,12 +99,13 @@ class Mounts:
 
     def _measure(self) -> None:
         self._depths = sorted(
-            {len(mount) for mount in (*self._services, *self._others, *self._junctions)}, reverse=True
+            {len(mount) for mount in (*self._services, *self._others, *self._junctions, *self._doors)},
+            reverse=True,
         )
 
     def all_below(self, path: Steps) -> bool:
         """Whether whatever begins with the first step of this path belongs to one service, mounted there."""
-        every = (*self._services, *self._others, *self._junctions)
+        every = (*self._services, *self._others, *self._junctions, *self._doors)
         firsts = [mount for mount in every if mount[:1] == path[:1]]
         return firsts == [path[:1]] and path[:1] in self._services
 
@@ -119,6 +124,8 @@ class Mounts:
                 junction = self._junctions.get(path[:depth])
                 if junction is not None:
                     return junction.choose(path[depth:]), depth
+                if path[:depth] in self._doors:
+                    return None
                 service = self._others.get(path[:depth])
                 if service is not None:
                     return service, depth

@@ -149,7 +149,7 @@ class PlainDoor:
             check(body, self._limits.depth)
             if opener(body) not in (b"{", b"["):
                 raise InvalidParams("The body must be an object of the arguments.")
-            return _as_taken(method, body)
+            return as_taken(method, body)
         except MalformedJson as problem:
             raise ParseFault(f"The body is no JSON: {problem}.") from problem
 
@@ -219,7 +219,7 @@ def _value(name: str, text: str, schema: Mapping[str, object]) -> bytes:
     return raw
 
 
-def _as_taken(method: Method, body: bytes) -> bytes:
+def as_taken(method: Method, body: bytes) -> bytes:
     """The params in the body: an object stays one unless the service tells its arguments apart by position."""
     if opener(body) != b"{" or not _wants_positions(method):
         return body

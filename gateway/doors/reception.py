@@ -6,7 +6,7 @@ line in the access log. What happens between the two is the door's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -40,13 +40,17 @@ class Door(Protocol):
 
 
 class Place(Struct, frozen=True):
-    """A door at an address: the verbs it takes, whether anybody may come, whether operators only."""
+    """A door at an address: the verbs it takes, whether anybody may come, whether operators only.
+
+    `refused` says a fault as the door's own clients can show it, where they cannot show what others can.
+    """
 
     name: str
     door: Door
     verbs: tuple[str, ...]
     open: bool = False
     operators: bool = False
+    refused: Callable[[Fault], Answer] | None = None
 
 
 class Reception:
@@ -117,10 +121,7 @@ class Reception:
 
     def _place(self, path: str, verb: str) -> Place:
         """The place at a path that takes the verb."""
-        places = self._places.get(path, ())
-        if not places:
-            above, _, last = path.rpartition("/")
-            places = self._places.get(f"{above}/", ()) if last else ()
+        places = self._places_at(path)
         if not places:
             raise NoSuchAddress(f"Nothing is served at this address; the gate's own are {self._addresses()}.")
         for place in places:
@@ -128,6 +129,13 @@ class Reception:
                 return place
         verbs = [one for place in places for one in place.verbs]
         raise MethodNotAllowed(f"{path} takes {' and '.join(verbs)}, not {verb}.", allow=", ".join(verbs))
+
+    def _places_at(self, path: str) -> Sequence[Place]:
+        places = self._places.get(path, ())
+        if not places:
+            above, _, last = path.rpartition("/")
+            places = self._places.get(f"{above}/", ()) if last else ()
+        return places
 
     def _addresses(self) -> str:
         return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
@@ -137,6 +145,9 @@ class Reception:
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
             fields += self._entrance.challenge(fault)
+        own = next((one.refused for one in self._places_at(asked.visit.path) if one.refused), None)
+        if own is not None:
+            return own(fault)
         reading = asked.request.method in ("GET", "HEAD") or is_plain(
             asked.request, self._relay.catalog.datastacks
         )

@@ -22,6 +22,7 @@ from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.service_words import ServiceName
 from gateway.settings.services import Service
+from gateway.settings.sources import Sources, check_mount
 from gateway.settings.values import (
     HIDDEN,
     Count,
@@ -270,6 +271,7 @@ class Settings(Section):
         default_factory=dict
     )
     cache: Cache = Cache()
+    sources: Sources | None = None
     limits: Limits = Limits()
     telemetry: Telemetry = Telemetry()
     shutdown_seconds: Seconds = 30.0
@@ -336,6 +338,17 @@ class Settings(Section):
                     raise refusal(
                         f"`{name}` is also the name of a global service", "rename one of the two", at
                     )
+        return value
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_have_a_place_of_their_own(
+        cls, value: Sources | None, info: ValidationInfo
+    ) -> Sources | None:
+        if value is not None:
+            groups = [info.data.get("services", {})]
+            groups += [section.services for section in info.data.get("datastacks", {}).values()]
+            check_mount(value, (pair for group in groups for pair in group.items()))
         return value
 
     @field_validator("limits")

@@ -19,6 +19,7 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _rules_that_match_nothing(document)
     yield from _tags_without_entries(document)
     yield from _permissions_without_service(document)
+    yield from _sources_without_service(document)
     yield from _hosts_that_clients_misread(document)
 
 
@@ -135,6 +136,22 @@ def _hosts_that_clients_misread(document: Document) -> Iterator[Problem]:
             text = "Intake's own client cannot open nested catalogs at a host with this name"
             fix = "give the gate a name without `intake` for callers of the dialect `intake`"
             yield document.problem(where, text, fix, warning=True)
+
+
+def _sources_without_service(document: Document) -> Iterator[Problem]:
+    """What is read by a method of a service that nobody names; a CAVE deployment brings services by names of its own."""
+    if any(_get(service, "dialect") == "cave" for _, _, service in _services(document)):
+        return
+    names = {f"{where[1]}/{name}" if len(where) > 2 else name for where, name, _ in _services(document)}
+    entries = _get(document.data, "sources", "entries")
+    for entry, source in entries.items() if isinstance(entries, dict) else ():
+        method = _get(source, "method")
+        service = str(method).partition(".")[0]
+        if isinstance(method, str) and "." in method and service not in names:
+            meant = near(service, sorted(names))
+            fix = f"did you mean `{meant}`?" if meant else "add the service, or remove the entry"
+            where = ("sources", "entries", entry, "method")
+            yield document.problem(where, f"there is no service `{service}`", fix, warning=True)
 
 
 def _permissions_without_service(document: Document) -> Iterator[Problem]:

@@ -98,3 +98,21 @@ def test_where_all_below_a_step_is_one_services_every_path_that_begins_so_finds_
         assert (hit[0].mount, hit[1]) == (first, 1)
     else:
         assert first not in among or any(one.startswith(f"{first}/") for one in among)
+
+
+def test_a_door_of_the_gates_own_stands_among_the_mounts_and_is_nobodys():
+    among = Mounts((service(path) for path in ("/", "/lab", "/door/deep")), doors=["/lab/door", "/door"])
+    assert found(among, b"/lab/door") is None
+    assert found(among, b"/lab/%64oor//x") is None
+    assert found(among, b"/door/v1") is None
+    assert found(among, b"/door/deep/x") == ("at /door/deep", 2)
+    assert found(among, b"/lab/doors") == ("at /lab", 1)
+    assert found(among, b"/x") == ("at /", 0)
+    assert not among.all_below(mount_steps("/lab"))
+    assert mounts("/lab").all_below(mount_steps("/lab"))
+
+
+def test_a_door_at_the_root_has_all_that_is_no_services():
+    among = Mounts([service("/files")], doors=["/"])
+    assert found(among, b"/files/x") == ("at /files", 1)
+    assert found(among, b"/v1/info") is None

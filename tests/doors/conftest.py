@@ -29,6 +29,7 @@ def _helper(name: str) -> None:
 _helper("mounting")
 _helper("rfc9111")
 _helper("mounted_labs")
+_helper("source_labs")
 
 CONFIG = """\
 limits: {{batch: 20, body: 1MiB}}
@@ -230,3 +231,11 @@ async def stand(gate_of, token_for, tmp_path):
 
     async with AsyncExitStack() as ends:
         yield Stand(gate_of, token_for, str(tmp_path / "labgate.yaml"), ends)
+
+
+@pytest.fixture
+async def sources(gate_of, token_for):
+    from source_labs import source_lab
+
+    async with source_lab(gate_of, token_for) as made:
+        yield made

@@ -7,6 +7,8 @@ from typing import Final
 from gateway.core.assembling import MountAsk, Parts, Ready
 from gateway.core.call import Call
 from gateway.core.faults import Fault
+from gateway.core.intake.ids import SourceIds
+from gateway.core.intake.refusals import Refusal, refused_for
 from gateway.core.method import Method
 from gateway.core.paths import Steps
 from gateway.core.ports import Messenger, Route, Upstream
@@ -16,9 +18,7 @@ from gateway.core.verdict import Pass
 from gateway.dialects.intake.calling import Calling, error_of
 from gateway.dialects.intake.describing import describe
 from gateway.dialects.intake.errands import Errand, Ids
-from gateway.dialects.intake.ids import SourceIds
 from gateway.dialects.intake.mounted import INFO, SOURCE, Mounted
-from gateway.dialects.intake.refusals import Refusal, refused_for
 
 _TRIP: Final = Pass("trip")  # The relay knows the verdict, and puts it here.
 

@@ -12,18 +12,19 @@ from msgspec.structs import replace
 from gateway.core.assembling import Parts
 from gateway.core.call import Call
 from gateway.core.faults import DeadlineExceeded, Unavailable, UpstreamBroken, UpstreamUnreachable
+from gateway.core.intake import schema
+from gateway.core.intake.chains import Chain
+from gateway.core.intake.encodings import MSGPACK
+from gateway.core.intake.entries import Entry, entry_of
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import unpack
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Miss, Stale, Verdict
-from gateway.dialects.intake import hidden, schema
-from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.encodings import MSGPACK
-from gateway.dialects.intake.entries import Entry, entry_of
+from gateway.dialects.intake import hidden
 from gateway.dialects.intake.errands import DRIFTED
 from gateway.dialects.intake.hidden import Asker, Wanted
 from gateway.dialects.intake.packs import Listing
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import unpack
 
 _NO_ANSWER: Final = (UpstreamUnreachable, UpstreamBroken, Unavailable)
 PATIENCE: Final = 30.0

@@ -12,19 +12,20 @@ from gateway.core import arrays
 from gateway.core.assembling import Parts
 from gateway.core.call import Call
 from gateway.core.faults import InvalidParams, UpstreamBroken
+from gateway.core.intake import encodings, firewall, schema
+from gateway.core.intake.chains import ROOT, Chain
+from gateway.core.intake.entries import Entry
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError, unpack
 from gateway.core.naming import shown
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Pass, Verdict
-from gateway.dialects.intake import encodings, firewall, gathering, packs, schema
+from gateway.dialects.intake import gathering, packs
 from gateway.dialects.intake.asking import Asking, Found
-from gateway.dialects.intake.chains import ROOT, Chain
 from gateway.dialects.intake.describing import PAGE
-from gateway.dialects.intake.entries import Entry
 from gateway.dialects.intake.hidden import Asker
-from gateway.dialects.intake.refusals import Refusal
 from gateway.dialects.intake.values import as_json, packed_as_json
-from gateway.dialects.intake.wire import UnreadableError, unpack
 from gateway.dialects.openapi.requests import arguments
 
 _TRIP: Final = Pass("trip")  # The relay knows the verdict of a hidden call, and puts it here.

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any, Final
 
 from gateway.core.faults import DeadlineExceeded, UpstreamBroken
+from gateway.core.intake.wire import UnreadableError, unpack
 from gateway.core.method import HttpBinding, Param
 from gateway.core.ports import Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Described, Description, Service
 from gateway.core.vouching import bearer_fields
-from gateway.dialects.intake.wire import UnreadableError, unpack
 
 _FIELDS: Final[Fields] = ((b"Accept-Encoding", b"identity"), (b"User-Agent", b"labgate"))
 _TEXT: Final[dict[str, Any]] = {"type": "string"}

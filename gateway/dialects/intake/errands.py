@@ -13,16 +13,17 @@ from msgspec import Struct
 
 from gateway.core.call import Call
 from gateway.core.faults import DeadlineExceeded, UpstreamBroken
+from gateway.core.intake import encodings, schema, searching
+from gateway.core.intake.chains import Chain
+from gateway.core.intake.entries import entry_of, is_run_by_the_client, told
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError, pack, unpack
 from gateway.core.ports import Answer, Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.vouching import bearer_fields
-from gateway.dialects.intake import encodings, hidden, packs, schema, searching
-from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.entries import entry_of, is_run_by_the_client, told
+from gateway.dialects.intake import hidden, packs
 from gateway.dialects.intake.hidden import Wanted
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError, pack, unpack
 from gateway.dialects.openapi.coding import UnreadableCodingError, plain
 
 _MOST_IDS: Final = 4096

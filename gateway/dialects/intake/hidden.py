@@ -11,12 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.call import Call, Demand, Params
+from gateway.core.intake.chains import Chain
+from gateway.core.intake.encodings import MSGPACK
 from gateway.core.listing import rules_for
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.encodings import MSGPACK
 
 LIST: Final = "list"
 TELL: Final = "tell"

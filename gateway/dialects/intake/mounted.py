@@ -9,18 +9,18 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from gateway.core.assembling import MountAsk, Parts, Ready
+from gateway.core.intake import encodings, firewall
+from gateway.core.intake.chains import ROOT, Chain
+from gateway.core.intake.ids import SourceIds
+from gateway.core.intake.refusals import Refusal, refused
+from gateway.core.intake.wire import UnreadableError, pack, request_of
 from gateway.core.naming import shown
 from gateway.core.paths import Steps
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.verdict import Pass, Verdict
-from gateway.dialects.intake import encodings, firewall
 from gateway.dialects.intake.asking import Asking
-from gateway.dialects.intake.chains import ROOT, Chain
 from gateway.dialects.intake.hidden import Asker
-from gateway.dialects.intake.ids import SourceIds
-from gateway.dialects.intake.refusals import Refusal, refused
-from gateway.dialects.intake.wire import UnreadableError, pack, request_of
 
 INFO: Final = (b"v1", b"info")
 SOURCE: Final = (b"v1", b"source")

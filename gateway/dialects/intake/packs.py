@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgpack
 
-from gateway.dialects.intake.entries import entry_of
-from gateway.dialects.intake.wire import UnreadableError, pack, unpack
+from gateway.core.intake.entries import entry_of
+from gateway.core.intake.wire import UnreadableError, pack, unpack
 
 MOST: Final = 1_000_000
 

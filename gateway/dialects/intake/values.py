@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from gateway.core.intake.wire import UnreadableError, pack
 from gateway.core.transcode import NotSayable, msgpack_to_json
-from gateway.dialects.intake.wire import UnreadableError, pack
 
 
 def as_json(value: Any) -> bytes:

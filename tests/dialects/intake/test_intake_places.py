@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.core.intake.aliases import other_paths, with_aliases
 from gateway.core.mounts import Mounts
 from gateway.core.service import Service
-from gateway.dialects.intake.aliases import other_paths, with_aliases
 from gateway.settings import examine
 
 CONFIG = """\

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError, canonical, pack
 from gateway.core.naming import shown
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError, canonical, pack
 
 _DECIDES: Final = ("container", "dtype", "shape", "npartitions", "chunks")
 _MOST_AXES: Final = 64

@@ -10,9 +10,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from gateway.dialects.intake.chains import Chain
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError
+from gateway.core.intake.chains import Chain
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError
 
 _WHOLE: Final = "g1."
 _LONG: Final = "h1."
@@ -31,10 +31,10 @@ class SourceIds:
         self._key = blake2b(secret, digest_size=32, person=b"intake ids").digest()
         self._long: LRUCache[bytes, bytes] = LRUCache(_KEPT, getsizeof=len)
 
-    def made(self, service: str, chain: Chain) -> str:
-        """The id of what the chain leads to in the service of this qualified name."""
+    def made(self, service: str, chain: Chain, longest: int = LONGEST) -> str:
+        """The id of what the chain leads to in the service of this qualified name; `longest` is for what no header field holds."""
         said = chain.packed
-        if len(said) <= LONGEST:
+        if len(said) <= longest:
             return _WHOLE + _text(self._signature(_WHOLE, service, said) + said)
         digest = blake2b(said, digest_size=32).digest()
         if len(said) <= _KEPT:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.core.intake.entries import Entry, evaluated
+from gateway.core.intake.refusals import Refusal
 from gateway.core.naming import shown
-from gateway.dialects.intake.entries import Entry, evaluated
-from gateway.dialects.intake.refusals import Refusal
 
 
 def checked(entry: Entry, given: object) -> dict[str, Any]:

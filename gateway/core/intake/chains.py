@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Final
 
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError, canonical, pack, unpack
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError, canonical, pack, unpack
 
 MOST_STEPS: Final = 16
 _OPENED: Final = "o"

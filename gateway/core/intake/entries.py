@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.dialects.intake.wire import UnreadableError
+from gateway.core.intake.wire import UnreadableError
 
 _evaluated = re.compile(r"\{\{|\{%|\{#|(?:shell|env)\s*\(", re.IGNORECASE)
 _by_the_client = re.compile(r"client_(?:shell|env)\s*\(", re.IGNORECASE)

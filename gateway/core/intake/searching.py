@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.dialects.intake.chains import Step
+from gateway.core.intake.chains import Step
 
 
 def is_sayable(step: Step) -> bool:

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any, Final, cast
 
 from gateway.core import arrays
-from gateway.dialects.intake.refusals import Refusal
-from gateway.dialects.intake.wire import UnreadableError, pack, unpack
+from gateway.core.intake.refusals import Refusal
+from gateway.core.intake.wire import UnreadableError, pack, unpack
 
 MSGPACK: Final = "msgpack"
 PICKLES: Final = ("pickle1", "pickle2")
