@@ -20,7 +20,7 @@ from gateway.core.policy import Policies, Policy
 from gateway.core.principal import Principal
 from gateway.core.service import Rule, Service
 from gateway.core.shares import share
-from gateway.settings.addresses import Address
+from gateway.settings.addresses import Address, Url
 from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
@@ -296,8 +296,8 @@ def _param(one: config.Parameter) -> Param:
     )
 
 
-def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path], ...]:
-    """The issuers whose JWTs are accepted, with where their keys are."""
+def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path | None], ...]:
+    """The issuers whose JWTs are accepted, with where their keys are; None where their metadata tells it."""
     return tuple(
         (
             Issuer(
@@ -310,7 +310,7 @@ def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path], ...]:
                 typ=one.typ,
                 leeway=one.leeway,
             ),
-            one.jwks if isinstance(one.jwks, Path) else one.jwks.text,
+            one.jwks.text if isinstance(one.jwks, Url) else one.jwks,
         )
         for one in settings.identity.issuers
     )

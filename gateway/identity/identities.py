@@ -34,10 +34,10 @@ LOOK = 0.25
 
 
 class Trusted(Struct, frozen=True):
-    """An issuer, and where its keys are: a URL or the path of a file (a JSON Web Key Set)."""
+    """An issuer, and where its keys are: a URL or the path of a file (a JSON Web Key Set); None = its metadata tells it."""
 
     issuer: Issuer
-    jwks: str | Path
+    jwks: str | Path | None
 
 
 class _Verdict(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainSerializer, PlainValidator, SecretStr, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from gateway.settings.document import Written
 from gateway.settings.values import path, refusal, shown, text
@@ -182,6 +183,17 @@ def key_source(value: Any, info: ValidationInfo) -> Url | Path:
     if found.scheme == "http" and not found.is_loopback:
         raise refusal("keys fetched by plain http can be replaced on the way", "use https")
     return found
+
+
+def metadata_of(issuer: str) -> None:
+    """Refuse the name of an issuer that does not say where its metadata is."""
+    fix = "write `jwks: URL`, or the path of a file"
+    try:
+        found = url(issuer)
+    except PydanticCustomError:
+        raise refusal("is no URL, so it is not known where its keys are", fix, ("issuer",)) from None
+    if found.scheme == "http" and not found.is_loopback:
+        raise refusal("metadata fetched by plain http can be replaced on the way", fix, ("issuer",))
 
 
 def host_name(value: Any) -> str:

@@ -15,6 +15,7 @@ from gateway.settings.addresses import (
     Origin,
     UpstreamUrl,
     is_loopback,
+    metadata_of,
 )
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
@@ -111,13 +112,13 @@ class Operator(Section):
 class Issuer(Section):
     """Whose JWTs are accepted.
 
-    `jwks` is a URL or a file. `max_lifetime` (from `iat` to `exp`, at most) and `leeway` (between clocks) are
+    `jwks` is a URL or a file; without it the issuer's metadata says where its keys are, and `issuer` is a URL. `max_lifetime` (from `iat` to `exp`, at most) and `leeway` (between clocks) are
     seconds. With `typ`, the token's header must name that type.
     """
 
     issuer: Text
     audience: Annotated[Texts, Field(min_length=1)]
-    jwks: KeySource
+    jwks: KeySource | None = None
     algorithms: Annotated[
         tuple[Annotated[Algorithm, BeforeValidator(_algorithm)], ...],
         BeforeValidator(several),
@@ -128,6 +129,12 @@ class Issuer(Section):
     max_lifetime: Timeout = 86400.0
     typ: Text | None = None
     leeway: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _its_keys_can_be_found(self) -> "Issuer":
+        if self.jwks is None:
+            metadata_of(self.issuer)
+        return self
 
     @field_validator("leeway")
     @classmethod
