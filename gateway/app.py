@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
-from gateway import assembly
+from gateway import assembly, trust
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
 from gateway.core.ports import Dialect, Generations, Route
@@ -39,8 +39,7 @@ from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
-from gateway.identity.identities import Identities, Trusted
-from gateway.identity.introspection import Terms
+from gateway.identity.identities import Identities
 from gateway.identity.links import Links
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.outcomes import Outcomes
@@ -113,8 +112,8 @@ class Gate(Doorways):
                 state_dir=self.settings.state_dir,
                 local_tokens=self.settings.identity.local_tokens,
                 keys=[key.get_secret_value() for key in self.settings.identity.signing_keys],
-                trusted=[Trusted(*pair) for pair in assembly.issuers(self.settings)],
-                vouching=_vouching(self.settings),
+                trusted=trust.trusted(self.settings),
+                vouching=trust.vouching(self.settings),
                 session=session,
                 now=self.wall(),
             )
@@ -440,14 +439,6 @@ class Gate(Doorways):
         lost = await self.flights.settle(patience)
         if lost:
             log.warning("ended %d calls that did not end by themselves", lost)
-
-
-def _vouching(settings: Settings) -> list[Terms]:
-    """Who is asked about tokens that say nothing of themselves."""
-    return [
-        Terms(one.url.text.rstrip("/"), one.fresh, one.negative, one.stale, one.stand_in)
-        for one in settings.identity.introspection
-    ]
 
 
 def _dialects(public: Callable[[], str], wall: Callable[[], float], secret: bytes) -> Mapping[str, Dialect]:

@@ -111,6 +111,12 @@ def token_fields(settings: config.Settings) -> frozenset[bytes]:
     )
 
 
+def token_name(settings: config.Settings) -> bytes | None:
+    """The cookie, and the parameter of addresses, in which clients of some service may show the gate's token."""
+    kinds = {one.kind for one in settings.identity.introspection}
+    return b"middle_auth_token" if "middle_auth" in kinds else None
+
+
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field

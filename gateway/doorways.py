@@ -116,7 +116,7 @@ class Doorways:
             draining=lambda: self.draining,
             wall=self.wall,
             challenge=www_authenticate,
-            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
+            token_name=assembly.token_name(self.settings),
             nobody=nobody,
             token_fields=assembly.token_fields(self.settings),
         )
@@ -276,7 +276,8 @@ class Doorways:
         if credential is None or principal.anonymous:
             return None
         found = self.identities.vouched(credential, self.wall())
-        return orjson.dumps(told_of(principal) if found is None else found[1].said)
+        said = {} if found is None else found[1].said
+        return orjson.dumps(said or told_of(principal))
 
     def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
         self.estate.learn(service, inner, body, who, self.discovery)

@@ -376,3 +376,43 @@ def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
     assert settings is not None
     with pytest.raises(ValueError, match="frozen"):
         settings.cache.memory = 1  # type: ignore[misc]
+
+
+VOUCHING = "identity: {{introspection: [{{url: 'https://login.lab.org/introspect', {}}}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "words"),
+    [
+        ("kind: oidc", "kind", "expected"),
+        ("kind: rfc7662", "client_id", "is needed"),
+        ("kind: rfc7662, client_id: a", "client_secret", "is needed"),
+        ("kind: rfc7662, client_id: a, client_secret: b, stand_in: true", "stand_in", "only for middle_auth"),
+        ("kind: rfc7662, client_id: a, client_secret: b, auth: digest", "auth", "expected"),
+        ("kind: rfc7662, client_id: a, client_secret: b, negative: 1m", "negative", "just made"),
+        (
+            "kind: rfc7662, client_id: a, client_secret: b, url: 'http://login.lab.org/i'",
+            "url",
+            "in the clear",
+        ),
+        ("kind: middle_auth, client_id: a", "client_id", "takes none"),
+        ("kind: middle_auth, audience: a", "audience", "takes none"),
+    ],
+)
+def test_who_vouches_is_asked_as_its_kind_wants_it(tmp_path: Path, said: str, path: str, words: str) -> None:
+    text = VOUCHING.format(said)
+    if "url:" in said:
+        text = text.replace("url: 'https://login.lab.org/introspect', ", "")
+    errors = levels(examined(tmp_path, text)[1], "error")
+    assert list(errors) == [f"identity.introspection[0].{path}"]
+    assert words in errors[f"identity.introspection[0].{path}"]
+
+
+@pytest.mark.parametrize("path", ["", "/introspect", "/o/introspect/", "/introspect?realm=lab"])
+def test_an_endpoint_is_asked_as_it_is_written(tmp_path: Path, path: str) -> None:
+    said = f"kind: rfc7662, client_id: a, client_secret: b, url: 'https://login.lab.org{path}'"
+    settings, _ = examined(
+        tmp_path, VOUCHING.format(said).replace("url: 'https://login.lab.org/introspect', ", "")
+    )
+    assert settings is not None
+    assert settings.identity.introspection[0].url.text == f"https://login.lab.org{path}"

@@ -8,9 +8,10 @@ ANONYMOUS_ISSUER = "anonymous"
 
 
 class Bearer(Struct, frozen=True, gc=False):
-    """A token that may be sent on; it shows itself nowhere."""
+    """A token that may be sent on; it shows itself nowhere. `exchanged` = only to where it is exchanged for another."""
 
     token: str
+    exchanged: bool = False
 
     def __repr__(self) -> str:
         return "Bearer(…)"

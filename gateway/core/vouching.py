@@ -24,10 +24,14 @@ _unprintable = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 
 
 class Vouched(Struct, frozen=True):
-    """Whom a token speaks for, and what is to be shown of them: the members of the answer itself."""
+    """Whom a token speaks for, and what is to be shown of them: the members of middle_auth's answer itself.
+
+    `ends` is when the token does, in seconds since 1970, as far as that was said.
+    """
 
     principal: Principal
     said: dict[str, Any]
+    ends: float = float("inf")
 
 
 def token_id(token: str) -> str:
@@ -121,8 +125,9 @@ def bearer_of(service: Service, principal: Principal, linked: str | None) -> str
         case "gate":
             return service.token
         case "caller":
-            if principal.bearer is not None and principal.issuer == service.vouches:
-                return principal.bearer.token
+            own = principal.bearer
+            if own is not None and not own.exchanged and principal.issuer == service.vouches:
+                return own.token
             if principal.anonymous:
                 return None
             raise Forbidden(

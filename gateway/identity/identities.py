@@ -17,7 +17,7 @@ from gateway.core.principal import ANONYMOUS_ISSUER, Principal
 from gateway.core.vouching import Vouched
 from gateway.identity import local, state
 from gateway.identity.errors import IdentityError
-from gateway.identity.introspection import MiddleAuth, Terms
+from gateway.identity.introspection import Introspection, Terms
 from gateway.identity.keysets import FileKeys, FixedKeys, KeySource, UrlKeys
 from gateway.identity.ledger import Revocations
 from gateway.identity.signing import signing_keys
@@ -51,7 +51,7 @@ class Identities:
     Times are seconds since 1970 and come in with each question.
     """
 
-    def __init__(self, revocations: Revocations | None, vouching: Sequence[MiddleAuth] = ()) -> None:
+    def __init__(self, revocations: Revocations | None, vouching: Sequence[Introspection] = ()) -> None:
         """Made by `open`; `revocations` are what was taken back at the gate, `vouching` is asked in order."""
         self._vouching = vouching
         self._revocations = revocations
@@ -83,7 +83,7 @@ class Identities:
         if local_tokens or vouching:
             state.prepare(state_dir)
             revocations = Revocations(state_dir)
-        identities = cls(revocations, [MiddleAuth(terms, session) for terms in vouching])
+        identities = cls(revocations, [Introspection(terms, session) for terms in vouching])
         if local_tokens:
             identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
         for entry in trusted:
@@ -115,7 +115,7 @@ class Identities:
         for one in self._vouching:
             found = one.vouched(credential, now)
             if found is not None and not self._is_revoked(found.principal):
-                return one.terms.url, found
+                return one.name, found
         return None
 
     def _is_revoked(self, principal: Principal) -> bool:
@@ -181,7 +181,7 @@ class Identities:
         Nothing is checked where nobody is asked.
         """
         for one in self._vouching:
-            if one.terms.url == url:
+            if one.name == url:
                 try:
                     await one.ask(token, now)
                 except Unauthenticated as fault:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -154,6 +154,13 @@ def url(value: Any, *, query: bool = False) -> Url:
     )
 
 
+def endpoint(value: Any) -> Url:
+    """A URL that is asked exactly as it is written: a slash at its end is kept."""
+    found = url(value, query=True)
+    slash = isinstance(value, str) and found.path and urlsplit(value).path.endswith("/")
+    return replace(found, path=f"{found.path}/") if slash else found
+
+
 def _userinfo(parts: SplitResult) -> SecretStr | None:
     if parts.username is None:
         return None
@@ -227,6 +234,7 @@ _SHOWN = PlainSerializer(str, return_type=str, when_used="json")
 
 Listen = Annotated[Address, PlainValidator(address), _SHOWN]
 UpstreamUrl = Annotated[Url, PlainValidator(upstream_url), _SHOWN]
+Endpoint = Annotated[Url, PlainValidator(endpoint), _SHOWN]
 Origin = Annotated[Url, PlainValidator(origin), _SHOWN]
 KeySource = Annotated[Url | Path, PlainValidator(key_source), _SHOWN]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network), _SHOWN]
