@@ -11,11 +11,13 @@ from aiohttp import ClientSession
 from cachetools import LRUCache
 from msgspec import Struct
 
+from gateway.core.api_keys import PREFIX, is_key
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.principal import ANONYMOUS_ISSUER, Principal
 from gateway.core.vouching import Vouched
 from gateway.identity import local, state
+from gateway.identity.api_keys import ApiKeys
 from gateway.identity.errors import IdentityError
 from gateway.identity.introspection import Introspection, Terms
 from gateway.identity.keysets import FileKeys, FixedKeys, KeySource, UrlKeys
@@ -27,7 +29,7 @@ MEMO = 65536
 """Verdicts that are remembered."""
 
 FOREIGN_VERDICT = 60.0
-"""Seconds that a verdict about another issuer's token serves before its signature is checked again."""
+"""Seconds that a verdict about another issuer's token, or a key, serves before it is looked at again."""
 
 LOOK = 0.25
 """Seconds from one look for revoked tokens to the next."""
@@ -55,6 +57,7 @@ class Identities:
         """Made by `open`; `revocations` are what was taken back at the gate, `vouching` is asked in order."""
         self._vouching = vouching
         self._revocations = revocations
+        self._keys: ApiKeys | None = None
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
         self._looked = float("-inf")
@@ -85,6 +88,8 @@ class Identities:
             revocations = Revocations(state_dir)
         identities = cls(revocations, [Introspection(terms, session) for terms in vouching])
         if local_tokens:
+            identities._keys = ApiKeys(state_dir)
+            identities._keys.poll()
             identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
         for entry in trusted:
             _check_name(entry.issuer.issuer, identities._issuers)
@@ -123,6 +128,8 @@ class Identities:
 
     def may_know(self, credential: str) -> bool:
         """Whether it is a token of an issuer that is known here, or somebody would be asked about it."""
+        if self._keys is not None and is_key(credential):
+            return True
         try:
             return opened(credential).issuer in self._issuers
         except Unauthenticated:
@@ -135,6 +142,8 @@ class Identities:
         token's issuer cannot be had.
         """
         self._look(now)
+        if self._keys is not None and credential.startswith(PREFIX):
+            return self._of_key(self._keys, credential, now)
         try:
             token = opened(credential)
             issuer, source = self._of(token.issuer)
@@ -152,6 +161,13 @@ class Identities:
         elif self._is_revoked(principal):
             raise issuer.refusal("The token was revoked.")
         self._memo[_key(credential)] = _Verdict(principal, until)
+        return principal
+
+    def _of_key(self, keys: ApiKeys, credential: str, now: float) -> Principal:
+        principal = keys.find(credential, now)
+        if self._is_revoked(principal):
+            raise Unauthenticated(f"The key was revoked. {ADVICE}")
+        self._memo[_key(credential)] = _Verdict(principal, min(principal.expires, now + FOREIGN_VERDICT))
         return principal
 
     async def _ask_around(self, credential: str, now: float) -> Principal:
