@@ -42,6 +42,7 @@ from gateway.holdings import Holdings
 from gateway.identity.identities import Identities
 from gateway.identity.links import Links
 from gateway.identity.shared_ledger import shared_ledger
+from gateway.identity.state import prepare
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -118,6 +119,7 @@ class Gate(Doorways):
                 now=self.wall(),
             )
         )
+        prepare(self.settings.state_dir)
         self.local = local = SharedGenerations(self.settings.state_dir / "generations")
         self.stack.callback(local.close)
         self.generations: Generations = local

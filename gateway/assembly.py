@@ -111,6 +111,13 @@ def token_fields(settings: config.Settings) -> frozenset[bytes]:
     )
 
 
+def authorization_servers(settings: config.Settings) -> tuple[str, ...]:
+    """The issuers that clients can get tokens from, as they call themselves."""
+    identity = settings.identity
+    named = [*(one.issuer for one in identity.issuers), *(one.issuer or "" for one in identity.introspection)]
+    return tuple(dict.fromkeys(name for name in named if name.startswith(("https://", "http://"))))
+
+
 def token_name(settings: config.Settings) -> bytes | None:
     """The cookie, and the parameter of addresses, in which clients of some service may show the gate's token."""
     kinds = {one.kind for one in settings.identity.introspection}

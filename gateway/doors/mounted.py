@@ -35,6 +35,7 @@ from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
+from gateway.doors.resource import METADATA
 from gateway.doors.wanting import why_not_asked
 from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
@@ -344,12 +345,20 @@ class Mounted(MountedCached):
             return
         fields: Fields = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += self.tools.entrance.challenge(fault)
+            fields += self.tools.entrance.challenge(fault, self._metadata())
         answer = refused(fault, self.id, fields, reading=True)
         status = answer.status
         if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
             status = 500
         self._answer(status, answer.fields, answer.body)
+
+    def _metadata(self) -> str | None:
+        """Where it is told where tokens come from; a port of a service's own carries nothing that is the gate's."""
+        if self.tools.own_port:
+            return None
+        origin = self._origin()
+        public = self.tools.public_origin or b"%b://%b" % (origin.scheme, origin.host)
+        return f"{public.decode('latin-1')}{METADATA}{self._way.places.mount.decode('ascii')}"
 
     def said_of(self, fault: Fault) -> Ready | None:
         """A fault as the callers of this service have to be told it; None where the usual way will do."""

@@ -6,7 +6,7 @@ line in the access log. What happens between the two is the door's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -28,6 +28,7 @@ from gateway.doors.attending import attend
 from gateway.doors.encodings import JSON, of_answer
 from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
+from gateway.doors.resource import METADATA
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
 
@@ -59,12 +60,16 @@ class Reception:
         entrance: Entrance,
         observer: Observer,
         pseudonym: bytes,
+        origin: Callable[[Asked], str],
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
-        `pseudonym` is the gate's own in Via fields.
+        One that ends in `/**` takes all that lies below. `pseudonym` is the gate's own in Via fields; `origin` is how the
+        caller of a request reaches the gate.
         """
         self._places = places
+        self._deep = {path[:-2]: found for path, found in places.items() if path.endswith("/**")}
+        self._origin = origin
         self._relay = relay
         self._entrance = entrance
         self._observer = observer
@@ -122,6 +127,8 @@ class Reception:
             above, _, last = path.rpartition("/")
             places = self._places.get(f"{above}/", ()) if last else ()
         if not places:
+            places = next((found for above, found in self._deep.items() if path.startswith(above)), ())
+        if not places:
             raise NoSuchAddress(f"Nothing is served at this address; the gate's own are {self._addresses()}.")
         for place in places:
             if verb in place.verbs:
@@ -130,13 +137,14 @@ class Reception:
         raise MethodNotAllowed(f"{path} takes {' and '.join(verbs)}, not {verb}.", allow=", ".join(verbs))
 
     def _addresses(self) -> str:
-        return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
+        return ", ".join(sorted(path for path in self._places if not path.endswith(("/", "/**"))))
 
     def _refused(self, fault: Fault, asked: Asked) -> Answer:
         asked.visit.fault = fault.name
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += self._entrance.challenge(fault)
+            below = "/rpc" if asked.visit.door in ("rpc", "plain") else ""
+            fields += self._entrance.challenge(fault, f"{self._origin(asked)}{METADATA}{below}")
         reading = asked.request.method in ("GET", "HEAD") or is_plain(
             asked.request, self._relay.catalog.datastacks
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientSession
 from cachetools import LRUCache
@@ -58,6 +59,8 @@ class Identities:
         self._vouching = vouching
         self._revocations = revocations
         self._keys: ApiKeys | None = None
+        self.public_keys: dict[str, Any] = {"keys": []}
+        """What the gate signs is verified by these; a JSON Web Key Set."""
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
         self._looked = float("-inf")
@@ -90,7 +93,9 @@ class Identities:
         if local_tokens:
             identities._keys = ApiKeys(state_dir)
             identities._keys.poll()
-            identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
+            signing = signing_keys(state_dir, keys)
+            identities.public_keys = signing.public
+            identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing.ring))
         for entry in trusted:
             _check_name(entry.issuer.issuer, identities._issuers)
             identities._trust(entry.issuer, identities._source(entry, session))

@@ -1,12 +1,26 @@
 """How are callers known: by which tokens, of whom, and who is asked about them?"""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.settings.addresses import Endpoint, KeySource, metadata_of
 from gateway.settings.sections import Section
-from gateway.settings.values import Flag, Seconds, Secret, Text, Texts, Timeout, Word, refusal, several, shown
+from gateway.settings.values import (
+    HIDDEN,
+    Flag,
+    Seconds,
+    Secret,
+    Text,
+    Texts,
+    Timeout,
+    Word,
+    each,
+    refusal,
+    several,
+    shown,
+)
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
@@ -24,6 +38,15 @@ def _key(value: Any) -> Any:
             "no private key in PEM form", "give the text of the file, as ${file:/etc/labgate/key.pem}"
         )
     return value
+
+
+def _scope(written: str) -> str | None:
+    return None if re.fullmatch(r"[!#-\[\]-~]{1,256}", written) else "is no scope"
+
+
+Scope = Annotated[
+    str, each(_scope, "write one word without spaces and quotes (RFC 6749 section 3.3)"), HIDDEN
+]
 
 
 class Issuer(Section):
@@ -125,7 +148,10 @@ _OF_RFC7662 = (
 
 
 class Identity(Section):
-    """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`."""
+    """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`.
+
+    `scopes` are what clients are told to ask their authorization server for.
+    """
 
     local_tokens: Flag = True
     signing_keys: Annotated[
@@ -133,6 +159,7 @@ class Identity(Section):
     ] = ()
     issuers: tuple[Issuer, ...] = ()
     introspection: tuple[Introspection, ...] = ()
+    scopes: Annotated[tuple[Scope, ...], BeforeValidator(several)] = ()
     anonymous: Flag = False
 
     @field_validator("introspection")
