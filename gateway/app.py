@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from aiohttp import ClientSession, DummyCookieJar
 from gateway import assembly, trust
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
+from gateway.core.claims import LOCAL
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
@@ -40,7 +42,9 @@ from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
 from gateway.identity.identities import Identities
+from gateway.identity.introductions import Introductions
 from gateway.identity.links import Links
+from gateway.identity.passport import Passports
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.identity.state import prepare
 from gateway.outcomes import Outcomes
@@ -115,11 +119,22 @@ class Gate(Doorways):
                 keys=[key.get_secret_value() for key in self.settings.identity.signing_keys],
                 trusted=trust.trusted(self.settings),
                 vouching=trust.vouching(self.settings),
+                showing=trust.showing(self.settings),
                 session=session,
                 now=self.wall(),
             )
         )
         prepare(self.settings.state_dir)
+        signing = self.identities.signing
+        self.introductions = Introductions(
+            self._bearer,
+            None if signing is None else Passports(signing, self._issuer),
+            trust.accounts(self.settings),
+            trust.exchanges(self.settings),
+            session,
+            self.wall,
+        )
+        self.stack.push_async_callback(self.introductions.close)
         self.local = local = SharedGenerations(self.settings.state_dir / "generations")
         self.stack.callback(local.close)
         self.generations: Generations = local
@@ -143,6 +158,7 @@ class Gate(Doorways):
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
             on_described=self._described,
+            with_token=self._with_token,
         )
         self.relay: Relay = Relay(
             self.discovery,
@@ -155,7 +171,7 @@ class Gate(Doorways):
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
             marks=marks,
-            bearer=self._bearer,
+            introducer=self.introductions,
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -253,6 +269,17 @@ class Gate(Doorways):
             return public.origin
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _issuer(self) -> str:
+        """Who the gate says it is, in what it signs for services."""
+        public = self.settings.public_url
+        return LOCAL if public is None else public.origin
+
+    async def _with_token(self, service: Service) -> Service:
+        """A service with the gate's own token as it is now."""
+        if not service.granted:
+            return service
+        return dataclasses.replace(service, token=await self.introductions.own_token(service))
 
     def _bearer(self, service: Service, principal: Principal) -> str | None:
         link = None

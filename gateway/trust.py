@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from gateway import assembly
-from gateway.core.claims import Issuer
+from gateway.core.claims import LOCAL, Issuer
 from gateway.identity.authorities import Authority, Introspector, MiddleAuth
 from gateway.identity.clients import Client
-from gateway.identity.identities import Trusted
+from gateway.identity.exchange import Terms as ExchangeTerms
+from gateway.identity.granting import Endpoint
+from gateway.identity.identities import Showing, Trusted
+from gateway.identity.introductions import Account
 from gateway.identity.introspection import Terms
 from gateway.settings import Settings
 from gateway.settings.identity import Introspection
+from gateway.settings.introducing import ClientCredentials, Exchange
 
 
 def trusted(settings: Settings) -> list[Trusted]:
@@ -23,6 +27,43 @@ def vouching(settings: Settings) -> list[Terms]:
         Terms(_authority(one), one.fresh, one.negative, one.stale, one.stand_in)
         for one in settings.identity.introspection
     ]
+
+
+def showing(settings: Settings) -> Showing:
+    """What services are shown of callers."""
+    exchanged = assembly.exchanged_issuers(settings)
+    signs = LOCAL in exchanged or any(one.identity is not None for one in assembly.entries(settings).values())
+    return Showing(exchanged, assembly.tells_rights(settings), signs)
+
+
+def accounts(settings: Settings) -> dict[str, Account]:
+    """Where the gate gets tokens of its own for services, by the names of their entries."""
+    return {
+        name: Account(_endpoint(one.client_credentials), _wanted(one.client_credentials))
+        for name, one in assembly.entries(settings).items()
+        if one.client_credentials is not None
+    }
+
+
+def exchanges(settings: Settings) -> dict[str, ExchangeTerms]:
+    """Where callers' tokens are exchanged for services', by the names of their entries."""
+    return {
+        name: ExchangeTerms(
+            name, _endpoint(one.exchange), frozenset(one.exchange.issuers), _wanted(one.exchange)
+        )
+        for name, one in assembly.entries(settings).items()
+        if one.exchange is not None
+    }
+
+
+def _endpoint(one: ClientCredentials | Exchange) -> Endpoint:
+    return Endpoint(one.url.text, Client(one.client_id, one.client_secret.get_secret_value(), one.auth))
+
+
+def _wanted(one: ClientCredentials | Exchange) -> tuple[tuple[str, str], ...]:
+    """What the token is to be for, as members of a form."""
+    said = (("audience", one.audience), ("resource", one.resource), ("scope", " ".join(one.scope) or None))
+    return tuple((name, value) for name, value in said if value is not None)
 
 
 def _authority(one: Introspection) -> Authority:

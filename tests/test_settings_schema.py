@@ -416,3 +416,65 @@ def test_an_endpoint_is_asked_as_it_is_written(tmp_path: Path, path: str) -> Non
     )
     assert settings is not None
     assert settings.identity.introspection[0].url.text == f"https://login.lab.org{path}"
+
+
+CLIENT = "url: 'https://login.lab.org/token', client_id: a, client_secret: b"
+INTRODUCED = "services: {{x: {{dialect: listed, url: 'http://127.0.0.1:1', {}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "words"),
+    [
+        ("identity: me", "identity", "expected"),
+        ("identity: {header: Content-Length}", "identity.header", "a meaning of its own"),
+        ("identity: {header: Via}", "identity.header", "a meaning of its own"),
+        ("identity: {header: X_Who}", "identity.header", "no name of a header field"),
+        ("identity: {audience: labgate}", "identity.audience", "the gate's own tokens"),
+        ("identity: {claims: [sub]}", "identity.claims[0]", "expected"),
+        ("identity: true, headers: {labgate-identity: x}", "identity.header", "sends this field already"),
+        ("identity: true, underscores: true", "underscores", "another spelling"),
+        (
+            f"identity: {{header: Authorization}}, exchange: {{{CLIENT}, issuers: labgate}}",
+            "identity.header",
+            "sent a token",
+        ),
+        (
+            "identity: true, methods: {a: {cache: {fresh: 1s, share: everyone}}}",
+            "methods.a.cache.share",
+            "sees who asks",
+        ),
+        (
+            f"exchange: {{{CLIENT}, issuers: labgate}}, methods: {{a: {{cache: {{fresh: 1s, share: everyone}}}}}}",
+            "methods.a.cache.share",
+            "sees who asks",
+        ),
+        (f"exchange: {{{CLIENT}}}", "exchange.issuers", "is missing"),
+        (
+            f"exchange: {{{CLIENT}, issuers: [labgate, 'https://no/']}}",
+            "exchange.issuers[1]",
+            "nobody whose tokens",
+        ),
+        (f"exchange: {{{CLIENT}, issuers: labgate}}, bearer: linked", "exchange", "two tokens"),
+        (
+            "exchange: {url: 'http://login.lab.org/token', client_id: a, client_secret: b, issuers: labgate}",
+            "exchange.url",
+            "in the clear",
+        ),
+        (f"client_credentials: {{{CLIENT}}}, token: x", "client_credentials", "keep one"),
+        ("client_credentials: {client_id: a, client_secret: b}", "client_credentials.url", "is missing"),
+        ("bearer: gate", "bearer", "no token of the gate's"),
+    ],
+)
+def test_how_a_service_is_told_who_asks_contradicts_nothing(
+    tmp_path: Path, said: str, path: str, words: str
+) -> None:
+    errors = levels(examined(tmp_path, INTRODUCED.format(said))[1], "error")
+    assert list(errors) == [f"services.x.{path}"]
+    assert words in errors[f"services.x.{path}"]
+
+
+@pytest.mark.parametrize("said", ["true", "false", "{}", "{claims: groups}", "{header: Authorization}"])
+def test_a_service_may_be_told_who_asks_in_a_field_as_it_is_or_another(tmp_path: Path, said: str) -> None:
+    settings, problems = examined(tmp_path, INTRODUCED.format(f"identity: {said}"))
+    assert settings is not None, problems
+    assert (settings.services["x"].identity is None) == (said == "false")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.core.call import Call
 from gateway.core.claims import MAX_NAME
 from gateway.core.faults import Forbidden
 from gateway.core.principal import Bearer, Principal
@@ -142,6 +143,14 @@ def bearer_of(service: Service, principal: Principal, linked: str | None) -> str
                 f'labgate.link(lab, "{service.entry or service.name}").'
             )
     return None
+
+
+def told_apart(service: Service, call: Call) -> str:
+    """What stands for the caller where a service's answers of a moment ago are known; callers that it sees alike are one."""
+    if service.bearer in ("caller", "linked"):
+        return call.bearer or ""
+    one = call.principal
+    return f"{one.issuer}\n{one.subject}\n{one.rights.hex()}" if service.sees_callers else ""
 
 
 def bearer_fields(token: str | None) -> Fields:

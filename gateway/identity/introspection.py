@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from hashlib import sha256
 
 from aiohttp import ClientSession
@@ -49,11 +50,19 @@ class _Verdict(Struct, frozen=True):
     """From when on it is renewed as soon as it is used."""
 
 
+def _as_it_is(principal: Principal) -> Principal:
+    return principal
+
+
 class Introspection:
     """What one authority says of tokens that say nothing of themselves. Times are seconds since 1970 and come in."""
 
-    def __init__(self, terms: Terms, session: ClientSession) -> None:
+    def __init__(
+        self, terms: Terms, session: ClientSession, finished: Callable[[Principal], Principal] = _as_it_is
+    ) -> None:
+        """`finished` is a principal with what services are shown of them."""
         self.terms = terms
+        self._finished = finished
         self.asked = 0
         self._session = session
         self._verdicts: LRUCache[bytes, _Verdict] = LRUCache(VERDICTS)
@@ -146,6 +155,7 @@ class Introspection:
             why = f"status {told.status}" if told.status != 200 else "it told of nobody"
             return self._away(key, before, now, why)
         self._back()
+        vouched = replace(vouched, principal=self._finished(vouched.principal))
         until = vouched.principal.expires
         self._verdicts[key] = _Verdict(vouched, now, until, now + SOON * (until - now))
         self._refused.pop(key, None)

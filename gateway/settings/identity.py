@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.settings.addresses import Endpoint, KeySource, metadata_of
+from gateway.settings.problems import Where
 from gateway.settings.sections import Section
 from gateway.settings.values import (
     HIDDEN,
@@ -179,3 +180,18 @@ class Identity(Section):
             if name in names[:index]:
                 raise refusal("the same issuer twice", "put its audiences into one entry", (index, "issuer"))
         return value
+
+
+def check_exchanged(identity: Identity, issuers: tuple[str, ...], at: Where) -> None:
+    """Refuse an issuer whose tokens nobody can come with."""
+    known = {one.issuer for one in identity.issuers} | {
+        one.url.text.rstrip("/") for one in identity.introspection
+    }
+    if identity.local_tokens:
+        known.add("labgate")
+    for index, name in enumerate(issuers):
+        if name not in known:
+            fix = (
+                "name one of `identity.issuers`, the address of one of `identity.introspection`, or `labgate`"
+            )
+            raise refusal(f"{shown(name)} is nobody whose tokens the gate takes", fix, (*at, index))

@@ -14,7 +14,7 @@ from gateway.settings.addresses import (
     Origin,
     is_loopback,
 )
-from gateway.settings.identity import Identity
+from gateway.settings.identity import Identity, check_exchanged
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
@@ -206,6 +206,7 @@ class Settings(Section):
         found = [((name,), one) for name, one in value.items()]
         _check_places(found, info)
         _check_turns(found, info)
+        _check_exchanges(found, info)
         return value
 
     @field_validator("datastacks")
@@ -220,6 +221,7 @@ class Settings(Section):
         ]
         _check_places(found, info, [((name,), one) for name, one in info.data.get("services", {}).items()])
         _check_turns(found, info)
+        _check_exchanges(found, info)
         return value
 
     @field_validator("datastacks")
@@ -284,3 +286,11 @@ def _check_turns(found: _Found, info: ValidationInfo) -> None:
     for where, one in found:
         if one.concurrency is not None and one.concurrency < info.data.get("workers", 1):
             raise refusal("fewer than there are workers", _TURNS_FIX, (*where, "concurrency"))
+
+
+def _check_exchanges(found: _Found, info: ValidationInfo) -> None:
+    """Refuse to exchange tokens of somebody whose tokens are not taken."""
+    identity = info.data.get("identity")
+    for where, one in found:
+        if identity is not None and one.exchange is not None:
+            check_exchanged(identity, one.exchange.issuers, (*where, "exchange", "issuers"))
