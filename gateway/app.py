@@ -216,7 +216,12 @@ class Gate(Doorways):
                 wall=self.wall,
                 monotonic=self.monotonic,
                 under=self.stamps_for_replicas,
-                ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
+                ledger=shared_ledger(
+                    folder,
+                    self.wall,
+                    local_tokens=self.settings.identity.local_tokens,
+                    signing=self.identities.signing,
+                ),
             )
         )
         self.generations, self.redis = shared.generations, shared.tier

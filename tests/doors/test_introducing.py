@@ -184,6 +184,16 @@ async def test_what_one_caller_is_told_is_kept_for_the_same_rights_of_the_same_c
     assert len(lab.up.asked) == 3
 
 
+async def test_an_operator_is_told_what_is_kept_for_somebody_elses_rights(lab):
+    lab = await lab("", SETTINGS.replace('allow: ["*", "/**"]', 'allow: ["*", "/**"], operate: true'))
+    ada, crew = lab.stand.caller("lab"), lab.stand.caller("crew", name="bob")
+    await ada.call("told.get_x")
+    for groups, outcome in ((["lab"], "hit"), (["lab", "crew"], "miss")):
+        said = {"method": "told.get_x", "as": {"subject": "ada", "groups": groups}}
+        answer = await lab.stand.at(crew).rpc("/-/explain", said)
+        assert json.loads(answer.body)["outcome"] == outcome
+
+
 async def test_public_replies_of_a_service_that_sees_who_asks_are_for_that_caller_alone(lab):
     lab = await lab()
     lab.up.on("/pub", b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=600\r\nContent-Length: 2\r\n\r\nhi")
