@@ -478,3 +478,31 @@ def test_a_service_may_be_told_who_asks_in_a_field_as_it_is_or_another(tmp_path:
     settings, problems = examined(tmp_path, INTRODUCED.format(f"identity: {said}"))
     assert settings is not None, problems
     assert (settings.services["x"].identity is None) == (said == "false")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (
+            "identity: {introspection: [{kind: rfc7662, url: 'https://i/i', client_id: a, client_secret: b}]}",
+            "identity.introspection[0]",
+        ),
+        ("cache: {redis: {url: 'redis://r'}}", "cache.redis"),
+        (
+            "cache: {redis: {url: 'redis://r'}}\nidentity: {local_tokens: false}\nservices: {x: {url: 'http://127.0.0.1:1', identity: true}}",
+            "cache.redis",
+        ),
+    ],
+)
+def test_what_lets_in_anybody_or_is_known_to_one_replica_alone_is_warned_of(
+    tmp_path: Path, text: str, path: str
+) -> None:
+    settings, problems = examined(tmp_path, text + "\n")
+    assert settings is not None
+    assert path in levels(problems, "warning")
+    fine = text.replace("client_secret: b", "client_secret: b, audience: a").replace(
+        "identity: {local", "identity: {signing_keys: 'PRIVATE KEY-----', local"
+    )
+    if fine == text:
+        fine = f"{text}\nidentity: {{signing_keys: 'PRIVATE KEY-----'}}"
+    assert path not in levels(examined(tmp_path, fine + "\n")[1], "warning")
