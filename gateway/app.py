@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import sys
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar
 
-from gateway import assembly
+from gateway import assembly, trust
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
+from gateway.core.claims import LOCAL
 from gateway.core.intake.aliases import with_aliases
 from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
@@ -40,10 +42,12 @@ from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
-from gateway.identity.identities import Identities, Trusted
-from gateway.identity.introspection import Terms
+from gateway.identity.identities import Identities
+from gateway.identity.introductions import Introductions
 from gateway.identity.links import Links
+from gateway.identity.passport import Passports
 from gateway.identity.shared_ledger import shared_ledger
+from gateway.identity.state import prepare
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -115,12 +119,24 @@ class Gate(Doorways):
                 state_dir=self.settings.state_dir,
                 local_tokens=self.settings.identity.local_tokens,
                 keys=[key.get_secret_value() for key in self.settings.identity.signing_keys],
-                trusted=[Trusted(*pair) for pair in assembly.issuers(self.settings)],
-                vouching=_vouching(self.settings),
+                trusted=trust.trusted(self.settings),
+                vouching=trust.vouching(self.settings),
+                showing=trust.showing(self.settings),
                 session=session,
                 now=self.wall(),
             )
         )
+        prepare(self.settings.state_dir)
+        signing = self.identities.signing
+        self.introductions = Introductions(
+            self._bearer,
+            None if signing is None else Passports(signing, self._issuer),
+            trust.accounts(self.settings),
+            trust.exchanges(self.settings),
+            session,
+            self.wall,
+        )
+        self.stack.push_async_callback(self.introductions.close)
         self.local = local = SharedGenerations(self.settings.state_dir / "generations")
         self.stack.callback(local.close)
         self.generations: Generations = local
@@ -144,6 +160,7 @@ class Gate(Doorways):
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
             on_described=self._described,
+            with_token=self._with_token,
         )
         self.relay: Relay = Relay(
             self.discovery,
@@ -156,7 +173,7 @@ class Gate(Doorways):
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
             marks=marks,
-            bearer=self._bearer,
+            introducer=self.introductions,
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -201,7 +218,12 @@ class Gate(Doorways):
                 wall=self.wall,
                 monotonic=self.monotonic,
                 under=self.stamps_for_replicas,
-                ledger=shared_ledger(folder, local_tokens=self.settings.identity.local_tokens),
+                ledger=shared_ledger(
+                    folder,
+                    self.wall,
+                    local_tokens=self.settings.identity.local_tokens,
+                    signing=self.identities.signing,
+                ),
             )
         )
         self.generations, self.redis = shared.generations, shared.tier
@@ -254,6 +276,17 @@ class Gate(Doorways):
             return public.origin
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _issuer(self) -> str:
+        """Who the gate says it is, in what it signs for services."""
+        public = self.settings.public_url
+        return LOCAL if public is None else public.origin
+
+    async def _with_token(self, service: Service) -> Service:
+        """A service with the gate's own token as it is now."""
+        if not service.granted:
+            return service
+        return dataclasses.replace(service, token=await self.introductions.own_token(service))
 
     def _bearer(self, service: Service, principal: Principal) -> str | None:
         link = None
@@ -447,14 +480,6 @@ class Gate(Doorways):
         lost = await self.flights.settle(patience)
         if lost:
             log.warning("ended %d calls that did not end by themselves", lost)
-
-
-def _vouching(settings: Settings) -> list[Terms]:
-    """Who is asked about tokens that say nothing of themselves."""
-    return [
-        Terms(one.url.text.rstrip("/"), one.fresh, one.negative, one.stale, one.stand_in)
-        for one in settings.identity.introspection
-    ]
 
 
 def _dialects(public: Callable[[], str], wall: Callable[[], float], secret: bytes) -> Mapping[str, Dialect]:

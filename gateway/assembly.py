@@ -15,12 +15,13 @@ from gateway import settings as config
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
 from gateway.core.http_freshness import Heuristic, HttpCache
+from gateway.core.introducing import with_rights
 from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
 from gateway.core.principal import Principal
-from gateway.core.service import Rule, Service
+from gateway.core.service import Rule, Service, UpstreamIdentity
 from gateway.core.shares import share
-from gateway.settings.addresses import Address
+from gateway.settings.addresses import Address, Url
 from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
@@ -113,6 +114,19 @@ def token_fields(settings: config.Settings) -> frozenset[bytes]:
     return frozenset(field.lower().encode("ascii") for field in fields if field)
 
 
+def authorization_servers(settings: config.Settings) -> tuple[str, ...]:
+    """The issuers that clients can get tokens from, as they call themselves."""
+    identity = settings.identity
+    named = [*(one.issuer for one in identity.issuers), *(one.issuer or "" for one in identity.introspection)]
+    return tuple(dict.fromkeys(name for name in named if name.startswith(("https://", "http://"))))
+
+
+def token_name(settings: config.Settings) -> bytes | None:
+    """The cookie, and the parameter of addresses, in which clients of some service may show the gate's token."""
+    kinds = {one.kind for one in settings.identity.introspection}
+    return b"middle_auth_token" if "middle_auth" in kinds else None
+
+
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
@@ -127,8 +141,9 @@ def listeners(settings: config.Settings) -> dict[str, Address]:
 
 def port_principals(settings: config.Settings) -> dict[str, Principal]:
     """Who comes without a token to the port of each service's own, by qualified name; where somebody is named."""
+    told = tells_rights(settings)
     return {
-        name: _of_port(name, one.listen.as_)
+        name: with_rights(_of_port(name, one.listen.as_)) if told else _of_port(name, one.listen.as_)
         for name, one in entries(settings).items()
         if one.listen is not None and one.listen.as_
     }
@@ -157,8 +172,22 @@ _NOT_FROM_CALLERS: Final[Mapping[str, frozenset[bytes]]] = {"dvid": frozenset((b
 """Fields by which a service of this dialect would take anybody for one of its own."""
 
 
+def exchanged_issuers(settings: config.Settings) -> frozenset[str]:
+    """Whose tokens are exchanged for some service's."""
+    found = (one.exchange.issuers for one in entries(settings).values() if one.exchange is not None)
+    return frozenset(name for issuers in found for name in issuers)
+
+
+def tells_rights(settings: config.Settings) -> bool:
+    """Whether some service is told what callers may do, beside who they are."""
+    return any(one.exchange is not None or one.identity is not None for one in entries(settings).values())
+
+
 def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
-    bearer = one.bearer or ("caller" if one.forward_token else "none")
+    bearer = one.bearer or (
+        "caller" if one.forward_token else "none" if one.exchange is None else "exchanged"
+    )
+    identity = _identity(one, f"{datastack}/{name}" if datastack else name)
     return Service(
         name=name,
         datastack=datastack,
@@ -190,14 +219,30 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         keep_host=one.keep_host,
         links=one.links,
         nodes=one.nodes,
-        drops=_NOT_FROM_CALLERS.get(one.dialect, frozenset()),
-        http_cache=_http_cache(one.http_cache, by_person=bearer in ("caller", "linked")),
+        drops=_not_from_callers(one.dialect, identity),
+        http_cache=_http_cache(
+            one.http_cache,
+            by_person=bearer in ("caller", "linked", "exchanged") or identity is not None,
+        ),
         bearer=bearer,
         token=None if one.token is None else one.token.get_secret_value(),
         identity_field=_identity_field(one),
+        identity=identity,
+        granted=one.client_credentials is not None,
         pickle=one.pickle,
         vouches="" if one.vouched_by is None else one.vouched_by.text.rstrip("/"),
     )
+
+
+def _identity(one: ServiceSettings, qualified: str) -> UpstreamIdentity | None:
+    said = one.identity
+    return None if said is None else UpstreamIdentity(said.header, said.audience or qualified, said.claims)
+
+
+def _not_from_callers(dialect: str, identity: UpstreamIdentity | None) -> frozenset[bytes]:
+    """Fields of which callers' never reach the service: nobody else says who asks."""
+    own = frozenset[bytes]() if identity is None else frozenset((identity.name.lower().encode("ascii"),))
+    return _NOT_FROM_CALLERS.get(dialect, frozenset()) | own
 
 
 def _http_cache(one: HttpCacheSettings, *, by_person: bool) -> HttpCache:
@@ -298,8 +343,8 @@ def _param(one: config.Parameter) -> Param:
     )
 
 
-def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path], ...]:
-    """The issuers whose JWTs are accepted, with where their keys are."""
+def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path | None], ...]:
+    """The issuers whose JWTs are accepted, with where their keys are; None where their metadata tells it."""
     return tuple(
         (
             Issuer(
@@ -312,7 +357,7 @@ def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path], ...]:
                 typ=one.typ,
                 leeway=one.leeway,
             ),
-            one.jwks if isinstance(one.jwks, Path) else one.jwks.text,
+            one.jwks.text if isinstance(one.jwks, Url) else one.jwks,
         )
         for one in settings.identity.issuers
     )

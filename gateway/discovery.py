@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final
@@ -145,6 +145,7 @@ class Discovery:
     tried in their order where a service's dialect is `auto`; `upstreams` are by the services' qualified names.
     `on_change` is called with each new catalog, and `on_described` with each new description, before: it may `add` and `drop`
     services. `monotonic` gives the time by which deadlines are set, in seconds.
+    `with_token` gives the gate's own token to a service for which it is asked for elsewhere.
     `grace` is how many seconds the first catalog waits for services that are slow to answer.
     """
 
@@ -158,6 +159,7 @@ class Discovery:
         monotonic: Callable[[], float],
         on_change: Callable[[Catalog], None] = lambda _: None,
         on_described: Callable[[Service, Description], None] = lambda *_: None,
+        with_token: Callable[[Service], Awaitable[Service]] | None = None,
         grace: float = 2.0,
         retries: Retries | None = None,
     ) -> None:
@@ -170,6 +172,7 @@ class Discovery:
         self._monotonic = monotonic
         self._on_change = on_change
         self._on_described = on_described
+        self._with_token = with_token
         self._grace = grace
         self._retries = retries or Retries()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -346,7 +349,8 @@ class Discovery:
             deadline = self._monotonic() + service.describe_timeout
             try:
                 async with asyncio.timeout(service.describe_timeout * _PATIENCE):
-                    return await dialect.describe(service, watch.upstream, deadline), dialect.kind
+                    asking = service if dialect.kind == _PLAIN else await self._equipped(service)
+                    return await dialect.describe(asking, watch.upstream, deadline), dialect.kind
             except UpstreamUnreachable:
                 raise
             except TimeoutError:
@@ -362,6 +366,15 @@ class Discovery:
         raise UpstreamBroken(
             "; ".join(fault.message for fault in faults) or f"no dialect for {service.qualified}"
         )
+
+    async def _equipped(self, service: Service) -> Service:
+        """The service with the token that the gate asks it with."""
+        if self._with_token is None:
+            return service
+        try:
+            return await self._with_token(service)
+        except Unavailable as fault:
+            raise UpstreamBroken(fault.message) from fault
 
     def _settle(self, watch: Watch, listing: Listing) -> Change:
         before, watch.listing = watch.listing, listing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,6 +22,7 @@ from gateway.core.shares import share
 from gateway.core.switches import Switches
 from gateway.core.vouching import told_of
 from gateway.discovery import Discovery
+from gateway.doors.asked import Asked
 from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.entrance import Entrance
@@ -34,6 +36,7 @@ from gateway.doors.mount_tools import MountLimits, MountTools
 from gateway.doors.operator import MetricsDoor, RefreshDoor, StatusDoor, SwitchesDoor
 from gateway.doors.plain import BelowRpc, PlainDoor
 from gateway.doors.reception import Place, Reception
+from gateway.doors.resource import KEYS, METADATA, KeysDoor, ResourceDoor
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
 from gateway.doors.sources import INFO, SOURCE, SourcesDoor, refused_as_intake
@@ -121,8 +124,8 @@ class Doorways:
             hosts=hosts,
             draining=lambda: self.draining,
             wall=self.wall,
-            challenge=www_authenticate,
-            token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
+            challenge=partial(www_authenticate, scopes=self.settings.identity.scopes),
+            token_name=assembly.token_name(self.settings),
             nobody=nobody,
             token_fields=assembly.token_fields(self.settings),
         )
@@ -151,6 +154,7 @@ class Doorways:
             outcomes=self.outcomes,
             site=self.estate.site,
             learn=self._learn,
+            own_port=own is not None,
             vouch=self._vouch if any(one.stand_in for one in self.settings.identity.introspection) else None,
         )
         mounts = self.estate.mounts(own, self._source_paths() if own is None else ())
@@ -209,7 +213,27 @@ class Doorways:
             "/-/links": [Place("links", links, _READ)],
             "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"))],
             "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
+            **self._told_to_all(),
         }
+
+    def _told_to_all(self) -> dict[str, list[Place]]:
+        """What is open to everybody: where tokens come from, and the gate's public keys."""
+        identity = self.settings.identity
+        servers = assembly.authorization_servers(self.settings)
+        door = ResourceDoor(self._origin_of, servers, identity.scopes, ("/rpc",), self.estate.mounts())
+        resource = [Place("resource", door, _READ, open=True)]
+        keys = KeysDoor(self.identities.public_keys)
+        return {METADATA: resource, f"{METADATA}/**": resource, KEYS: [Place("keys", keys, _READ, open=True)]}
+
+    def _origin_of(self, asked: Asked) -> str:
+        """The origin by which the caller of a request reaches the gate."""
+        public, request = self.settings.public_url, asked.request
+        if public is not None:
+            return public.origin
+        proxies = Proxies(self.settings.trusted_proxies)
+        host = request.host.encode("latin-1", "replace")
+        way = proxies.way(tuple(request.raw_headers), request.remote or "", b"http", host)
+        return f"{way.scheme.decode('latin-1')}://{way.host.decode('latin-1')}"
 
     def _operator(self) -> dict[str, list[Place]]:
         switches = SwitchesDoor(self.switches, self.estate.upstreams, self.member.switch, self.wall)
@@ -258,7 +282,8 @@ class Doorways:
         mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
+        pseudonym, origin = self.member.pseudonym, self._origin_of
+        reception = Reception(places, self.relay, self.entrance, self.metrics, pseudonym, origin)
         lane = RpcLane(
             self.rpc_door(),
             self.relay,
@@ -306,7 +331,8 @@ class Doorways:
         if credential is None or principal.anonymous:
             return None
         found = self.identities.vouched(credential, self.wall())
-        return orjson.dumps(told_of(principal) if found is None else found[1].said)
+        said = {} if found is None else found[1].said
+        return orjson.dumps(said or told_of(principal))
 
     def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
         self.estate.learn(service, inner, body, who, self.discovery)

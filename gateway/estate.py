@@ -116,7 +116,7 @@ class Estate(Generic[Link]):
         site = self.site(service)
         name = None if site is None else site.told_in(service, "GET", inner)
         record = None if site is None or name is None else site.learned(body)
-        if site is None or name is None or record is None or service.token is not None:
+        if site is None or name is None or record is None or service.has_token:
             return
         learned = self._learned[service.entry]
         if learned.put(name, record):
@@ -128,7 +128,7 @@ class Estate(Generic[Link]):
         """Know what other workers have learned."""
         for entry, learned in self._learned.items():
             guides = (one for one in self.services.values() if one.entry == entry)
-            if learned.poll() and all(one.token is None for one in guides):
+            if learned.poll() and not any(one.has_token for one in guides):
                 self._bring(entry, self.sites[entry], learned.records, follower)
                 follower.publish()
 

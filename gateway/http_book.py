@@ -113,7 +113,7 @@ def root_of(
     HEAD has GET's: the same is stored for both. What came for somebody's own credential is for them alone. `named` are
     the request's parameters, where the rule asks for a right.
     """
-    alone = person(principal.issuer, principal.subject)
+    alone = person(principal.issuer, principal.subject, principal.rights)
     who = alone if credential else scope(rule_for(method), principal, named)
     return (
         target_part(method.service, "http")

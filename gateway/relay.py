@@ -6,6 +6,7 @@ Between the two lies this file, and every call of every door goes through it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from gateway.core.faults import (
     UpstreamUnreachable,
 )
 from gateway.core.freshness import entry_of, judge, rule_of, serves
+from gateway.core.introducing import Introducer, Nobody, WithFields
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters
 from gateway.core.keys import prefix as key_prefix
@@ -37,7 +39,6 @@ from gateway.core.policy import Policies
 from gateway.core.ports import FarTiers, Generations, Marks, Route, Tally, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
-from gateway.core.service import Service
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo
@@ -92,13 +93,13 @@ class Relay:
         switches: Switches | None = None,
         far: FarTiers | None = None,
         marks: Marks | None = None,
-        bearer: Callable[[Service, Principal], str | None] = lambda *_: None,
+        introducer: Introducer | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
-        `bearer` says which token a service is sent for a caller, and raises the fault of one who has none.
+        `introducer` says what a service is sent for a caller, and raises the fault of one who cannot be introduced.
         """
-        self.bearer = bearer
+        self.introducer = introducer or Nobody()
         self._marks = marks
         self.policies = policies
         self.catalog = Catalog()
@@ -348,7 +349,7 @@ class Relay:
 
         None where there is somebody to join, or a farther tier to ask, or a write to be made, or a token to be sent.
         """
-        if self.routes[call.method.service].service.bearer != "none":
+        if self.routes[call.method.service].service.introduced:
             return None
         if isinstance(verdict, Miss):
             if self.afar.may_have(verdict, call.demand) or self.afar.agrees(verdict):
@@ -469,8 +470,8 @@ class Relay:
 
     async def _perform(self, call: Call) -> Reply:
         route = self.routes[call.method.service]
-        if route.service.bearer != "none":
-            call = replace(call, bearer=self.bearer(route.service, call.principal))
+        if route.service.introduced:
+            call, route = await self._introduced(call, route)
         try:
             if call.method.assembled and isinstance(route.dialect, Assembler):
                 return await route.dialect.assemble(call, route, self.parts)
@@ -482,6 +483,19 @@ class Relay:
             raise InternalFault(
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
+
+    async def _introduced(self, call: Call, route: Route) -> tuple[Call, Route]:
+        """The call and its route with what tells the service who asks."""
+        found = self.introducer.at_hand(route.service, call.principal)
+        if found is None:
+            try:
+                async with asyncio.timeout(call.deadline - self._monotonic()):
+                    found = await self.introducer.obtain(route.service, call.principal)
+            except TimeoutError:
+                raise DeadlineExceeded("There was no token for the service within the call's time.") from None
+        if found.fields:
+            route = replace(route, upstream=WithFields(route.upstream, found.fields))
+        return replace(call, bearer=found.bearer), route
 
     # store
 

@@ -15,6 +15,16 @@ from gateway.settings import examine
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "sdk" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SECRETS = (
+    "LICENSE_ID",
+    "LABGATE_REDIS_PASSWORD",
+    "CAVE_TOKEN",
+    "INTROSPECT_SECRET",
+    "EXCHANGE_SECRET",
+    "TILES_SECRET",
+)
+ENVIRON = dict.fromkeys(SECRETS, "x") | {"LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----"}
+"""What the settings of the pages take from the environment."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEV = re.compile(r"^\./dev (\w+)", re.MULTILINE)
 
@@ -82,9 +92,7 @@ def test_the_settings_of_a_page_can_be_served(page, tmp_path):
     for text in blocks(page, "yaml"):
         file = tmp_path / "labgate.yaml"
         file.write_text(text)
-        settings, problems = examine(
-            file, {"LICENSE_ID": "x", "LABGATE_REDIS_PASSWORD": "x", "CAVE_TOKEN": "x"}
-        )
+        settings, problems = examine(file, ENVIRON)
         assert settings is not None, "\n".join(map(str, problems))
 
 

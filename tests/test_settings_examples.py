@@ -26,6 +26,9 @@ ENVIRON = {
     "LABGATE_DEMO_FILES": "http://127.0.0.1:39100",
     "LABGATE_DEMO_DVID": "http://127.0.0.1:39200",
     "LABGATE_REDIS_PASSWORD": "hunter2",
+    "INTROSPECT_SECRET": "x",
+    "EXCHANGE_SECRET": "x",
+    "TILES_SECRET": "x",
     "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
     "LABGATE_STATE_DIR": "/var/lib/labgate",
 }

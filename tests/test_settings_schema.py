@@ -254,7 +254,8 @@ ISSUER = "identity: {{issuers: [{{issuer: 'https://i/', audience: labgate, {}}}]
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ("", "is missing"),
+        ("issuer: login", "no URL, so it is not known where its keys are"),
+        ("issuer: 'http://login.lab.org'", "metadata fetched by plain http can be replaced"),
         ("jwks: 'http://login.lab.org/k'", "plain http can be replaced"),
         ("jwks: nowhere.json", "no file `nowhere.json`"),
         ("jwks: 'ftp://h/k'", "http:// or https://"),
@@ -267,7 +268,10 @@ ISSUER = "identity: {{issuers: [{{issuer: 'https://i/', audience: labgate, {}}}]
     ],
 )
 def test_an_issuer_that_cannot_be_trusted_is_refused(tmp_path: Path, keys: str, words: str) -> None:
-    _, problems = examined(tmp_path, ISSUER.format(keys))
+    text = ISSUER.format(keys)
+    if keys.startswith("issuer"):
+        text = text.replace("issuer: 'https://i/', ", "")
+    _, problems = examined(tmp_path, text)
     errors = levels(problems, "error")
     assert len(errors) == 1, errors
     assert words in next(iter(errors.values()))
@@ -372,3 +376,133 @@ def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
     assert settings is not None
     with pytest.raises(ValueError, match="frozen"):
         settings.cache.memory = 1  # type: ignore[misc]
+
+
+VOUCHING = "identity: {{introspection: [{{url: 'https://login.lab.org/introspect', {}}}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "words"),
+    [
+        ("kind: oidc", "kind", "expected"),
+        ("kind: rfc7662", "client_id", "is needed"),
+        ("kind: rfc7662, client_id: a", "client_secret", "is needed"),
+        ("kind: rfc7662, client_id: a, client_secret: b, stand_in: true", "stand_in", "only for middle_auth"),
+        ("kind: rfc7662, client_id: a, client_secret: b, auth: digest", "auth", "expected"),
+        ("kind: rfc7662, client_id: a, client_secret: b, negative: 1m", "negative", "just made"),
+        (
+            "kind: rfc7662, client_id: a, client_secret: b, url: 'http://login.lab.org/i'",
+            "url",
+            "in the clear",
+        ),
+        ("kind: middle_auth, client_id: a", "client_id", "takes none"),
+        ("kind: middle_auth, audience: a", "audience", "takes none"),
+    ],
+)
+def test_who_vouches_is_asked_as_its_kind_wants_it(tmp_path: Path, said: str, path: str, words: str) -> None:
+    text = VOUCHING.format(said)
+    if "url:" in said:
+        text = text.replace("url: 'https://login.lab.org/introspect', ", "")
+    errors = levels(examined(tmp_path, text)[1], "error")
+    assert list(errors) == [f"identity.introspection[0].{path}"]
+    assert words in errors[f"identity.introspection[0].{path}"]
+
+
+@pytest.mark.parametrize("path", ["", "/introspect", "/o/introspect/", "/introspect?realm=lab"])
+def test_an_endpoint_is_asked_as_it_is_written(tmp_path: Path, path: str) -> None:
+    said = f"kind: rfc7662, client_id: a, client_secret: b, url: 'https://login.lab.org{path}'"
+    settings, _ = examined(
+        tmp_path, VOUCHING.format(said).replace("url: 'https://login.lab.org/introspect', ", "")
+    )
+    assert settings is not None
+    assert settings.identity.introspection[0].url.text == f"https://login.lab.org{path}"
+
+
+CLIENT = "url: 'https://login.lab.org/token', client_id: a, client_secret: b"
+INTRODUCED = "services: {{x: {{dialect: listed, url: 'http://127.0.0.1:1', {}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "words"),
+    [
+        ("identity: me", "identity", "expected"),
+        ("identity: {header: Content-Length}", "identity.header", "a meaning of its own"),
+        ("identity: {header: Via}", "identity.header", "a meaning of its own"),
+        ("identity: {header: X_Who}", "identity.header", "no name of a header field"),
+        ("identity: {audience: labgate}", "identity.audience", "the gate's own tokens"),
+        ("identity: {claims: [sub]}", "identity.claims[0]", "expected"),
+        ("identity: true, headers: {labgate-identity: x}", "identity.header", "sends this field already"),
+        ("identity: true, underscores: true", "underscores", "another spelling"),
+        (
+            f"identity: {{header: Authorization}}, exchange: {{{CLIENT}, issuers: labgate}}",
+            "identity.header",
+            "sent a token",
+        ),
+        (
+            "identity: true, methods: {a: {cache: {fresh: 1s, share: everyone}}}",
+            "methods.a.cache.share",
+            "sees who asks",
+        ),
+        (
+            f"exchange: {{{CLIENT}, issuers: labgate}}, methods: {{a: {{cache: {{fresh: 1s, share: everyone}}}}}}",
+            "methods.a.cache.share",
+            "sees who asks",
+        ),
+        (f"exchange: {{{CLIENT}}}", "exchange.issuers", "is missing"),
+        (
+            f"exchange: {{{CLIENT}, issuers: [labgate, 'https://no/']}}",
+            "exchange.issuers[1]",
+            "nobody whose tokens",
+        ),
+        (f"exchange: {{{CLIENT}, issuers: labgate}}, bearer: linked", "exchange", "two tokens"),
+        (
+            "exchange: {url: 'http://login.lab.org/token', client_id: a, client_secret: b, issuers: labgate}",
+            "exchange.url",
+            "in the clear",
+        ),
+        (f"client_credentials: {{{CLIENT}}}, token: x", "client_credentials", "keep one"),
+        ("client_credentials: {client_id: a, client_secret: b}", "client_credentials.url", "is missing"),
+        ("bearer: gate", "bearer", "no token of the gate's"),
+    ],
+)
+def test_how_a_service_is_told_who_asks_contradicts_nothing(
+    tmp_path: Path, said: str, path: str, words: str
+) -> None:
+    errors = levels(examined(tmp_path, INTRODUCED.format(said))[1], "error")
+    assert list(errors) == [f"services.x.{path}"]
+    assert words in errors[f"services.x.{path}"]
+
+
+@pytest.mark.parametrize("said", ["true", "false", "{}", "{claims: groups}", "{header: Authorization}"])
+def test_a_service_may_be_told_who_asks_in_a_field_as_it_is_or_another(tmp_path: Path, said: str) -> None:
+    settings, problems = examined(tmp_path, INTRODUCED.format(f"identity: {said}"))
+    assert settings is not None, problems
+    assert (settings.services["x"].identity is None) == (said == "false")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (
+            "identity: {introspection: [{kind: rfc7662, url: 'https://i/i', client_id: a, client_secret: b}]}",
+            "identity.introspection[0]",
+        ),
+        ("cache: {redis: {url: 'redis://r'}}", "cache.redis"),
+        (
+            "cache: {redis: {url: 'redis://r'}}\nidentity: {local_tokens: false}\nservices: {x: {url: 'http://127.0.0.1:1', identity: true}}",
+            "cache.redis",
+        ),
+    ],
+)
+def test_what_lets_in_anybody_or_is_known_to_one_replica_alone_is_warned_of(
+    tmp_path: Path, text: str, path: str
+) -> None:
+    settings, problems = examined(tmp_path, text + "\n")
+    assert settings is not None
+    assert path in levels(problems, "warning")
+    fine = text.replace("client_secret: b", "client_secret: b, audience: a").replace(
+        "identity: {local", "identity: {signing_keys: 'PRIVATE KEY-----', local"
+    )
+    if fine == text:
+        fine = f"{text}\nidentity: {{signing_keys: 'PRIVATE KEY-----'}}"
+    assert path not in levels(examined(tmp_path, fine + "\n")[1], "warning")

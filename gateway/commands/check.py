@@ -73,6 +73,7 @@ def _served(settings: Settings) -> dict[str, Any]:
     """What will be served, without anything secret."""
     tokens = ["local tokens"] if settings.identity.local_tokens else []
     tokens += [f"JWTs of {issuer.issuer!r}" for issuer in settings.identity.issuers]
+    tokens += [f"tokens that {str(one.url)!r} knows" for one in settings.identity.introspection]
     tokens += ["anonymous callers"] if settings.identity.anonymous else []
     return {
         "listens": [f"http://{settings.listen}"],

@@ -18,6 +18,7 @@ from gateway.core.claims import LOCAL
 from gateway.core.faults import Unauthenticated
 from gateway.core.vouching import token_id as opaque_id
 from gateway.identity import ledger, state
+from gateway.identity.api_keys import Uses, issue_key
 from gateway.identity.errors import IdentityError
 from gateway.identity.local import MAX_TTL, issue
 from gateway.identity.signing import signing_keys
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--scope", metavar="S", action="append", default=[], help="a scope; may be repeated")
     text = f"how long it holds: 90m, 12h, 30d (default: 30d, at most {MAX_TTL // 86400:.0f}d)"
     create.add_argument("--ttl", metavar="T", type=_ttl, default=TTL, help=text)
+    text = "a key that says nothing of itself, instead of a signed token: short, and known to this gate alone"
+    create.add_argument("--opaque", action="store_true", help=text)
     create.set_defaults(act=_create)
 
     listing = actions.add_parser(
@@ -97,25 +100,30 @@ def _state(args: argparse.Namespace) -> tuple[Path, tuple[str, ...]] | None:
 
 
 def _create(args: argparse.Namespace, folder: Path, pems: tuple[str, ...]) -> None:
-    keys = signing_keys(folder, pems)
-    token, issued = issue(keys, args.subject, args.group, args.scope, args.ttl, time.time())
+    said = (args.subject, args.group, args.scope, args.ttl, time.time())
+    if args.opaque:
+        token, issued = issue_key(*said)
+    else:
+        token, issued = issue(signing_keys(folder, pems), *said)
     ledger.record_issued(folder, issued)
     print(token)
-    print(f"token {issued.id[:12]} of {issued.subject}, until {_date(issued.expires)}", file=sys.stderr)
+    kind = "key" if args.opaque else "token"
+    print(f"{kind} {issued.id[:12]} of {issued.subject}, until {_date(issued.expires)}", file=sys.stderr)
 
 
 def _list(args: argparse.Namespace, folder: Path, _: tuple[str, ...]) -> None:
-    revoked = ledger.all_revoked(folder)
+    revoked, used = ledger.all_revoked(folder), Uses(folder).all()
     now = time.time()
     rows = [(token, _standing(token, revoked, now)) for token in ledger.all_issued(folder)]
     if args.json:
-        print(json.dumps([_described(token, standing, revoked) for token, standing in rows], indent=2))
+        print(json.dumps([_described(token, standing, revoked, used) for token, standing in rows], indent=2))
         return
-    table = [("ID", "SUBJECT", "GROUPS", "SCOPES", "CREATED", "EXPIRES", "STATE")]
+    table = [("ID", "SUBJECT", "KIND", "GROUPS", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "STATE")]
     for token, standing in rows:
         names = (",".join(token.groups) or "-", ",".join(token.scopes) or "-")
-        dates = (_date(token.created), _date(token.expires))
-        table.append((token.id[:12], token.subject, *names, *dates, standing))
+        last = _date(used[token.id]) if token.id in used else "-"
+        dates = (_date(token.created), _date(token.expires), last)
+        table.append((token.id[:12], token.subject, _kind(token), *names, *dates, standing))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -179,9 +187,12 @@ def _standing(token: ledger.Issued, revoked: dict[str, float], now: float) -> st
     return "valid" if now < token.expires else "expired"
 
 
-def _described(token: ledger.Issued, standing: str, revoked: dict[str, float]) -> dict[str, object]:
+def _described(
+    token: ledger.Issued, standing: str, revoked: dict[str, float], used: dict[str, float]
+) -> dict[str, object]:
     described: dict[str, object] = {
         "id": token.id,
+        "kind": _kind(token),
         "subject": token.subject,
         "groups": token.groups,
         "scopes": token.scopes,
@@ -189,7 +200,15 @@ def _described(token: ledger.Issued, standing: str, revoked: dict[str, float]) -
         "expires": _date(token.expires),
         "state": standing,
     }
-    return described | ({"revoked": _date(revoked[token.id])} if token.id in revoked else {})
+    if token.id in used:
+        described["last_used"] = _date(used[token.id])
+    if token.id in revoked:
+        described["revoked"] = _date(revoked[token.id])
+    return described
+
+
+def _kind(token: ledger.Issued) -> str:
+    return "key" if token.digest else "jwt"
 
 
 def _date(time_: float) -> str:

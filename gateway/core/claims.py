@@ -96,13 +96,13 @@ def judge_claims(claims: Mapping[str, Any], issuer: Issuer, now: float) -> Princ
     """
     if claims.get("iss") != issuer.issuer:
         raise issuer.refusal(f"The token is of another issuer, {shown(claims.get('iss'))}.")
-    _judge_audience(claims.get("aud"), issuer)
+    judge_audience(claims.get("aud"), issuer)
     expires = _judge_times(claims, issuer, now)
     return Principal(
         subject=_subject(claims, issuer),
         issuer=issuer.issuer,
-        groups=_names(claims, issuer.groups_claim, issuer),
-        scopes=_names(claims, issuer.scopes_claim, issuer),
+        groups=names_in(claims, issuer.groups_claim, issuer),
+        scopes=names_in(claims, issuer.scopes_claim, issuer),
         expires=expires,
         token_id=_token_id(claims, issuer),
     )
@@ -141,7 +141,8 @@ def _media_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def _judge_audience(audience: object, issuer: Issuer) -> None:
+def judge_audience(audience: object, issuer: Issuer) -> None:
+    """Refuse a token that was made for others (RFC 7519 section 4.1.3)."""
     if audience is None:
         raise issuer.refusal("The token does not say for whom it was made (aud).")
     named = [audience] if isinstance(audience, str) else audience
@@ -155,7 +156,7 @@ def _judge_audience(audience: object, issuer: Issuer) -> None:
 
 def _judge_times(claims: Mapping[str, Any], issuer: Issuer, now: float) -> float:
     """When the token ends."""
-    expires, issued, not_before = (_time(claims, name, issuer) for name in ("exp", "iat", "nbf"))
+    expires, issued, not_before = (time_in(claims, name, issuer) for name in ("exp", "iat", "nbf"))
     if expires is None:
         raise issuer.refusal("The token does not say when it ends (exp).")
     if now >= expires:
@@ -174,7 +175,8 @@ def _judge_times(claims: Mapping[str, Any], issuer: Issuer, now: float) -> float
     return expires
 
 
-def _time(claims: Mapping[str, Any], name: str, issuer: Issuer) -> float | None:
+def time_in(claims: Mapping[str, Any], name: str, issuer: Issuer) -> float | None:
+    """The moment of a claim, in seconds since 1970; None where there is none."""
     value = claims.get(name)
     if value is None:
         return None
@@ -188,15 +190,15 @@ def _subject(claims: Mapping[str, Any], issuer: Issuer) -> str:
     subject = claims.get("sub")
     if subject is None:
         raise issuer.refusal("The token does not say whom it speaks for (sub).")
-    return _name(subject, "sub", issuer)
+    return name_in(subject, "sub", issuer)
 
 
 def _token_id(claims: Mapping[str, Any], issuer: Issuer) -> str | None:
     token_id = claims.get("jti")
-    return None if token_id is None else _name(token_id, "jti", issuer)
+    return None if token_id is None else name_in(token_id, "jti", issuer)
 
 
-def _names(claims: Mapping[str, Any], claim: str, issuer: Issuer) -> tuple[str, ...]:
+def names_in(claims: Mapping[str, Any], claim: str, issuer: Issuer) -> tuple[str, ...]:
     """Groups or scopes: a list of texts, or words in one text (RFC 8693 section 4.2), each once."""
     value = claims.get(claim)
     if value is None:
@@ -206,10 +208,11 @@ def _names(claims: Mapping[str, Any], claim: str, issuer: Issuer) -> tuple[str, 
     names = [word for word in value.split(" ") if word] if isinstance(value, str) else value
     if len(names) > MAX_NAMES:
         raise issuer.refusal(f"The token's {shown(claim)} has more than {MAX_NAMES} entries.")
-    return tuple(dict.fromkeys(_name(name, claim, issuer) for name in names))
+    return tuple(dict.fromkeys(name_in(name, claim, issuer) for name in names))
 
 
-def _name(value: object, claim: str, issuer: Issuer) -> str:
+def name_in(value: object, claim: str, issuer: Issuer) -> str:
+    """A name as it may stand in policies, logs and keys."""
     if not isinstance(value, str) or not value:
         raise issuer.refusal(f"The token's {shown(claim)} holds something that is no text, or empty.")
     if len(value) > MAX_NAME:

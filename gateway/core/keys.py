@@ -42,7 +42,7 @@ def scope(rule: CacheRule, principal: Principal, named: Named) -> bytes:
     right = shared_by(rule, principal, named) if rule.share == "authorized" else None
     if right is not None:
         return framed(b"r", right.encode("utf-8", "surrogatepass"))
-    return person(principal.issuer, principal.subject)
+    return person(principal.issuer, principal.subject, principal.rights)
 
 
 def framed(kind: bytes, part: bytes) -> bytes:
@@ -74,9 +74,10 @@ def target(service: str, method: str) -> bytes:
 
 
 @lru_cache(65536)
-def person(issuer: str, subject: str) -> bytes:
+def person(issuer: str, subject: str, rights: bytes) -> bytes:
     """The part of a key that stands for one principal."""
-    return framed(b"p", framed(b"i", issuer.encode()) + framed(b"u", subject.encode()))
+    who = framed(b"i", issuer.encode()) + framed(b"u", subject.encode())
+    return framed(b"p", who + framed(b"g", rights.hex().encode()) if rights else who)
 
 
 def request(ask: Http) -> bytes:

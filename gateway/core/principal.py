@@ -8,9 +8,10 @@ ANONYMOUS_ISSUER = "anonymous"
 
 
 class Bearer(Struct, frozen=True, gc=False):
-    """A token that may be sent on; it shows itself nowhere."""
+    """A token that may be sent on; it shows itself nowhere. `exchanged` = only to where it is exchanged for another."""
 
     token: str
+    exchanged: bool = False
 
     def __repr__(self) -> str:
         return "Bearer(…)"
@@ -20,7 +21,8 @@ class Principal(Struct, frozen=True, gc=False):
     """Whom a credential speaks for.
 
     `expires` is when the credential ends, in seconds since 1970; `token_id` is its own id (`jti`). `bearer` is the credential
-    itself, where services may be sent it that the same issuer is for.
+    itself, where services may be sent it that the same issuer is for. `rights` tells tokens of one subject apart in keys, where
+    some service sees what they may do: see `introducing.with_rights`.
     """
 
     subject: str
@@ -30,6 +32,7 @@ class Principal(Struct, frozen=True, gc=False):
     expires: float = float("inf")
     token_id: str | None = None
     bearer: Bearer | None = None
+    rights: bytes = b""
 
     @property
     def anonymous(self) -> bool:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.core.describe import BUILTIN
 from gateway.core.faults import InvalidParams
+from gateway.core.introducing import with_rights
 from gateway.core.naming import alike, shown
 from gateway.core.principal import ANONYMOUS, Principal
 from gateway.core.scanner import MalformedJson, check, decoded, items, members, opener
@@ -51,12 +52,14 @@ class Question(Struct, frozen=True):
             return asker
         if isinstance(self.who, str):
             return ANONYMOUS
-        return Principal(
+        made = Principal(
             subject=self.who.get("subject", "somebody"),
             issuer=self.who.get("issuer", asker.issuer),
             groups=tuple(self.who.get("groups", ())),
             scopes=tuple(self.who.get("scopes", ())),
         )
+        # Keys hold what callers may do where some service sees it, and then they hold it for everybody.
+        return with_rights(made) if asker.rights else made
 
 
 def question_of(raw: bytes | None, known: Collection[str] = OWN) -> Question:

@@ -10,8 +10,21 @@ from gateway.core.cors import Cors
 from gateway.core.http_freshness import BY_ITS_REPLIES, HttpCache
 from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
 
-Bearer = Literal["none", "caller", "linked", "gate"]
-"""Whose token a service is sent: nobody's, the caller's own, one that the caller has linked at the gate, or the gate's."""
+Bearer = Literal["none", "caller", "linked", "gate", "exchanged"]
+"""Whose token a service is sent: nobody's, the caller's own, one that the caller has linked at the gate, the gate's, or one
+that the caller's was exchanged for."""
+
+
+@dataclass(frozen=True)
+class UpstreamIdentity:
+    """The header field in which a service is told who asks, by a short token of the gate's for this audience.
+
+    `claims` are what it says beside the subject: `groups`, `scope`.
+    """
+
+    name: str
+    audience: str
+    claims: tuple[str, ...] = ("groups", "scope")
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,8 @@ class Service:
 
     `bearer` says whose token it is sent as `Authorization: Bearer`; `token` is the gate's own, for its discovery and, where
     `bearer` is `gate`, for calls. A caller's is sent only if it was `vouches` that vouched for it: the name of an issuer
-    or introspection.
+    or introspection. `granted` = the gate's own is one that it asks an authorization server for. `identity` is how the service
+    is told who asks.
 
     Where a dialect brings several services, `entry` is the name of what brought them in the settings, `part` which of them
     this is, and `fills` what its methods are given without being asked (`datastack`, `table`, …). `home` is the address of
@@ -108,7 +122,30 @@ class Service:
     hidden: bool = False
     mount_aliases: tuple[str, ...] = ()
     identity_field: str = ""
+    identity: UpstreamIdentity | None = None
+    granted: bool = False
     pickle: bool = False
+
+    @property
+    def introduced(self) -> bool:
+        """Whether its requests carry something of the gate's making: a token, or who asks."""
+        return self.bearer != "none" or self.identity is not None
+
+    @property
+    def introduced_alike(self) -> bool:
+        """Whether that stays the same for as long as the caller does."""
+        lasting = self.bearer in ("none", "caller") or (self.bearer == "gate" and not self.granted)
+        return lasting and self.identity is None
+
+    @property
+    def sees_callers(self) -> bool:
+        """Whether it is told who asks, and may answer each as they are."""
+        return self.bearer in ("caller", "linked", "exchanged") or self.identity is not None
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the gate has a token of its own for it."""
+        return self.token is not None or self.granted
 
     @property
     def qualified(self) -> str:

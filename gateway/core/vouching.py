@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.core.call import Call
 from gateway.core.claims import MAX_NAME
 from gateway.core.faults import Forbidden
 from gateway.core.principal import Bearer, Principal
@@ -24,10 +25,14 @@ _unprintable = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 
 
 class Vouched(Struct, frozen=True):
-    """Whom a token speaks for, and what is to be shown of them: the members of the answer itself."""
+    """Whom a token speaks for, and what is to be shown of them: the members of middle_auth's answer itself.
+
+    `ends` is when the token does, in seconds since 1970, as far as that was said.
+    """
 
     principal: Principal
     said: dict[str, Any]
+    ends: float = float("inf")
 
 
 def token_id(token: str) -> str:
@@ -121,8 +126,9 @@ def bearer_of(service: Service, principal: Principal, linked: str | None) -> str
         case "gate":
             return service.token
         case "caller":
-            if principal.bearer is not None and principal.issuer == service.vouches:
-                return principal.bearer.token
+            own = principal.bearer
+            if own is not None and not own.exchanged and principal.issuer == service.vouches:
+                return own.token
             if principal.anonymous:
                 return None
             raise Forbidden(
@@ -137,6 +143,14 @@ def bearer_of(service: Service, principal: Principal, linked: str | None) -> str
                 f'labgate.link(lab, "{service.entry or service.name}").'
             )
     return None
+
+
+def told_apart(service: Service, call: Call) -> str:
+    """What stands for the caller where a service's answers of a moment ago are known; callers that it sees alike are one."""
+    if service.bearer in ("caller", "linked"):
+        return call.bearer or ""
+    one = call.principal
+    return f"{one.issuer}\n{one.subject}\n{one.rights.hex()}" if service.sees_callers else ""
 
 
 def bearer_fields(token: str | None) -> Fields:

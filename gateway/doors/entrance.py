@@ -36,14 +36,15 @@ class Entrance:
         hosts: Collection[str],
         draining: Callable[[], bool],
         wall: Callable[[], float],
-        challenge: Callable[[Unauthenticated], str],
+        challenge: Callable[[Unauthenticated, str | None], str],
         token_name: bytes | None = None,
         nobody: Principal | None = None,
         token_fields: frozenset[bytes] = frozenset(),
     ) -> None:
         """`token_fields` are further fields, in lower case, in which a token of the gate's may be shown.
 
-        `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`.
+        `hosts` are the accepted Host names without port, none = any. `challenge` writes `WWW-Authenticate`, with the
+        address of the metadata that tells where tokens come from.
 
         `nobody` is who comes without a credential, where that is somebody: programs, and no pages. There an Authorization
         that the gate could not have made is the service's.
@@ -138,9 +139,9 @@ class Entrance:
             return known or self.nobody or ANONYMOUS
         return await self._identity.identify(given, self._wall())
 
-    def challenge(self, fault: Unauthenticated) -> Fields:
-        """The field that says how to come in."""
-        return ((b"WWW-Authenticate", self._challenge(fault).encode()),)
+    def challenge(self, fault: Unauthenticated, metadata: str | None = None) -> Fields:
+        """The field that says how to come in, and where it is told where tokens come from."""
+        return ((b"WWW-Authenticate", self._challenge(fault, metadata).encode()),)
 
 
 def _is_of_a_page(fields: Fields) -> bool:

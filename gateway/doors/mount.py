@@ -256,7 +256,7 @@ class MountDoor:
             seconds,
             root,
             method.cache is not None,
-            person(principal.issuer, principal.subject),
+            person(principal.issuer, principal.subject, principal.rights),
             version,
             service.http_cache.heuristic.on,
             watched_for(method),

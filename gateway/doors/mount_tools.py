@@ -33,7 +33,7 @@ class MountTools:
     `pseudonym` is the gate's in Via fields; `public_origin` stands in links that lead back to the gate, None = the origin
     that the caller used. `wall` tells seconds since 1970. `outcomes` are of calls that may be repeated. `site` says who changes what a service's answers would lead past
     the gate, None for most; `learn` is told what a caller was shown there. `vouch` is what the gate says of whose token is shown,
-    in place of who vouches for tokens; None = it does not stand in.
+    in place of who vouches for tokens; None = it does not stand in. `own_port` = the listener carries nothing of the gate's.
     """
 
     relay: Relay
@@ -49,3 +49,4 @@ class MountTools:
     site: Callable[[Service], Site | None] = lambda _: None
     learn: Callable[[Service, Steps, bytes, Principal], None] = lambda *_: None
     vouch: Callable[[str | None, Principal], bytes | None] | None = None
+    own_port: bool = False

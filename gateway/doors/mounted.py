@@ -23,6 +23,7 @@ from gateway.core.faults import (
     UpstreamUnreachable,
 )
 from gateway.core.forwarded import forwarded_lines, via_line
+from gateway.core.introducing import Introduction
 from gateway.core.method import Method
 from gateway.core.passing import of_request
 from gateway.core.ports import Lease
@@ -30,11 +31,11 @@ from gateway.core.presented import check_cookie
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.verdict import pass_for
-from gateway.core.vouching import bearer_fields
 from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.notes import vet
 from gateway.doors.refusal import refused
+from gateway.doors.resource import METADATA
 from gateway.doors.wanting import why_not_asked
 from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
@@ -55,6 +56,7 @@ class Mounted(MountedCached):
     _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None
+    introduction: Introduction | None = None
     _awaited = False  # the rest of a small body, before anything is judged
 
     # --- identify
@@ -203,6 +205,11 @@ class Mounted(MountedCached):
 
     def depart(self) -> None:
         """Send the request on: over a connection at hand where nothing can be lost by that, else over a new one."""
+        if self._way.service.introduced and self.introduction is None:
+            self.introduction = self.introduction_at_hand()
+            if self.introduction is None:
+                self.later(self._introduce())
+                return
         if self.safe and self.complete:
             lease = self._way.carrier.at_hand()
             if lease is not None:
@@ -259,8 +266,8 @@ class Mounted(MountedCached):
         )
         if notes.request_id is not None:
             kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
-        if way.service.bearer != "none":
-            kept = self._vouched(kept)
+        if way.service.introduced:
+            kept = self._introduced(kept)
         owners = self.tools.cookies
         lines = b"".join(
             (
@@ -274,9 +281,9 @@ class Mounted(MountedCached):
         )
 
         # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
-        # A linked token may be another one at the next request.
+        # What introduces the caller may be another one at the next request.
         if (
-            way.service.bearer != "linked"
+            way.service.introduced_alike
             and b"cookie" not in notes.first
             and not way.is_rpc
             and not self.upgrades
@@ -285,11 +292,29 @@ class Mounted(MountedCached):
             notes.keep_lines(way.service.qualified, self.caller.peer, lines)
         return lines
 
-    def _vouched(self, fields: Fields) -> Fields:
-        """The fields with the token that the service is sent for this caller, unless they hold one for it."""
-        if any(name.lower() == b"authorization" for name, _ in fields):
-            return fields
-        return (*fields, *bearer_fields(self.tools.relay.bearer(self._way.service, self._principal)))
+    def _introduced(self, fields: Fields) -> Fields:
+        """The fields with what tells the service who asks."""
+        found = self.introduction or self.introduction_at_hand()
+        if found is None:
+            raise InternalFault("The service was to be asked before it could be told who asks.")
+        return found.added(fields)
+
+    def introduction_at_hand(self) -> Introduction | None:
+        """What tells the service who asks, if nobody has to be asked for it."""
+        return self.tools.relay.introducer.at_hand(self._way.service, self._principal)
+
+    async def _introduce(self) -> None:
+        """Have what tells the service who asks, and go on."""
+        seconds = self._seconds - (perf_counter() - self.started)
+        try:
+            async with asyncio.timeout(seconds):
+                self.introduction = await self.tools.relay.introducer.obtain(
+                    self._way.service, self._principal
+                )
+        except TimeoutError:
+            raise DeadlineExceeded("There was no token for the service within the request's time.") from None
+        if not (self.over or self.left):
+            self.depart()
 
     def seconds_left(self) -> float:
         """How long the caller still waits for the answer to begin."""
@@ -344,12 +369,21 @@ class Mounted(MountedCached):
             return
         fields: Fields = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += self.tools.entrance.challenge(fault)
+            fields += self.tools.entrance.challenge(fault, self._metadata())
         answer = refused(fault, self.id, fields, reading=True)
         status = answer.status
         if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
             status = 500
         self._answer(status, answer.fields, answer.body)
+
+    def _metadata(self) -> str | None:
+        """Where it is told where tokens come from; a port of a service's own carries nothing that is the gate's."""
+        if self.tools.own_port:
+            return None
+        origin = self._origin()
+        public = self.tools.public_origin or b"%b://%b" % (origin.scheme, origin.host)
+        mount = b"" if self.way is None else self.way.places.mount
+        return f"{public.decode('latin-1')}{METADATA}{mount.decode('ascii')}"
 
     def said_of(self, fault: Fault) -> Ready | None:
         """A fault as the callers of this service have to be told it; None where the usual way will do."""

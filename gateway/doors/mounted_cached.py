@@ -10,8 +10,10 @@ from gateway.core.heads import AnswerHead
 from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
 from gateway.core.http_storing import BY_THE_REPLY
+from gateway.core.introducing import Introduction
 from gateway.core.method import Method
-from gateway.core.reply import Fields
+from gateway.core.principal import Principal
+from gateway.core.reply import Fields, Reply, Whole
 from gateway.core.serving import SPECIAL
 from gateway.core.validators import (
     conditions,
@@ -126,6 +128,12 @@ class MountedCached(MountedShared):
     def _renew(self, verdict: Stale) -> None:
         """Have the stale reply renewed, for whoever asks next."""
         way, tools = self._way, self.tools
+        if way.service.introduced and self.introduction_at_hand() is None:
+            who = self._principal
+            tools.relay.beside(
+                ("introduction", way.service.qualified, who), lambda: self._introduce_beside(who)
+            )
+            return
         stored = verdict.entry.head
         miss = Miss(verdict.key, verdict.generations, verdict.epoch, verdict.rule, verdict.why)
         asked = tuple(
@@ -151,6 +159,15 @@ class MountedCached(MountedShared):
         )
         key = ("renewal", verdict.key, verdict.epoch, verdict.generations)
         tools.relay.beside(key, lambda: Renewal(tools.relay, errand, tools.wall).fly())
+
+    async def _introduce_beside(self, who: Principal) -> Reply:
+        """Have what tells the service who asks, for the next renewal."""
+        await self.tools.relay.introducer.obtain(self._way.service, who)
+        return Reply("http", Whole(b""), pass_for("an introduction"))
+
+    def introduction_at_hand(self) -> Introduction | None:
+        """What tells the service who asks, if nobody has to be asked for it."""
+        raise NotImplementedError
 
     def lines_of(self, passed: Fields) -> bytes:
         """The lines for the service that are made of these fields."""

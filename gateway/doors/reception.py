@@ -28,6 +28,7 @@ from gateway.doors.attending import attend
 from gateway.doors.encodings import JSON, of_answer
 from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
+from gateway.doors.resource import METADATA
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
 
@@ -63,12 +64,16 @@ class Reception:
         entrance: Entrance,
         observer: Observer,
         pseudonym: bytes,
+        origin: Callable[[Asked], str],
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
-        `pseudonym` is the gate's own in Via fields.
+        One that ends in `/**` takes all that lies below. `pseudonym` is the gate's own in Via fields; `origin` is how the
+        caller of a request reaches the gate.
         """
         self._places = places
+        self._deep = {path[:-2]: found for path, found in places.items() if path.endswith("/**")}
+        self._origin = origin
         self._relay = relay
         self._entrance = entrance
         self._observer = observer
@@ -123,6 +128,8 @@ class Reception:
         """The place at a path that takes the verb."""
         places = self._places_at(path)
         if not places:
+            places = next((found for above, found in self._deep.items() if path.startswith(above)), ())
+        if not places:
             raise NoSuchAddress(f"Nothing is served at this address; the gate's own are {self._addresses()}.")
         for place in places:
             if verb in place.verbs:
@@ -138,13 +145,14 @@ class Reception:
         return places
 
     def _addresses(self) -> str:
-        return ", ".join(sorted(path for path in self._places if not path.endswith("/")))
+        return ", ".join(sorted(path for path in self._places if not path.endswith(("/", "/**"))))
 
     def _refused(self, fault: Fault, asked: Asked) -> Answer:
         asked.visit.fault = fault.name
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
-            fields += self._entrance.challenge(fault)
+            below = "/rpc" if asked.visit.door in ("rpc", "plain") else ""
+            fields += self._entrance.challenge(fault, f"{self._origin(asked)}{METADATA}{below}")
         own = next((one.refused for one in self._places_at(asked.visit.path) if one.refused), None)
         if own is not None:
             return own(fault)

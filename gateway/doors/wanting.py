@@ -85,7 +85,7 @@ def wanted_of(
     return Wanted(
         rule,
         root,
-        person(principal.issuer, principal.subject),
+        person(principal.issuer, principal.subject, principal.rights),
         notes.asked,
         notes.demand,
         way.lineage_of(method, query),

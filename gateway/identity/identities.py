@@ -6,38 +6,62 @@ from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientSession
 from cachetools import LRUCache
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gateway.core.api_keys import PREFIX, is_key
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
-from gateway.core.principal import ANONYMOUS_ISSUER, Principal
+from gateway.core.introducing import with_rights
+from gateway.core.principal import ANONYMOUS_ISSUER, Bearer, Principal
 from gateway.core.vouching import Vouched
 from gateway.identity import local, state
+from gateway.identity.api_keys import ApiKeys
 from gateway.identity.errors import IdentityError
-from gateway.identity.introspection import MiddleAuth, Terms
+from gateway.identity.introspection import Introspection, Terms
 from gateway.identity.keysets import FileKeys, FixedKeys, KeySource, UrlKeys
 from gateway.identity.ledger import Revocations
-from gateway.identity.signing import signing_keys
+from gateway.identity.signing import SigningKeys, signing_keys
 from gateway.identity.tokens import opened, verify
 
 MEMO = 65536
 """Verdicts that are remembered."""
 
 FOREIGN_VERDICT = 60.0
-"""Seconds that a verdict about another issuer's token serves before its signature is checked again."""
+"""Seconds that a verdict about another issuer's token, or a key, serves before it is looked at again."""
 
 LOOK = 0.25
 """Seconds from one look for revoked tokens to the next."""
 
 
 class Trusted(Struct, frozen=True):
-    """An issuer, and where its keys are: a URL or the path of a file (a JSON Web Key Set)."""
+    """An issuer, and where its keys are: a URL or the path of a file (a JSON Web Key Set); None = its metadata tells it."""
 
     issuer: Issuer
-    jwks: str | Path
+    jwks: str | Path | None
+
+
+class Showing(Struct, frozen=True):
+    """What services are shown of callers: whose tokens are exchanged (issuers' names), whether what they may do is told, and
+    whether the gate signs what it tells."""
+
+    exchanged: frozenset[str] = frozenset()
+    rights: bool = False
+    signs: bool = False
+
+    def finished(self, principal: Principal, credential: str | None = None) -> Principal:
+        """A principal with what their introductions need."""
+        if (
+            credential is not None
+            and principal.bearer is None
+            and principal.issuer in self.exchanged - {LOCAL}
+        ):
+            principal = replace(principal, bearer=Bearer(credential, exchanged=True))
+        return with_rights(principal) if self.rights else principal
 
 
 class _Verdict(Struct, frozen=True, gc=False):
@@ -51,10 +75,20 @@ class Identities:
     Times are seconds since 1970 and come in with each question.
     """
 
-    def __init__(self, revocations: Revocations | None, vouching: Sequence[MiddleAuth] = ()) -> None:
+    def __init__(
+        self,
+        revocations: Revocations | None,
+        vouching: Sequence[Introspection] = (),
+        showing: Showing = Showing(),  # noqa: B008 - it is frozen
+    ) -> None:
         """Made by `open`; `revocations` are what was taken back at the gate, `vouching` is asked in order."""
+        self._showing = showing
+        self.signing: SigningKeys | None = None
         self._vouching = vouching
         self._revocations = revocations
+        self._keys: ApiKeys | None = None
+        self.public_keys: dict[str, Any] = {"keys": []}
+        """What the gate signs is verified by these; a JSON Web Key Set."""
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
         self._looked = float("-inf")
@@ -72,20 +106,27 @@ class Identities:
         session: ClientSession,
         now: float,
         vouching: Sequence[Terms] = (),
+        showing: Showing = Showing(),  # noqa: B008 - it is frozen
     ) -> AsyncIterator[Identities]:
         """Ready to be asked; keys of other issuers are fetched in the background, by the session.
 
         `keys` are PEM texts: without any the gate's own key is the one in `state_dir`, made if there is none. `vouching` are
-        asked about tokens that say nothing of themselves.
+        asked about tokens that say nothing of themselves, `showing` is what services are shown of callers.
         Raises IdentityError when a key, a file or the folder cannot be used.
         """
         revocations = None
-        if local_tokens or vouching:
+        if local_tokens or vouching or showing.signs:
             state.prepare(state_dir)
             revocations = Revocations(state_dir)
-        identities = cls(revocations, [MiddleAuth(terms, session) for terms in vouching])
-        if local_tokens:
-            identities._trust(local.ISSUER, FixedKeys(local.ISSUER, signing_keys(state_dir, keys).ring))
+        asked = [Introspection(terms, session, showing.finished) for terms in vouching]
+        identities = cls(revocations, asked, showing)
+        if local_tokens or showing.signs:
+            identities.signing = signing_keys(state_dir, keys)
+            identities.public_keys = identities.signing.public
+        if local_tokens and identities.signing is not None:
+            identities._keys = ApiKeys(state_dir)
+            identities._keys.poll()
+            identities._trust(local.ISSUER, FixedKeys(local.ISSUER, identities.signing.ring))
         for entry in trusted:
             _check_name(entry.issuer.issuer, identities._issuers)
             identities._trust(entry.issuer, identities._source(entry, session))
@@ -115,7 +156,7 @@ class Identities:
         for one in self._vouching:
             found = one.vouched(credential, now)
             if found is not None and not self._is_revoked(found.principal):
-                return one.terms.url, found
+                return one.name, found
         return None
 
     def _is_revoked(self, principal: Principal) -> bool:
@@ -123,6 +164,8 @@ class Identities:
 
     def may_know(self, credential: str) -> bool:
         """Whether it is a token of an issuer that is known here, or somebody would be asked about it."""
+        if self._keys is not None and is_key(credential):
+            return True
         try:
             return opened(credential).issuer in self._issuers
         except Unauthenticated:
@@ -135,6 +178,8 @@ class Identities:
         token's issuer cannot be had.
         """
         self._look(now)
+        if self._keys is not None and credential.startswith(PREFIX):
+            return self._of_key(self._keys, credential, now)
         try:
             token = opened(credential)
             issuer, source = self._of(token.issuer)
@@ -145,13 +190,20 @@ class Identities:
         signature = judge_header(token.header, issuer)
         key = await source.find(signature.key_id, signature.algorithm, now)
         verify(token, key, signature.algorithm, issuer)
-        principal = judge_claims(token.claims, issuer, now)
+        principal = self._showing.finished(judge_claims(token.claims, issuer, now), credential)
         until = principal.expires
         if issuer is not local.ISSUER:
             until = min(until, now + FOREIGN_VERDICT)
         elif self._is_revoked(principal):
             raise issuer.refusal("The token was revoked.")
         self._memo[_key(credential)] = _Verdict(principal, until)
+        return principal
+
+    def _of_key(self, keys: ApiKeys, credential: str, now: float) -> Principal:
+        principal = self._showing.finished(keys.find(credential, now))
+        if self._is_revoked(principal):
+            raise Unauthenticated(f"The key was revoked. {ADVICE}")
+        self._memo[_key(credential)] = _Verdict(principal, min(principal.expires, now + FOREIGN_VERDICT))
         return principal
 
     async def _ask_around(self, credential: str, now: float) -> Principal:
@@ -181,7 +233,7 @@ class Identities:
         Nothing is checked where nobody is asked.
         """
         for one in self._vouching:
-            if one.terms.url == url:
+            if one.name == url:
                 try:
                     await one.ask(token, now)
                 except Unauthenticated as fault:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+from collections.abc import Callable
 from hashlib import sha256
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientSession
 from cachetools import LRUCache
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.faults import Unauthenticated, Unavailable
 from gateway.core.principal import Principal
-from gateway.core.vouching import Vouched, judge_user
+from gateway.core.vouching import Vouched
+from gateway.identity.asking import FAILURES
+from gateway.identity.authorities import Authority
 
 log = logging.getLogger("labgate.identity")
 
@@ -22,8 +24,6 @@ VERDICTS = 16384
 """Tokens that are remembered, of each service that vouches."""
 REFUSED = 65536
 """Tokens that are remembered as refused."""
-LARGEST = 1 << 20
-"""Bytes of an answer."""
 RETRY = 5.0
 """Seconds after which a service that did not answer is asked again for a token that it has vouched for."""
 AT_ONCE = 32
@@ -31,13 +31,11 @@ AT_ONCE = 32
 SOON = 0.8
 """Of a verdict's life: after so much of it, it is renewed in the background when it is used."""
 
-_ASKING = ClientTimeout(total=10)
-
 
 class Terms(Struct, frozen=True):
     """Who vouches, and for how many seconds it is believed: that a token holds, that it does not, and while nothing is heard."""
 
-    url: str
+    authority: Authority
     fresh: float = 60.0
     negative: float = 5.0
     stale: float = 300.0
@@ -52,18 +50,31 @@ class _Verdict(Struct, frozen=True):
     """From when on it is renewed as soon as it is used."""
 
 
-class MiddleAuth:
-    """middle_auth, asked about tokens that say nothing of themselves. Times are seconds since 1970 and come in."""
+def _as_it_is(principal: Principal) -> Principal:
+    return principal
 
-    def __init__(self, terms: Terms, session: ClientSession) -> None:
+
+class Introspection:
+    """What one authority says of tokens that say nothing of themselves. Times are seconds since 1970 and come in."""
+
+    def __init__(
+        self, terms: Terms, session: ClientSession, finished: Callable[[Principal], Principal] = _as_it_is
+    ) -> None:
+        """`finished` is a principal with what services are shown of them."""
         self.terms = terms
+        self._finished = finished
         self.asked = 0
         self._session = session
         self._verdicts: LRUCache[bytes, _Verdict] = LRUCache(VERDICTS)
-        self._refused: LRUCache[bytes, float] = LRUCache(REFUSED)
+        self._refused: LRUCache[bytes, tuple[float, str]] = LRUCache(REFUSED)
         self._flights: dict[bytes, asyncio.Task[Vouched]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._failing = False
+
+    @property
+    def name(self) -> str:
+        """Who vouches."""
+        return self.terms.authority.name
 
     def known(self, token: str, now: float) -> Principal | None:
         """Whom the token speaks for, if that was asked a while ago; a verdict that soon ends is renewed beside."""
@@ -87,15 +98,18 @@ class MiddleAuth:
         if found is not None:
             return found.principal
         refused = self._refused.get(key)
-        if refused is not None and now < refused:
-            raise self._refusal()
+        if refused is not None and now < refused[0]:
+            raise Unauthenticated(refused[1])
         flight = self._flights.get(key) or self._set_off(key, token, now)
         try:
-            return (await asyncio.shield(flight)).principal
+            vouched = await asyncio.shield(flight)
         except asyncio.CancelledError:
             if flight.cancelled():
                 raise Unavailable("The gate is going down: call again in a moment.", retry_after=1) from None
             raise
+        if now >= vouched.ends:  # it set off before
+            raise Unauthenticated("The token has expired.")
+        return vouched.principal
 
     def forget(self) -> None:
         """Ask about every token anew."""
@@ -123,78 +137,58 @@ class MiddleAuth:
         self._flights.pop(key, None)
 
     async def _fly(self, key: bytes, token: str, now: float) -> Vouched:
-        before = self._verdicts.get(key)
+        before, terms = self._verdicts.get(key), self.terms
+        self.asked += 1
         try:
             async with self._turns:
-                status, body = await self._fetch(token)
-        except (ClientError, TimeoutError, OSError) as error:
+                told = await terms.authority.ask(self._session, token)
+        except FAILURES as error:
             return self._away(key, before, now, type(error).__name__)
-        if status in (401, 403):
+        try:
+            vouched = terms.authority.judge(told, token, now, terms.fresh)
+        except Unauthenticated as refusal:
+            self._back()
             self._verdicts.pop(key, None)
-            self._refused[key] = now + self.terms.negative
-            raise self._refusal()
-        vouched = (
-            judge_user(_read(body), self.terms.url, token, now + self.terms.fresh) if status == 200 else None
-        )
+            self._refused[key] = now + terms.negative, refusal.message
+            raise
         if vouched is None:
-            # A redirect leads to a page for people; whatever else is no verdict.
-            return self._away(key, before, now, f"status {status}" if status != 200 else "it told of nobody")
+            why = f"status {told.status}" if told.status != 200 else "it told of nobody"
+            return self._away(key, before, now, why)
         self._back()
-        self._verdicts[key] = _Verdict(vouched, now, vouched.principal.expires, now + SOON * self.terms.fresh)
+        vouched = replace(vouched, principal=self._finished(vouched.principal))
+        until = vouched.principal.expires
+        self._verdicts[key] = _Verdict(vouched, now, until, now + SOON * (until - now))
         self._refused.pop(key, None)
         return vouched
-
-    async def _fetch(self, token: str) -> tuple[int, bytes]:
-        self.asked += 1
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        async with self._session.get(
-            f"{self.terms.url}/api/v1/user/cache", headers=headers, timeout=_ASKING, allow_redirects=False
-        ) as answer:
-            body = await answer.content.read(LARGEST + 1)
-            while len(body) <= LARGEST and (more := await answer.content.read(LARGEST)):
-                body += more
-            return answer.status, body
 
     def _away(self, key: bytes, before: _Verdict | None, now: float, why: str) -> Vouched:
         """It cannot be asked: its last word holds for a while."""
         if not self._failing:
-            log.warning("%s does not vouch for tokens at present: %s", self.terms.url, why)
+            log.warning("%s does not vouch for tokens at present: %s", self.name, why)
             self._failing = True
-        last = 0.0 if before is None else before.heard + self.terms.fresh + self.terms.stale
+        last = 0.0
+        if before is not None:
+            last = min(before.heard + self.terms.fresh + self.terms.stale, before.vouched.ends)
         if before is None or now >= last:
             raise Unavailable(
-                f"Whether your token holds cannot be found out: {self.terms.url} does not answer as it should. Call again in "
+                f"Whether your token holds cannot be found out: {self.name} does not answer as it should. Call again in "
                 "a moment.",
                 retry_after=5,
             )
         until = min(now + RETRY, last)
         principal = replace(before.vouched.principal, expires=until)
-        vouched = Vouched(principal, before.vouched.said)
+        vouched = replace(before.vouched, principal=principal)
         self._verdicts[key] = _Verdict(vouched, before.heard, until, now + SOON * RETRY)
         return vouched
 
     def _back(self) -> None:
         if self._failing:
-            log.info("%s vouches for tokens again", self.terms.url)
+            log.info("%s vouches for tokens again", self.name)
             self._failing = False
-
-    def _refusal(self) -> Unauthenticated:
-        return Unauthenticated(
-            f"The token is none that {self.terms.url} knows: was it made there, and not taken back since?"
-        )
 
 
 def _key(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _read(body: bytes) -> object:
-    if len(body) > LARGEST:
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _heard(flight: asyncio.Task[Vouched]) -> None:

@@ -6,18 +6,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientSession
 from cachetools import LRUCache
 
 from gateway.core.claims import Issuer, shown
 from gateway.core.faults import Unavailable
+from gateway.identity.asking import FAILURES, TooLargeError, asked, is_safe
 from gateway.identity.errors import IdentityError
 from gateway.identity.jwks import MAX_BYTES, Key, KeyRing, KeySetError, read_keys
+from gateway.identity.metadata import keys_address
 
 log = logging.getLogger("labgate.identity")
 
@@ -39,7 +39,6 @@ UNKNOWN = 30.0
 ABSENT = 300.0
 """Seconds that a key id counts as absent after a fetch that did not bring it."""
 
-_FETCH = ClientTimeout(total=10)
 _ABSENT_IDS = 1024
 _STEP = 60.0  # Callers who waited bring a time that is a little old, and clocks are adjusted.
 _max_age = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
@@ -134,10 +133,13 @@ class UrlKeys:
     """
 
     def __init__(
-        self, issuer: Issuer, url: str, session: ClientSession, on_withdrawn: Callable[[], None]
+        self, issuer: Issuer, url: str | None, session: ClientSession, on_withdrawn: Callable[[], None]
     ) -> None:
-        """Raises IdentityError when keys fetched from there could be replaced on the way."""
-        if not _is_safe(url):
+        """Without a `url` the issuer's metadata tells it, which is read until it did, and then no more.
+
+        Raises IdentityError when keys fetched from there could be replaced on the way.
+        """
+        if not is_safe(url or issuer.issuer):
             raise IdentityError(
                 f"the keys of {issuer.issuer} come from an address that is neither https nor http on loopback"
             )
@@ -216,9 +218,9 @@ class UrlKeys:
         try:
             raw, life = await self._answer()
             ring = read_keys(raw)
-        except (ClientError, TimeoutError, OSError, ValueError, KeySetError) as error:
+        except (*FAILURES, KeySetError) as error:
             # The address may hold a secret, and so may errors that name it.
-            what = str(error) if isinstance(error, KeySetError) else type(error).__name__
+            what = str(error) if isinstance(error, KeySetError | TooLargeError) else type(error).__name__
             if not self._failing:
                 log.warning("the keys of %s cannot be fetched: %s", self._issuer.issuer, what)
             self._failing = True
@@ -232,18 +234,13 @@ class UrlKeys:
 
     async def _answer(self) -> tuple[bytes, float]:
         """The document, and for how many seconds it serves."""
-        headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
-        async with self._session.get(
-            self._url, allow_redirects=False, timeout=_FETCH, headers=headers
-        ) as response:
-            if response.status != 200:
-                raise KeySetError(f"answered {response.status}, which is not 200")
-            raw = bytearray()
-            async for chunk in response.content.iter_chunked(65536):
-                raw += chunk
-                if len(raw) > MAX_BYTES:
-                    raise KeySetError(f"more than {MAX_BYTES} bytes")
-            return bytes(raw), _life(response.headers.getall("Cache-Control", []))
+        if self._url is None:
+            self._url = await keys_address(self._session, self._issuer.issuer)
+        accept = "application/jwk-set+json, application/json"
+        told = await asked(self._session, "GET", self._url, most=MAX_BYTES, accept=accept)
+        if told.status != 200:
+            raise KeySetError(f"answered {told.status}, which is not 200")
+        return told.body, _life(told.fields.getall("Cache-Control", []))
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(
@@ -273,17 +270,3 @@ def _life(cache_control: list[str]) -> float:
     told = _max_age.search(",".join(cache_control))
     shortest, longest = LIVES
     return min(max(float(told[1]), shortest), longest) if told else LIFE
-
-
-def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme == "https":
-        return bool(host)
-    try:
-        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:
-        return False

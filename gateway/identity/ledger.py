@@ -19,7 +19,7 @@ _whole_id = re.compile(r"[0-9a-f]{32}")
 
 
 class Issued(Struct, frozen=True):
-    """A token that was given out, without the token. Times are seconds since 1970."""
+    """A token that was given out, without the token. Times are seconds since 1970. Of keys there is a `digest`."""
 
     id: str
     subject: str
@@ -27,6 +27,7 @@ class Issued(Struct, frozen=True):
     scopes: tuple[str, ...]
     created: float
     expires: float
+    digest: str = ""
 
 
 class Revoked(Struct, frozen=True):
@@ -76,6 +77,11 @@ def record_revoked(folder: Path, token_id: str, now: float) -> None:
 def all_issued(folder: Path) -> list[Issued]:
     """Every token that was given out from this folder, oldest first. Raises IdentityError."""
     return _read(_records(folder / state.ISSUED), Issued)
+
+
+def issued_in(records: Iterable[dict[str, Any]]) -> list[Issued]:
+    """The tokens of which these records tell."""
+    return _read(records, Issued)
 
 
 def all_revoked(folder: Path) -> dict[str, float]:

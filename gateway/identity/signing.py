@@ -33,6 +33,13 @@ class SigningKeys:
         self.key_id = public[0].key_id
         self.ring = KeyRing(public)
 
+        def shown(key: Ed25519PrivateKey) -> dict[str, str]:
+            own = {"use": "sig", "alg": ALGORITHM, "kid": thumbprint(key.public_key())}
+            return _members(key.public_key()) | own
+
+        self.public = {"keys": [shown(key) for key in keys]}
+        """The public ones, as a JSON Web Key Set."""
+
 
 def signing_keys(folder: Path, pems: Sequence[str]) -> SigningKeys:
     """The keys of these PEM texts, or the one in the state folder, which is made if there is none.
@@ -53,8 +60,11 @@ def signing_keys(folder: Path, pems: Sequence[str]) -> SigningKeys:
 
 def thumbprint(key: Ed25519PublicKey) -> str:
     """The key's name: RFC 7638 with the members of RFC 8037 section 2."""
-    members = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
-    return _base64url(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+    return _base64url(sha256(json.dumps(_members(key), separators=(",", ":")).encode()).digest())
+
+
+def _members(key: Ed25519PublicKey) -> dict[str, str]:
+    return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
 
 
 def _private_key(pem: bytes, name: str) -> Ed25519PrivateKey:

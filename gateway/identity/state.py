@@ -13,6 +13,7 @@ from gateway.identity.errors import IdentityError
 SIGNING_KEY = "signing-key.pem"
 ISSUED = "tokens.jsonl"
 REVOKED = "revoked.jsonl"
+USED = "used"
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:

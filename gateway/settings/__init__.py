@@ -1,11 +1,10 @@
 """What does the operator want: the settings file as values, or every problem with it at once."""
 
 from gateway.settings.addresses import Address, Url
+from gateway.settings.identity import Identity, Issuer
 from gateway.settings.model import (
     Cache,
     Datastack,
-    Identity,
-    Issuer,
     Limits,
     Operator,
     Policy,

@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainSerializer, PlainValidator, SecretStr, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from gateway.settings.document import Written
 from gateway.settings.values import path, refusal, shown, text
@@ -153,6 +154,13 @@ def url(value: Any, *, query: bool = False) -> Url:
     )
 
 
+def endpoint(value: Any) -> Url:
+    """A URL that is asked exactly as it is written: a slash at its end is kept."""
+    found = url(value, query=True)
+    slash = isinstance(value, str) and found.path and urlsplit(value).path.endswith("/")
+    return replace(found, path=f"{found.path}/") if slash else found
+
+
 def _userinfo(parts: SplitResult) -> SecretStr | None:
     if parts.username is None:
         return None
@@ -182,6 +190,17 @@ def key_source(value: Any, info: ValidationInfo) -> Url | Path:
     if found.scheme == "http" and not found.is_loopback:
         raise refusal("keys fetched by plain http can be replaced on the way", "use https")
     return found
+
+
+def metadata_of(issuer: str) -> None:
+    """Refuse the name of an issuer that does not say where its metadata is."""
+    fix = "write `jwks: URL`, or the path of a file"
+    try:
+        found = url(issuer)
+    except PydanticCustomError:
+        raise refusal("is no URL, so it is not known where its keys are", fix, ("issuer",)) from None
+    if found.scheme == "http" and not found.is_loopback:
+        raise refusal("metadata fetched by plain http can be replaced on the way", fix, ("issuer",))
 
 
 def host_name(value: Any) -> str:
@@ -215,6 +234,7 @@ _SHOWN = PlainSerializer(str, return_type=str, when_used="json")
 
 Listen = Annotated[Address, PlainValidator(address), _SHOWN]
 UpstreamUrl = Annotated[Url, PlainValidator(upstream_url), _SHOWN]
+Endpoint = Annotated[Url, PlainValidator(endpoint), _SHOWN]
 Origin = Annotated[Url, PlainValidator(origin), _SHOWN]
 KeySource = Annotated[Url | Path, PlainValidator(key_source), _SHOWN]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network), _SHOWN]

@@ -2,20 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from gateway.settings.addresses import (
     Address,
     HostName,
-    KeySource,
     Listen,
     Network,
     Origin,
-    UpstreamUrl,
     is_loopback,
 )
+from gateway.settings.identity import Identity, check_exchanged
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
@@ -29,16 +28,13 @@ from gateway.settings.values import (
     FilePath,
     Flag,
     Seconds,
-    Secret,
     Size,
-    Text,
     Texts,
     Timeout,
     Word,
     each,
     refusal,
     several,
-    shown,
 )
 
 _DATASTACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -47,8 +43,6 @@ _PATH_GLOB = re.compile(r"(?:(?P<verb>\S+) )?/")
 MAX_WORKERS = 64
 """More processes than a machine for this has cores are a mistake."""
 _BEHIND_PROXY_FIX = "listen on 127.0.0.1, or put a TLS proxy in front and write behind_proxy: true"
-
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
 def _datastack_name(name: str) -> str:
@@ -80,21 +74,6 @@ def _what(written: str) -> str | None:
     return None
 
 
-def _algorithm(value: Any) -> Any:
-    if isinstance(value, str) and (value.upper().startswith("HS") or value.lower() == "none"):
-        fix = "use RS256, ES256 or EdDSA"
-        raise refusal(f"{shown(value)} lets whoever can verify a token make one", fix)
-    return str(value) if isinstance(value, str) else value
-
-
-def _key(value: Any) -> Any:
-    if isinstance(value, str) and "PRIVATE KEY-----" not in value:
-        raise refusal(
-            "no private key in PEM form", "give the text of the file, as ${file:/etc/labgate/key.pem}"
-        )
-    return value
-
-
 Principal = Annotated[
     str, each(_who, "write subject:S, group:G, scope:S, authenticated or anonymous"), HIDDEN
 ]
@@ -107,87 +86,6 @@ class Operator(Section):
     """The operator's door: a listener of its own, because mounted pages share the origin of the callers'."""
 
     listen: Listen = Address("127.0.0.1", 8701)
-
-
-class Issuer(Section):
-    """Whose JWTs are accepted.
-
-    `jwks` is a URL or a file. `max_lifetime` (from `iat` to `exp`, at most) and `leeway` (between clocks) are
-    seconds. With `typ`, the token's header must name that type.
-    """
-
-    issuer: Text
-    audience: Annotated[Texts, Field(min_length=1)]
-    jwks: KeySource
-    algorithms: Annotated[
-        tuple[Annotated[Algorithm, BeforeValidator(_algorithm)], ...],
-        BeforeValidator(several),
-        Field(min_length=1),
-    ] = ("RS256", "ES256", "EdDSA")
-    groups_claim: Text = "groups"
-    scopes_claim: Text = "scope"
-    max_lifetime: Timeout = 86400.0
-    typ: Text | None = None
-    leeway: Seconds = 30.0
-
-    @field_validator("leeway")
-    @classmethod
-    def _leeway_is_small(cls, value: float) -> float:
-        if value > 300:
-            raise refusal("more than five minutes keep expired tokens alive", "write at most 5m")
-        return value
-
-
-class Introspection(Section):
-    """Who is asked about tokens that say nothing of themselves: CAVE's middle_auth, at this address.
-
-    `fresh` and `negative` are for how many seconds it is believed that a token holds, or does not; `stale` for how many its
-    last word holds while it cannot be asked. `stand_in` answers for it, to services that are pointed at the gate.
-    """
-
-    kind: Annotated[Literal["middle_auth"], Word]
-    url: UpstreamUrl
-    fresh: Timeout = 60.0
-    negative: Seconds = 5.0
-    stale: Seconds = 300.0
-    stand_in: Flag = False
-
-    @field_validator("negative")
-    @classmethod
-    def _refusals_are_short(cls, value: float) -> float:
-        if value > 10:
-            raise refusal("a token that was just made would be refused for so long", "write at most 10s")
-        return value
-
-
-class Identity(Section):
-    """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`."""
-
-    local_tokens: Flag = True
-    signing_keys: Annotated[
-        tuple[Annotated[Secret, BeforeValidator(_key)], ...], BeforeValidator(several)
-    ] = ()
-    issuers: tuple[Issuer, ...] = ()
-    introspection: tuple[Introspection, ...] = ()
-    anonymous: Flag = False
-
-    @field_validator("introspection")
-    @classmethod
-    def _each_service_once(cls, value: tuple[Introspection, ...]) -> tuple[Introspection, ...]:
-        urls = [one.url.text for one in value]
-        for index, url in enumerate(urls):
-            if url in urls[:index]:
-                raise refusal("the same address twice", "keep one of the two", (index, "url"))
-        return value
-
-    @field_validator("issuers")
-    @classmethod
-    def _each_issuer_once(cls, value: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
-        names = [issuer.issuer for issuer in value]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise refusal("the same issuer twice", "put its audiences into one entry", (index, "issuer"))
-        return value
 
 
 class Policy(Section):
@@ -310,6 +208,7 @@ class Settings(Section):
         found = [((name,), one) for name, one in value.items()]
         _check_places(found, info)
         _check_turns(found, info)
+        _check_exchanges(found, info)
         return value
 
     @field_validator("datastacks")
@@ -324,6 +223,7 @@ class Settings(Section):
         ]
         _check_places(found, info, [((name,), one) for name, one in info.data.get("services", {}).items()])
         _check_turns(found, info)
+        _check_exchanges(found, info)
         return value
 
     @field_validator("datastacks")
@@ -399,3 +299,11 @@ def _check_turns(found: _Found, info: ValidationInfo) -> None:
     for where, one in found:
         if one.concurrency is not None and one.concurrency < info.data.get("workers", 1):
             raise refusal("fewer than there are workers", _TURNS_FIX, (*where, "concurrency"))
+
+
+def _check_exchanges(found: _Found, info: ValidationInfo) -> None:
+    """Refuse to exchange tokens of somebody whose tokens are not taken."""
+    identity = info.data.get("identity")
+    for where, one in found:
+        if identity is not None and one.exchange is not None:
+            check_exchanged(identity, one.exchange.issuers, (*where, "exchange", "issuers"))

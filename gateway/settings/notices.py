@@ -14,6 +14,8 @@ def notices(document: Document) -> Iterator[Problem]:
     """The warnings about a whole file, after its includes were merged."""
     yield from _nobody_may_call(document)
     yield from _nobody_is_known(document)
+    yield from _anybodys_tokens(document)
+    yield from _replicas_sign_alone(document)
     yield from _nothing_is_served(document)
     yield from _any_host_name(document)
     yield from _rules_that_match_nothing(document)
@@ -57,6 +59,27 @@ def _nobody_is_known(document: Document) -> Iterator[Problem]:
         text = "no local tokens, no issuers, no anonymous callers: every call is refused"
         fix = "remove `local_tokens: false`, or add `issuers`"
         yield document.problem(("identity",), text, fix, warning=True)
+
+
+def _anybodys_tokens(document: Document) -> Iterator[Problem]:
+    """RFC 9700 section 2.3: a token is for whom it was made for, else one service could act as its callers at all others."""
+    for index, one in enumerate(_list(_get(document.data, "identity", "introspection"))):
+        if _get(one, "kind") == "rfc7662" and not _get(one, "audience"):
+            text = "any token of this server comes in, for whomever it was made"
+            fix = "write `audience: labgate`, or as the server calls the gate"
+            yield document.problem(("identity", "introspection", index), text, fix, warning=True)
+
+
+def _replicas_sign_alone(document: Document) -> Iterator[Problem]:
+    if not _get(document.data, "cache", "redis") or _get(document.data, "identity", "signing_keys"):
+        return
+    introduced = any(_get(service, "identity") for _, _, service in _services(document))
+    if introduced or _get(document.data, "identity", "local_tokens") is not False:
+        text = "each replica signs with a key of its own, which no other one knows"
+        fix = (
+            'write signing_keys: ["${file:/etc/labgate/key.pem}"] under `identity`, the same for all of them'
+        )
+        yield document.problem(("cache", "redis"), text, fix, warning=True)
 
 
 def _nothing_is_served(document: Document) -> Iterator[Problem]:

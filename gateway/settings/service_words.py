@@ -24,6 +24,19 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HTTP_REQUEST = re.compile(r"(?P<verb>GET|HEAD|QUERY|OPTIONS|PUT|POST|PATCH|DELETE) (?P<path>/[!-~]*)")
 _IN_PATH = re.compile(r"\{([^{}/]+)\}")
 _TAKEN = frozenset(("authorization", "cookie", "host", "labgate-token", "origin", "x-request-id"))
+_OF_THE_GATE = frozenset(
+    (
+        "accept",
+        "date",
+        "forwarded",
+        "labgate-timeout",
+        "range",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    )
+)
 _FRAMING = frozenset(
     [
         *("connection", "content-length", "content-type", "expect", "keep-alive"),
@@ -96,6 +109,13 @@ def _identity_field(name: str) -> str | None:
     return "has a meaning of its own" if name.lower() in _FRAMING | _TAKEN else None
 
 
+def _introducing_field(name: str) -> str | None:
+    if not _FIELD_NAME.fullmatch(name) or not name.isascii() or "_" in name:
+        return "is no name of a header field"
+    taken = _FRAMING | _TAKEN | _OF_THE_GATE
+    return "has a meaning of its own" if name.lower() in taken - {"authorization"} else None
+
+
 def _page_origin(value: Any) -> str:
     return "*" if value == "*" else origin(value).origin
 
@@ -148,6 +168,11 @@ CheckedName = Annotated[str, each(_cors_field, "use letters, digits and -"), HID
 IdentityField = Annotated[
     str,
     each(_identity_field, "write the name of a field that is the client's own, like intake-secret"),
+    HIDDEN,
+]
+IntroducingField = Annotated[
+    str,
+    each(_introducing_field, "write the name of a field that is the gate's own, like Labgate-Identity"),
     HIDDEN,
 ]
 PortWord = Annotated[str, each(_port_word, "write group:NAME, scope:NAME, or subject:NAME once"), HIDDEN]

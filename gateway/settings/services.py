@@ -14,6 +14,7 @@ from pydantic import (
 from gateway.settings.addresses import Listen, UpstreamUrl
 from gateway.settings.conditions import Right, Whens
 from gateway.settings.http_cache import HttpCache
+from gateway.settings.introducing import ClientCredentials, Exchange, UpstreamIdentity, identity_in
 from gateway.settings.mounts import MountPath
 from gateway.settings.problems import Where
 from gateway.settings.sections import Section
@@ -187,7 +188,8 @@ class Service(Section):
 
     `bearer` says whose token it is sent: nobody's, the caller's own (`forward_token: true` says the same), one that the
     caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
-    of an entry of `identity.introspection`.
+    of an entry of `identity.introspection`. With `exchange` it is sent one for which the caller's was exchanged. The gate's own may
+    be one that it asks for: `client_credentials`. `identity` tells the service who asks in a field of its own.
 
     `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
     is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
@@ -211,6 +213,9 @@ class Service(Section):
     forward_token: Flag = False
     vouched_by: UpstreamUrl | None = None
     bearer: Annotated[Literal["none", "caller", "linked", "gate"], Word] | None = None
+    identity: Annotated[UpstreamIdentity | None, BeforeValidator(identity_in)] = None
+    exchange: Exchange | None = None
+    client_credentials: ClientCredentials | None = None
     local_servers: Annotated[tuple[LocalServer, ...], BeforeValidator(several)] = ()
     nodes: Mapping[NodeName, Version] = Field(default_factory=dict)
     timeout: Timeout = 300.0
@@ -287,10 +292,37 @@ class Service(Section):
         if bearer == "caller" and self.vouched_by is None and self.dialect != "cave":
             fix = "write `vouched_by: URL`, the address of an entry of `identity.introspection`"
             raise refusal("it is not said whose tokens it may be sent", fix, ("forward_token",))
-        if bearer == "gate" and self.token is None:
-            raise refusal("there is no token of the gate's", "write `token: ${env:NAME}`", ("bearer",))
-        if bearer in ("caller", "linked"):
+        if self.token is not None and self.client_credentials is not None:
+            raise refusal("the gate has a `token` already", "keep one of the two", ("client_credentials",))
+        if bearer == "gate" and self.token is None and self.client_credentials is None:
+            fix = "write `token: ${env:NAME}`, or `client_credentials`"
+            raise refusal("there is no token of the gate's", fix, ("bearer",))
+        if self.exchange is not None and bearer != "none":
+            fix = "remove `bearer` and `forward_token`, or `exchange`"
+            raise refusal("the service would be sent two tokens", fix, ("exchange",))
+        if bearer in ("caller", "linked") or self.exchange is not None or self.identity is not None:
             self._nobody_is_answered_for_another()
+        return self
+
+    @model_validator(mode="after")
+    def _nobody_else_says_who_asks(self) -> "Service":
+        if self.identity is None:
+            return self
+        name = self.identity.header
+        if name.lower() in (own.lower() for own in self.headers):
+            fix = "choose another name, or remove it from `headers`"
+            raise refusal("the gate sends this field already", fix, ("identity", "header"))
+        if self.underscores:
+            # For many servers X_Who and X-Who are the same.
+            fix = "remove `underscores`"
+            raise refusal(
+                "callers could write another spelling of the field that says who asks", fix, ("underscores",)
+            )
+        if name.lower() == "authorization" and (
+            self.exchange is not None or self.bearer not in (None, "none") or self.forward_token
+        ):
+            fix = "choose another name"
+            raise refusal("the service is sent a token in this field", fix, ("identity", "header"))
         return self
 
     def _nobody_is_answered_for_another(self) -> None:

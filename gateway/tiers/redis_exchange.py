@@ -21,7 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from gateway.tiers.bumps import EPOCH
 from gateway.tiers.redis_link import FAILURES, Link, Place, drop, reply, send, why
 from gateway.tiers.redis_scripts import BUMP, MEET, TICK
-from gateway.tiers.redis_words import Names, message_of, revocations_of
+from gateway.tiers.redis_words import Names, message_of, revocations_of, texts_of
 from gateway.tiers.replication import Replicated
 
 log = logging.getLogger("labgate.redis")
@@ -44,13 +44,19 @@ class DisagreementError(RedisError):
 
 
 class Ledger(Protocol):
-    """The tokens that were taken back, as this host knows them; only ever more. It is asked beside the event loop."""
+    """The tokens that were taken back, and the keys, as this host knows them. It is asked beside the event loop."""
 
     def all(self) -> Mapping[str, float]:
         """When each was taken back, by its id."""
 
     def add(self, revoked: Mapping[str, float]) -> None:
         """These were taken back on other hosts."""
+
+    def keys(self) -> Mapping[str, str]:
+        """What is to be said of the keys that hold, by their ids."""
+
+    def add_keys(self, records: Mapping[str, str]) -> list[str]:
+        """This is said of keys by other hosts; of which nothing is to be said any longer."""
 
 
 class Exchange:
@@ -216,6 +222,22 @@ class Exchange:
             await link.ask(("HSET", key, *pairs))
         if new := {token: at for token, at in there.items() if token not in here}:
             await asyncio.to_thread(self._ledger.add, new)
+        await self._share_keys(link)
+
+    async def _share_keys(self, link: Link) -> None:
+        """Give Redis the keys that it has not, and take over those that this host has not."""
+        if self._ledger is None:
+            return
+        key = self.names.key("keys")
+        here = await asyncio.to_thread(self._ledger.keys)
+        (told,) = await link.ask(("HGETALL", key))
+        there = texts_of(told)
+        if missing := [(name, text) for name, text in here.items() if name not in there]:
+            await link.ask(("HSET", key, *(word for pair in missing for word in pair)))
+        if new := {name: text for name, text in there.items() if name not in here}:
+            over = await asyncio.to_thread(self._ledger.add_keys, new)
+            if over:
+                await link.ask(("HDEL", key, *over))
 
     async def _list_services(self, link: Link) -> None:
         (members,) = await link.ask(("SMEMBERS", self.names.key("services")))

@@ -54,3 +54,12 @@ def revocations_of(told: list[bytes]) -> dict[str, float]:
         with suppress(ValueError):
             found[token.decode("ascii")] = float(at)
     return {token: at for token, at in found.items() if math.isfinite(at)}
+
+
+def texts_of(told: list[bytes]) -> dict[str, str]:
+    """What a hash of texts holds; what is no text is passed over."""
+    found = {}
+    for name, text in zip(told[::2], told[1::2], strict=True):
+        with suppress(ValueError):
+            found[name.decode("ascii")] = text.decode("ascii")
+    return found

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import sys
+import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -223,6 +224,18 @@ async def lab(gate_of, token_for):
             gate,
         )
     await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def vector_world():
+    """An issuer whose tokens hold now, and the module identity/vectors.py."""
+    path = Path(__file__).parent.parent / "identity" / "vectors.py"
+    spec = importlib.util.spec_from_file_location("doors_vectors", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.World(time.time()), module
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,21 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+def _mounting() -> ModuleType:
+    """The helpers of the doors' tests, by the name under which these import them."""
+    name = "mounting"
+    if name not in sys.modules:
+        path = Path(__file__).parent.parent / "doors" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
 vectors = _load("vectors")
+mounting = _mounting()
 NOW = 1_800_000_000.0
 
 
@@ -45,6 +59,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def world() -> Any:
     """An issuer (see vectors.py); its tokens hold around NOW."""
     return vectors.World(NOW)
+
+
+@pytest.fixture
+def vector_table() -> ModuleType:
+    """The module vectors.py."""
+    return vectors
+
+
+@pytest.fixture
+async def stand(gate_of: Any, token_for: Any, tmp_path: Path) -> AsyncIterator[Any]:
+    """Gates, upstreams and callers with raw sockets; see doors/mounting.py."""
+    async with AsyncExitStack() as ends:
+        yield mounting.Stand(gate_of, token_for, str(tmp_path / "labgate.yaml"), ends)
 
 
 @pytest.fixture(scope="session")

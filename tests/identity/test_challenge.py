@@ -1,5 +1,8 @@
 """What stands in WWW-Authenticate."""
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +21,29 @@ def test_a_credential_that_failed_is_told_why():
         challenge
         == 'Bearer realm="labgate", error="invalid_token", error_description="The \'token\' expired."'
     )
+
+
+def test_it_is_told_where_tokens_come_from_and_what_to_ask_for_there():
+    told = www_authenticate(
+        None, "https://gate.lab.org/.well-known/oauth-protected-resource", ("em.read", "openid")
+    )
+    assert told == (
+        'Bearer realm="labgate", scope="em.read openid", '
+        'resource_metadata="https://gate.lab.org/.well-known/oauth-protected-resource"'
+    )
+    failed = www_authenticate(Unauthenticated("no"), "https://gate/m", ("a",))
+    assert re.findall(r'(\w+)="[^"]*"', failed) == [
+        "realm",
+        "error",
+        "error_description",
+        "scope",
+        "resource_metadata",
+    ]
+
+
+@pytest.mark.parametrize("address", ['http://a"b/m', "http://a\\b/m", "http://a\r\nX: y/m", "http://é/m"])
+def test_an_address_that_would_leave_its_quotes_is_not_told(address):
+    assert www_authenticate(None, address) == 'Bearer realm="labgate"'
 
 
 @given(st.text(max_size=1000))

@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 
 import jwt
 import pytest
 
+from gateway.core.api_keys import is_key
 from gateway.identity.identities import Trusted
 
 
@@ -82,6 +85,31 @@ def test_list_shows_who_has_a_token_and_never_the_token(labgated, config):
     for token in tokens:
         for part in token.split("."):
             assert part not in listed + kept
+
+
+async def test_an_opaque_key_is_printed_once_listed_with_its_last_use_and_taken_back_by_itself(
+    labgated, config, opening
+):
+    words = ("--subject", "robot", "--scope", "em.read", "--ttl", "1h", "--config", str(config))
+    done = labgated("token", "create", "--opaque", *words)
+    key = done.stdout.strip()
+    assert is_key(key)
+    assert done.stderr.startswith("key ")
+    (listed,) = json.loads(labgated("token", "list", "--json", "--config", str(config)).stdout)
+    assert (listed["kind"], listed["subject"], listed["scopes"]) == ("key", "robot", ["em.read"])
+    assert "last_used" not in listed
+    now = time.time()
+    async with opening(now=now) as identities:
+        assert (await identities.identify(key, now)).token_id == listed["id"]
+        (listed,) = json.loads(labgated("token", "list", "--json", "--config", str(config)).stdout)
+        assert listed["last_used"] == datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        table = labgated("token", "list", "--config", str(config)).stdout
+        assert listed["last_used"] in table
+        assert key not in table
+        done = labgated("token", "revoke", "-", "--config", str(config), stdin=f"{key}\n")
+        assert done.stdout.startswith(f"revoked {listed['id']} of robot")
+        assert identities.changed(now + 1)
+        assert identities.known(key, now + 1) is None
 
 
 @pytest.mark.parametrize("by", ["id", "prefix", "token"])

@@ -93,6 +93,17 @@ class World:
         """A token, signed by one of the keys; `header` changes the header, `...` leaves a member out."""
         return self.signed(dump(self.header(header or {}, key)), dump(self.claims(**changes)), key)
 
+    def of_length(self, length: int) -> str:
+        """A good token of so many bytes."""
+        bare = len(self.token({"x": ""}, filler=""))
+        about = (length - bare) * 3 // 4
+        made = (
+            self.token({"x": "x" * more}, filler="a" * (about - less))
+            for less in range(5)
+            for more in range(4)
+        )
+        return next(token for token in made if len(token) == length)
+
     def header(self, changes: dict[str, Any], key: str = "rsa") -> dict[str, Any]:
         """A header for one of the keys."""
         said = {"alg": ALGORITHMS[key], "kid": key, "typ": "JWT"} | changes
@@ -305,6 +316,7 @@ VECTORS: tuple[Vector, ...] = (
     Vector("signature absent", lambda w: w.token().rpartition(".")[0] + ".", "cut off"),
     Vector("cut off in the signature", lambda w: w.token()[:-12], "cut off"),
     Vector("cut off in the payload", lambda w: w.token()[: len(w.token()) // 3], "cut off"),
+    Vector("one byte too long, well signed", lambda w: w.of_length(8193), "at most 8192"),
     Vector("1 MB, well signed", lambda w: w.token(filler="a" * 10**6), "at most 8192"),
     Vector("8 MB of junk", lambda w: w.token() + "A" * (8 << 20), "at most 8192"),
     # --- the signature
@@ -341,6 +353,7 @@ GOOD: tuple[tuple[str, Callable[[World], str]], ...] = (
     ("ES256", lambda w: w.token(key="ec")),
     ("EdDSA", lambda w: w.token(key="ed")),
     ("no kid, one key fits", lambda w: w.token({"kid": ...}, key="ed")),
+    ("nearly as long as may be", lambda w: w.of_length(8150)),
     ("no typ", lambda w: w.token({"typ": ...})),
     ("access token", lambda w: w.token({"typ": "application/AT+jwt"})),
     ("one of several audiences", lambda w: w.token(aud=["elsewhere", AUDIENCE])),

@@ -2,6 +2,7 @@
 
 import subprocess
 
+import pytest
 from working_gates import ENVIRON, PYTHON, children, until
 
 
@@ -75,8 +76,9 @@ def test_what_is_purged_at_one_worker_serves_at_none_any_more(gate):
             assert "fwd=" in line.call("calc.get")[1]["Cache-Status"]
 
 
-def test_a_token_that_was_revoked_is_refused_by_all(gate):
-    token = gate.token_for("bob", "lab")
+@pytest.mark.parametrize(("name", "opaque"), [("bob", False), ("robot", True)])
+def test_a_token_that_was_revoked_is_refused_by_all(gate, name, opaque):
+    token = gate.token_for(name, "lab", opaque=opaque)
     lines = gate.lines(token)
     for _ in range(3):
         assert [line.call("calc.get")[0]["status"] for line in lines] == [200, 200]
@@ -84,7 +86,7 @@ def test_a_token_that_was_revoked_is_refused_by_all(gate):
         [*PYTHON, "token", "list", "--config", str(gate.file)],
         capture_output=True, text=True, check=True, env=ENVIRON,
     ).stdout  # fmt: skip
-    (row,) = [one for one in listed.splitlines() if "bob" in one]
+    (row,) = [one for one in listed.splitlines() if name in one]
     revoke = [*PYTHON, "token", "revoke", row.split()[0], "--config", str(gate.file)]
     subprocess.run(revoke, capture_output=True, check=True, env=ENVIRON)
     for line in lines:

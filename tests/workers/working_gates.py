@@ -192,9 +192,9 @@ class Gate:
     def _operator(self):
         return self.log.partition("operators: http://")[2].partition('"')[0].strip()
 
-    def token_for(self, subject, *groups):
+    def token_for(self, subject, *groups, opaque=False):
         """A token, made by the command."""
-        words = [word for group in groups for word in ("--group", group)]
+        words = [word for group in groups for word in ("--group", group)] + ["--opaque"] * opaque
         command = [*PYTHON, "token", "create", "--subject", subject, *words, "--config", str(self.file)]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRON).stdout.strip()
 

@@ -15,7 +15,7 @@ from gateway.core.method import Method
 from gateway.core.ports import Answer, Dialect, Messenger, Upstream
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
-from gateway.core.vouching import bearer_fields
+from gateway.core.vouching import bearer_fields, told_apart
 from gateway.dialects.cave.answering import answered, newest
 from gateway.dialects.cave.asking import Asking
 from gateway.dialects.cave.describing import Known, describe
@@ -120,7 +120,7 @@ class CaveDialect:
         """The newest version of the datastack, asked for in the caller's name; the error where they may not know it."""
         now = asyncio.get_running_loop().time()
         # Who may see a version is the service's to say: one caller's answer is no other's.
-        key = (service.qualified, call.bearer or "")
+        key = (service.qualified, told_apart(service, call))
         known = self._versions.get(key)
         if known is not None and now < known[1]:
             return known[0]

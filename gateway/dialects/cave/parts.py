@@ -100,7 +100,7 @@ def local_parts(
             rules=rules_of(entry.rules, part, fills),
             aliases=_aliases(names, part),
             summary=str(record.get("description") or ""),
-            hidden=entry.token is None,
+            hidden=not entry.has_token,
         )
 
 

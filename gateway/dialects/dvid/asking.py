@@ -83,7 +83,7 @@ def _sharing(service: Service) -> CacheRule:
         if rule is not None and rule.cache is not None:
             return rule.cache
     # Where the service cannot see who asks, the gate alone decides, with every hit.
-    return CacheRule(0, share="everyone" if service.bearer == "none" else "nobody", max_size=1 << 28)
+    return CacheRule(0, share="nobody" if service.introduced else "everyone", max_size=1 << 28)
 
 
 def _hidden(
@@ -140,9 +140,8 @@ class Knowing:
     async def repos(self, errand: Errand) -> Repos:
         """The repositories that the caller may see. Raises `RefusedError`, and faults."""
         body = (await errand.obtain(errand.hidden.repos)).body.data
-        who = (
-            "" if errand.service.bearer == "none" else f"{errand.principal.issuer} {errand.principal.subject}"
-        )
+        one = errand.principal
+        who = f"{one.issuer} {one.subject} {one.rights.hex()}" if errand.service.introduced else ""
         known = self._read.get((errand.service, who))
         if known is not None and known[0] is body:
             return known[1]

@@ -104,7 +104,7 @@ class Inner:
         reply = await self._own.cutout(errand, source, box)
         if reply.composed is None:
             raise InvalidParams("no cutout")
-        if errand.service.bearer == "none" and _has(ask.fields, fields[0][1]):
+        if not errand.service.introduced and _has(ask.fields, fields[0][1]):
             await reply.composed.pieces.aclose()
             return Ready(304, fields, b"", reply.verdict)
         told = ((b"Content-Type", b"application/octet-stream"), *fields)

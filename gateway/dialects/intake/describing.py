@@ -110,7 +110,7 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
         repeatable=True,
     )
     if answer.status in (401, 403) and service.dialect != "auto":
-        if service.bearer in ("caller", "linked"):  # it knows its callers, and not the gate
+        if service.sees_callers:  # it knows its callers, and not the gate
             return Description(methods=methods(), convention="intake", address="")
         raise UpstreamBroken(
             f"The service {service.qualified!r} refuses the gate (HTTP {answer.status}): its secret belongs under `headers`."

@@ -21,7 +21,7 @@ from gateway.core.intake.wire import UnreadableError, pack, unpack
 from gateway.core.ports import Answer, Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Service
-from gateway.core.vouching import bearer_fields
+from gateway.core.vouching import bearer_fields, told_apart
 from gateway.dialects.intake import hidden, packs
 from gateway.dialects.intake.hidden import Wanted
 from gateway.dialects.openapi.coding import UnreadableCodingError, plain
@@ -163,7 +163,7 @@ class Errand:
 
     def _key(self, chain: Chain) -> _Key:
         # Who may open something is the service's to say, where it sees who asks.
-        return self._service.qualified, self._call.bearer or "", chain.packed
+        return self._service.qualified, told_apart(self._service, self._call), chain.packed
 
     async def _id_of(self, chain: Chain) -> str | None:
         """The service's id for what the chain leads to, None for its outermost catalog.
@@ -247,7 +247,7 @@ class Errand:
                 raise UnreadableError(str(problem)) from problem
         if answer.status < 400:
             raise UpstreamBroken(f"The service {service.qualified!r} answered with HTTP {answer.status}.")
-        if answer.status in (401, 403) and service.bearer == "none":
+        if answer.status in (401, 403) and not service.introduced:
             raise UpstreamBroken(
                 f"The service {service.qualified!r} refuses the gate itself (HTTP {answer.status}): check `headers` of the service."
             )

@@ -115,5 +115,5 @@ def _rule(what: str, name: str, entry: str, service: Service) -> CacheRule:
     )  # what is stored is no JSON that they could speak of
     if rule is None:
         # Where the service sees who asks, it may answer each as they are.
-        rule = replace(_RULES[what], share="everyone" if service.bearer == "none" else "nobody")
+        rule = replace(_RULES[what], share="nobody" if service.introduced else "everyone")
     return replace(rule, tags=(*rule.tags, f"{service.qualified}:{entry}")) if entry else rule

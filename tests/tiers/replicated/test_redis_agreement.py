@@ -212,6 +212,30 @@ class Revoked(dict):
     def add(self, revoked):
         self.update(revoked)
 
+    def keys(self):
+        return {}
+
+    def add_keys(self, records):
+        return []
+
+
+class Keys(Revoked):
+    """One that has keys too, in `made`; those in `over` hold no longer."""
+
+    def __init__(self, made=(), over=()):
+        super().__init__()
+        self.made, self.over = dict(made), set(over)
+
+    def __hash__(self):
+        return id(self)
+
+    def keys(self):
+        return {name: text for name, text in self.made.items() if name not in self.over}
+
+    def add_keys(self, records):
+        self.made |= {name: text for name, text in records.items() if name not in self.over}
+        return [name for name in records if name in self.over]
+
 
 async def test_what_was_revoked_on_one_host_is_revoked_on_every_host_that_is_or_comes(server):
     here, there_, later = Revoked({"a" * 32: 1.5}), Revoked({"b" * 32: 2.5}), Revoked()
@@ -226,6 +250,18 @@ async def test_what_was_revoked_on_one_host_is_revoked_on_every_host_that_is_or_
         server.client().flushall()
         async with replica(server.place(), ledger=later):
             await until(lambda: later == here == there_ and len(later) == 3)
+
+
+async def test_a_key_made_on_one_host_is_known_on_every_host_and_forgotten_when_it_ends(server):
+    here, there_ = Keys({"a": "record a"}), Keys({"b": "record b"})
+    async with replica(server.place(), ledger=here) as one, replica(server.place(), ledger=there_) as other:
+        await there(one, other)
+        await until(lambda: here.keys() == there_.keys() == {"a": "record a", "b": "record b"})
+        here.made["c"] = "record c"
+        await until(lambda: "c" in there_.keys())  # noqa: SIM118 - the fake's own
+        here.over, there_.over = {"a"}, {"a"}
+        await until(lambda: not server.client().hexists("{labgate}:keys", "a"))
+        assert server.client().hkeys("{labgate}:keys") == [b"b", b"c"]
 
 
 async def test_what_no_gate_wrote_among_the_revocations_is_passed_over(server):
