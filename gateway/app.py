@@ -137,7 +137,7 @@ class Gate(Doorways):
         self.discovery = discovery(
             self.estate.services.values(),
             dialects,
-            self.estate.upstreams,
+            {name: one.beside for name, one in self.estate.upstreams.items()},
             release=VERSION,
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
@@ -236,7 +236,7 @@ class Gate(Doorways):
         estate = Estate(
             [fit(one) for one in (*(one for one in named if one.name not in sites), *brought)],
             sites,
-            connect=HttpUpstream,
+            connect=partial(HttpUpstream, turned=self._turned),
             fit=fit,
             stamp=stamp,
             saw=self.policies.saw,
@@ -261,6 +261,10 @@ class Gate(Doorways):
 
     def _described(self, service: Service, description: Description) -> None:
         self.estate.described(service, description, self.discovery)
+
+    def _turned(self, service: str, why: str | None) -> None:
+        """A service is left alone from now on, or asked again."""
+        self.discovery.turned(service, why, self.monotonic())
 
     def _shelves(self) -> Shelves:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
@@ -310,8 +314,10 @@ class Gate(Doorways):
                 dialects[offer.dialect],
                 offer.description.address,
                 upstream,
-                upstream,
+                # Which replica a call goes to that has to go to a certain one is not for a connection at hand to say.
+                None if offer.service.sticky and len(offer.service.urls) > 1 else upstream,
                 dialect if isinstance(dialect := dialects[offer.dialect], Inbound) else None,
+                upstream.aim,
             )
             for name, upstream in self.estate.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None

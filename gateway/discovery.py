@@ -90,6 +90,7 @@ class Watch:
         self.listing = list_of(Offer(service, down=True, why="it has not answered yet"))
         self.shown = self.listing
         self.withheld: str | None = None
+        self.left_alone: str | None = None
         self.failures = 0
         self.asked: float | None = None
         self.since: float | None = None
@@ -104,10 +105,11 @@ class Watch:
         return self.listing.offer
 
     def show(self) -> None:
-        """Choose what the catalog holds: the listing, its methods marked as down where the service is withheld."""
+        """Choose what the catalog holds: the listing, its methods marked as down where the service is not asked."""
         self.shown = self.listing
-        if self.withheld is not None:
-            self.shown = list_of(replace(self.offer, down=True, why=self.withheld), self.listing)
+        why = self.withheld or (None if self.offer.down else self.left_alone)
+        if why is not None:
+            self.shown = list_of(replace(self.offer, down=True, why=why), self.listing)
 
     def nudge(self, reason: str, every: float, now: float) -> bool:
         """Wake early, unless this reason did so less than `every` seconds ago."""
@@ -283,6 +285,21 @@ class Discovery:
             watch.withheld = why
             watch.show()
             self._publish()
+
+    def turned(self, service: str, why: str | None, now: float) -> None:
+        """Calls of a service are refused from now on, because too many failed; None = they are not any more.
+
+        Until then its methods are marked as down; it is asked soon whether it is.
+        """
+        watch = self._watches.get(service)
+        if watch is None or watch.left_alone == why:
+            return
+        watch.left_alone = why
+        watch.show()
+        if self._is_public:
+            self._publish()
+        if why is not None:
+            self.suspect(service, now)
 
     def health(self) -> Mapping[str, Health]:
         """The state of every service, by qualified name."""

@@ -474,7 +474,8 @@ class Relay:
         try:
             if call.method.assembled and isinstance(route.dialect, Assembler):
                 return await route.dialect.assemble(call, route, self.parts)
-            return await route.dialect.perform(call, route.service, route.address, route.upstream)
+            upstream = route.upstream if route.aim is None else route.aim(call)
+            return await route.dialect.perform(call, route.service, route.address, upstream)
         except Fault:
             raise
         except Exception as mistake:

@@ -52,6 +52,8 @@ class HalfOpen(Struct, frozen=True):
     times: int
 
 
+USUAL: Final = BreakerRule()
+
 Breaker: TypeAlias = Closed | Open | HalfOpen
 
 NEVER: Final = Closed()

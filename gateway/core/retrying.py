@@ -18,6 +18,7 @@ MOST_WAIT: Final = 5.0
 _BASE: Final = 0.025
 _MOST: Final = 1.0
 _ASKS_TO_WAIT: Final = frozenset((429, 503))
+_JSON_RPC: Final = b'"jsonrpc"'
 
 
 class Retries(Struct, frozen=True):
@@ -29,6 +30,9 @@ class Retries(Struct, frozen=True):
     attempts: int = 1
     budget: float = 0.2
     idempotent: bool = False
+
+
+ONE_RETRY: Final = Retries()
 
 
 class Budget(Struct, frozen=True):
@@ -61,10 +65,15 @@ def delay(attempt: int, draw: float) -> float:
     return float(min(_BASE * 2.0 ** min(attempt - 1, 16), _MOST) * (0.5 + draw))
 
 
-def wait_for(status: int, fields: Fields, left: float) -> float | None:
-    """The seconds that an answer asks to wait for, None where it asks for nothing, or for more than there is time for."""
-    if status not in _ASKS_TO_WAIT:
-        return None
+def asks_to_wait(status: int, fields: Fields, body: bytes) -> bool:
+    """Whether an answer says when to ask again; a JSON-RPC error is an answer, whatever its status."""
+    if status not in _ASKS_TO_WAIT or _JSON_RPC in body:
+        return False
+    return any(name.lower() == b"retry-after" for name, _ in fields)
+
+
+def wait_for(fields: Fields, left: float) -> float | None:
+    """The seconds that such an answer asks to wait for, None where that is more than there is time for."""
     said = next((value for name, value in fields if name.lower() == b"retry-after"), b"").strip()
     if not said.isdigit() or len(said) > 9:
         return None

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.retrying import FLOOR, RECENT, Budget, delay, refilled, spent, wait_for
+from gateway.core.retrying import FLOOR, RECENT, Budget, asks_to_wait, delay, refilled, spent, wait_for
 
 moves = st.lists(st.tuples(st.integers(0, 500), st.floats(0, 30)), max_size=80)
 
@@ -47,15 +47,19 @@ def test_the_pauses_grow_are_bounded_and_differ(attempt, one, other):
 
 
 def test_retry_after_is_waited_for_where_there_is_time_and_else_told_to_the_caller():
-    def wait(status, said, left=60.0):
-        return wait_for(status, ((b"retry-AFTER", said),), left)
+    def wait(said, left=60.0):
+        return wait_for(((b"retry-AFTER", said),), left)
 
-    assert wait(503, b" 2 ") == wait(429, b"2") == 2.0
-    assert wait(503, b"0") == 0.0
-    assert wait(503, b"2", left=3.0) is None, "half of the time that is left is for the next attempt"
-    assert wait(503, b"60", left=600.0) is None
-    assert wait(500, b"2") is None
-    assert wait(200, b"2") is None
+    assert wait(b" 2 ") == 2.0
+    assert wait(b"0") == 0.0
+    assert wait(b"2", left=3.0) is None, "half of the time that is left is for the next attempt"
+    assert wait(b"60", left=600.0) is None
     for odd in (b"", b"-1", b"1.5", b"soon", b"Thu, 01 Jan 2026 00:00:00 GMT", b"9" * 40, "²".encode()):
-        assert wait(503, odd) is None
-    assert wait_for(503, (), 60.0) is None
+        assert wait(odd) is None
+
+
+def test_only_429_and_503_ask_to_wait_and_no_json_rpc_error_does():
+    field = ((b"Retry-After", b"2"),)
+    assert [status for status in range(200, 600) if asks_to_wait(status, field, b"busy")] == [429, 503]
+    assert not asks_to_wait(503, (), b"busy")
+    assert not asks_to_wait(503, field, b'{"jsonrpc":"2.0","error":{"code":1,"message":"full"},"id":1}')
