@@ -57,6 +57,7 @@ from gateway.tiers.memory import MemoryTier
 from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
+from gateway.upstreams.health import HealthChecks
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Server
 from gateway.workers.alone import Alone
@@ -176,6 +177,7 @@ class Gate(Doorways):
         self._publish()
         self.member.serve(self)
         await self.stack.enter_async_context(self.discovery)
+        self._check_health()
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self.stack.callback(watch.cancel)
         await self.open_doors()
@@ -261,6 +263,23 @@ class Gate(Doorways):
 
     def _described(self, service: Service, description: Description) -> None:
         self.estate.described(service, description, self.discovery)
+
+    def _check_health(self) -> None:
+        """Ask the replicas how they are, where the settings say what to ask."""
+        checks = HealthChecks(self.estate.upstreams, lambda: self.member.leads, self.member.tell_health)
+        task = asyncio.create_task(checks.run(), name="health checks")
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(end)
+
+    def checked(self, service: str, sick: Sequence[bool]) -> None:
+        """Another worker has asked the replicas of a service how they are."""
+        upstream = self.estate.upstreams.get(service)
+        if upstream is not None:
+            upstream.checked(sick)
 
     def _turned(self, service: str, why: str | None) -> None:
         """A service is left alone from now on, or asked again."""

@@ -323,14 +323,13 @@ class Mounted(MountedCached):
 
     def _goes_again(self, failure: Exception) -> bool:
         """Whether the request, which nothing can be lost by, is sent again."""
-        replay = self._replay
-        if replay is None or self.held is not None:
+        replay, self._replay = self._replay, None
+        if replay is None or not isinstance(failure, ConnectionLostError) or failure.begun:
             return False
         wait: float | None = 0.0
-        if not (self._pooled and isinstance(failure, ConnectionLostError) and not failure.begun):
-            # Else the upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+        if not self._pooled:
             wait = self._way.carrier.again(failure, self.seconds_left())
-            self._replay = None
+        # Else the upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
         if wait is None:
             return False
         self.put_early(replay)

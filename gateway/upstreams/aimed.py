@@ -91,6 +91,6 @@ async def _first(calls: set[asyncio.Task[Answer]]) -> Answer:
     waiting = set(calls)
     while True:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for call in done:
-            if not waiting or call.exception() is None:
-                return call.result()
+        answered = [call for call in done if call.exception() is None]
+        if answered or not waiting:
+            return (answered or list(done))[0].result()

@@ -66,10 +66,10 @@ class Choice:
         """How often so far a replica was found to be one that is asked after the others."""
         return sum(replica.ejections for replica in self.replicas)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Each replica, as an operator sees it."""
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Each replica by its address, as an operator sees it."""
         now = asyncio.get_running_loop().time()
-        return [
-            {"url": one.address, "state": one.state(now), "in_flight": one.load, "ejections": one.ejections}
+        return {
+            one.address: {"state": one.state(now), "in_flight": one.load, "ejections": one.ejections}
             for one in self.replicas
-        ]
+        }

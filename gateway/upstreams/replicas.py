@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.core.call import Call
@@ -117,9 +118,20 @@ class HttpUpstream:
         return self.guard.state
 
     @property
-    def replicas(self) -> list[dict[str, Any]]:
-        """Each replica, as an operator sees it."""
+    def left_alone(self) -> int:
+        """1 while the breaker is not closed."""
+        return int(self.guard.shut)
+
+    @property
+    def replicas(self) -> dict[str, dict[str, Any]]:
+        """Each replica by its address, as an operator sees it."""
         return self.choice.rows()
+
+    def checked(self, sick: Sequence[bool]) -> None:
+        """Know of each replica whether it fails its health checks, as somebody else found."""
+        if len(sick) == len(self.choice.replicas):
+            for replica, is_sick in zip(self.choice.replicas, sick, strict=True):
+                replica.checked(sick=is_sick)
 
     # --- whole answers
 
