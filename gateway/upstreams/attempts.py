@@ -140,7 +140,8 @@ class Attempts:
     async def _ask(self, replica: Replica, request: Request, share: int, *, counts: bool) -> Answer:
         """Ask one replica, and have the guard know what became of it."""
         loop, guard = asyncio.get_running_loop(), self._guard
-        given = request.deadline - loop.time()
+        began = loop.time()
+        given = request.deadline - began
         heard = not counts
         try:
             answer = await replica.send(request, share=share)
@@ -157,7 +158,8 @@ class Attempts:
                 self._praise(answer, replica)
             return answer
         finally:
-            if not heard:
+            # Who leaves because the service's time is over need not wait for us to find that out.
+            if not heard and not guard.late(loop.time(), loop.time() - began, replica):
                 guard.abandoned(loop.time())
 
     def _praise(self, answer: Answer, replica: Replica) -> None:
