@@ -149,8 +149,8 @@ class Carrier(Protocol):
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
 
-    async def lease(self, deadline: float) -> Lease:
-        """A new connection. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+    async def lease(self, deadline: float, other_than: Lease | None = None) -> Lease:
+        """A new connection, to another replica than that of a lease which failed, if there is one. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
 
     def again(self, trouble: Exception | Answer, left: float) -> float | None:
         """In how many seconds a safe request that came to this is sent once more, where `left` seconds are left.

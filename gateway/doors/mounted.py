@@ -57,6 +57,7 @@ class Mounted(MountedCached):
     _asking: asyncio.Task[None] | None = None
     _replay: bytes | None = None  # the body, while the request may be sent again
     _pooled = False  # it was sent over a connection that had carried others
+    _sent_over: Lease | None = None
     _elsewhere = False  # the answer says that the service is down, and another replica is asked
     _awaited = False  # the rest of a small body, before anything is judged
 
@@ -81,7 +82,7 @@ class Mounted(MountedCached):
         self.verdict = settled.verdict
         self.safe = self.complete = True
         self._replay = b""
-        self._pooled = True
+        self._pooled, self._sent_over = True, lease
         self._seconds = settled.seconds
         self.resumed(lease, until, settled.seconds)
 
@@ -227,7 +228,7 @@ class Mounted(MountedCached):
         if wait:
             await asyncio.sleep(wait)
         deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
-        lease = await carrier.lease(deadline)
+        lease = await carrier.lease(deadline, self._sent_over)
         if self.over or self.left:
             lease.release()
             return
@@ -247,6 +248,7 @@ class Mounted(MountedCached):
             lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
         head = lease.head(way.verb.encode(), way.rest, self.query, host, lines)
         self.departed = perf_counter()
+        self._sent_over = lease
         if not self.safe and not self._unsure:
             self._unsure = True
             self._marked = self.tools.relay.sets_out(self.methods, self._changed())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.core.latency import Latency
 from gateway.core.method import Hedge
@@ -26,8 +26,12 @@ class Aimed:
         hedge: Hedge | None,
         latency: Latency | None,
         may_hedge: Callable[[], bool],
+        tried: Sequence[Replica] = (),
     ) -> None:
-        """`most` = how often it is sent again at most; `again` = although it changes something."""
+        """`most` = how often it is sent again at most; `again` = although it changes something.
+
+        The replicas that were `tried` already are asked last.
+        """
         self._attempts = attempts
         self._most = most
         self._key = key
@@ -35,6 +39,7 @@ class Aimed:
         self._hedge = hedge
         self._latency = latency
         self._may_hedge = may_hedge
+        self._tried = tried
 
     async def exchange(
         self,
@@ -52,7 +57,7 @@ class Aimed:
         after = self._late_after() if repeatable else None
         loop = asyncio.get_running_loop()
         began = loop.time()
-        tried: list[Replica] = []
+        tried = list(self._tried)
         answer = await (self._carry(request, tried) if after is None else self._hedged(request, tried, after))
         if self._latency is not None:
             self._latency.note(loop.time() - began)

@@ -11,14 +11,14 @@ from gateway.wire.upstream import Connection, ConnectionLostError
 class Lease:
     """A turn at a service and a connection to one of its replicas, for one request; to be given back by `release`."""
 
-    __slots__ = ("_guard", "_replica", "_turns", "connection", "pooled")
+    __slots__ = ("_guard", "_turns", "connection", "pooled", "replica")
 
     def __init__(
         self, turns: Turns, guard: Guard, replica: Replica, connection: Connection, *, pooled: bool
     ) -> None:
         self._turns = turns
         self._guard = guard
-        self._replica = replica
+        self.replica = replica
         self.connection = connection
         self.pooled = pooled
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
@@ -30,7 +30,7 @@ class Lease:
 
         The service's own fields are added, `last` comes after them.
         """
-        replica = self._replica
+        replica = self.replica
         path = replica.base + rest or b"/"
         return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             verb, path, query, host or replica.host, lines, replica.lines, last,
@@ -38,7 +38,7 @@ class Lease:
 
     def late(self, seconds: float) -> None:
         """The answer did not come within so many seconds."""
-        self._guard.late(self.connection.loop.time(), seconds, self._replica)
+        self._guard.late(self.connection.loop.time(), seconds, self.replica)
 
     def release(self) -> None:
         """The exchange is over, however it ended."""
@@ -46,7 +46,7 @@ class Lease:
         trouble = connection.trouble
         if trouble is not None or self._guard.alert:
             self._note(trouble)
-        self._replica.pool.give_back(connection)
+        self.replica.pool.give_back(connection)
         self._turns.give()
 
     def _note(self, trouble: Exception | int | None) -> None:
@@ -56,8 +56,8 @@ class Lease:
             guard.abandoned(now)  # it had been closed while it was idle
         elif trouble is not None:
             why = f"HTTP {trouble}" if isinstance(trouble, int) else f"it {trouble}"
-            guard.failed(now, why, self._replica)
+            guard.failed(now, why, self.replica)
         elif self.connection.complete:
-            guard.succeeded(now, self._replica)
+            guard.succeeded(now, self.replica)
         else:
             guard.abandoned(now)

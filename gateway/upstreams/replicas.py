@@ -12,6 +12,7 @@ from gateway.core.faults import Fault
 from gateway.core.latency import Latency
 from gateway.core.method import Method
 from gateway.core.ports import Answer, Upstream
+from gateway.core.ports import Lease as Failed
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.sticking import key_of
@@ -171,6 +172,8 @@ class HttpUpstream:
             hedge=hedge,
             latency=self._latency(method) if hedge is not None and hedge.quantile else None,
             may_hedge=self._may_hedge,
+            # It failed just now: whoever it was is asked last.
+            tried=[one for one in self.choice.replicas if one.troubled] if call.tried else [],
         )
 
     def _latency(self, method: Method) -> Latency:
@@ -206,8 +209,8 @@ class HttpUpstream:
             lease = connection.lease = Lease(self._turns, self.guard, replica, connection, pooled=True)
         return lease
 
-    async def lease(self, deadline: float) -> Lease:
-        """A new connection, when it is this caller's turn.
+    async def lease(self, deadline: float, other_than: Failed | None = None) -> Lease:
+        """A new connection, when it is this caller's turn; to another replica than that of a lease which failed, if it can be.
 
         Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then.
         """
@@ -215,7 +218,8 @@ class HttpUpstream:
         guard.enter(loop.time())
         try:
             taken = await self._turns.take(deadline)
-            replica, connection = await self._fresh(deadline, taken=taken)
+            tried = [other_than.replica] if isinstance(other_than, Lease) else []
+            replica, connection = await self._fresh(deadline, tried, taken=taken)
         except NotConnectedError as failure:
             guard.failed(loop.time(), str(failure))
             raise self.fault(failure, safe=True) from failure
@@ -227,18 +231,20 @@ class HttpUpstream:
             raise
         return Lease(self._turns, guard, replica, connection, pooled=False)
 
-    async def _fresh(self, deadline: float, *, taken: bool) -> tuple[Replica, Connection]:
+    async def _fresh(
+        self, deadline: float, tried: Sequence[Replica], *, taken: bool
+    ) -> tuple[Replica, Connection]:
         """A new connection to the first replica that takes one; the turn is given back if there is none."""
         if not taken:
             raise ExpiredError(sent=False)
         try:
-            return await self._connected(deadline)
+            return await self._connected(deadline, tried)
         except BaseException:
             self._turns.give()
             raise
 
-    async def _connected(self, deadline: float) -> tuple[Replica, Connection]:
-        replicas = self.choice.order()
+    async def _connected(self, deadline: float, tried: Sequence[Replica]) -> tuple[Replica, Connection]:
+        replicas = self.choice.order(tried=tried)
         last = NotConnectedError("it has no address")
         for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
             try:
