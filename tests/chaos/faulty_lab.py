@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 PAD = "x" * 1500
 _length = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
+DATE = b"Date: Thu, 26 Nov 2026 12:00:00 GMT\r\n"
+"""With a date an answer may pass on the shortest way."""
+
 HTML_503 = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<h1>503</h1>\n"
+    b"HTTP/1.1 503 Gone\r\n%bContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<h1>503</h1>\n" % DATE
 )
 
 
@@ -156,10 +159,8 @@ class FaultyLab:
 
 
 def _whole(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-        len(body),
-        body,
-    )
+    lines = b"%bContent-Type: application/json\r\nContent-Length: %d\r\n" % (DATE, len(body))
+    return b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (lines, body)
 
 
 # --- faults
