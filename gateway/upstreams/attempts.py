@@ -6,6 +6,8 @@ import asyncio
 import random
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.core.breaker import says_down
 from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken, UpstreamUnreachable
 from gateway.core.ports import Answer
@@ -79,6 +81,7 @@ class Attempts:
                 if wait is None:
                     return answer
             await asyncio.sleep(wait)
+            request = _with_less_time(request)
         return await self._attempt(request, key, tried, counts=counts)
 
     def again(self, outcome: Exception | Answer, left: float, attempt: int) -> float | None:
@@ -126,6 +129,7 @@ class Attempts:
         self, request: Request, key: bytes | None, tried: list[Replica], *, counts: bool
     ) -> Answer:
         replicas = self._choice.order(key, tried)
+        self._choice.went()
         last = NotConnectedError("it has no address")
         for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
             tried.append(replica)
@@ -147,7 +151,7 @@ class Attempts:
             answer = await replica.send(request, share=share)
         except NotConnectedError:
             heard = True  # whoever asks the next one will know
-            replica.rest(loop.time())
+            guard.unreached(loop.time(), replica)
             raise
         except FAILURES as failure:
             heard = heard or self._blame(failure, replica, given)
@@ -205,6 +209,13 @@ class Attempts:
 
 def _left(request: Request) -> float:
     return request.deadline - asyncio.get_running_loop().time()
+
+
+def _with_less_time(request: Request) -> Request:
+    """The request with the time that is left for it now."""
+    left = b"%.3f" % max(0.001, _left(request))
+    fields = tuple((name, left if name == b"Labgate-Timeout" else value) for name, value in request.fields)
+    return replace(request, fields=fields)
 
 
 def _pause(attempt: int) -> float:

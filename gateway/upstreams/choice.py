@@ -23,7 +23,7 @@ class Choice:
     def order(self, key: bytes | None = None, tried: Sequence[Replica] = ()) -> Sequence[Replica]:
         """All replicas, the one that is asked first before the others; those tried already come last.
 
-        With a key it is the same one for the same key.
+        With a key it is the same one for the same key. Until `went` is told, it is the same one's turn.
         """
         replicas = self.replicas
         if self.only is not None:
@@ -33,11 +33,14 @@ class Choice:
         if key is not None:
             found = by_key(key, self._names, out)
         else:
-            self._turn += 1
             draw = random.random()  # noqa: S311 - whom it meets is no secret
             found = by_load([one.load for one in replicas], out, self._turn, draw)
         order = [replicas[one] for one in found]
         return sorted(order, key=lambda one: one in tried) if tried else order
+
+    def went(self) -> None:
+        """A request is sent: the next one's turn is another replica's."""
+        self._turn += 1
 
     # for status
 

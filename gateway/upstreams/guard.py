@@ -26,6 +26,9 @@ class Missed(Protocol):
     def missed(self, now: float) -> None:
         """A request to it failed."""
 
+    def rest(self, now: float) -> None:
+        """It took no connection."""
+
     def answered(self) -> None:
         """It answered."""
 
@@ -92,6 +95,11 @@ class Guard:
             replica.missed(now)
         if self._rule is not None:
             self._become(breaker.failed(self._breaker, self._rule, now), why)
+
+    def unreached(self, now: float, replica: Missed) -> None:
+        """The replica took no connection; others may."""
+        replica.rest(now)
+        self.alert = True
 
     def succeeded(self, now: float, replica: Missed) -> None:
         """It was answered."""

@@ -204,6 +204,8 @@ class HttpUpstream:
         if not self._turns.take_now():
             replica.pool.give_back(connection)
             return None
+        if self.choice.only is None:
+            self.choice.went()
         lease = connection.lease
         if not isinstance(lease, Lease):
             lease = connection.lease = Lease(self._turns, self.guard, replica, connection, pooled=True)
@@ -245,12 +247,13 @@ class HttpUpstream:
 
     async def _connected(self, deadline: float, tried: Sequence[Replica]) -> tuple[Replica, Connection]:
         replicas = self.choice.order(tried=tried)
+        self.choice.went()
         last = NotConnectedError("it has no address")
         for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
             try:
                 return replica, await replica.pool.fresh(deadline, share=left)
             except NotConnectedError as failure:
-                replica.rest(asyncio.get_running_loop().time())
+                self.guard.unreached(asyncio.get_running_loop().time(), replica)
                 last = failure
         raise last
 

@@ -238,7 +238,7 @@ async def slow_head(line: Line, carry: Carry) -> bool:
     for byte in carry():
         line.writer.write(bytes((byte,)))
         await line.writer.drain()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     return False
 
 

@@ -159,6 +159,20 @@ async def test_retries_stop_where_their_number_or_their_budget_is_used_up(script
     assert len(server.requests) == 50 + upstream.retries
 
 
+async def test_the_time_that_is_left_is_told_with_each_attempt_and_shrinks(
+    scripted, upstream_of, ask
+) -> None:
+    server = await scripted(answering(None))
+    upstream = upstream_of(server.url, retries=Retries(attempts=2))
+    with pytest.raises(UpstreamUnreachable):
+        await ask(upstream, fields=((b"Labgate-Timeout", b"20.000"), (b"X", b"y")))
+    told = [float(one.split(b"Labgate-Timeout: ")[1].split(b"\r\n")[0]) for one in server.requests]
+    assert told[0] == 20.0
+    assert told == sorted(told, reverse=True)
+    assert len(set(told)) == 3
+    assert all(b"\r\nX: y\r\n" in one for one in server.requests)
+
+
 async def test_no_attempt_begins_for_which_there_is_no_time(scripted, upstream_of, ask) -> None:
     server = await scripted(answering(None))
     upstream = upstream_of(server.url)
@@ -402,6 +416,29 @@ async def test_a_replica_that_often_gives_no_answer_rests(scripted, upstream_of,
     assert [row["state"] for row in upstream.replicas.values()] == ["resting", "up"]
 
 
+async def test_replicas_without_a_connection_at_hand_get_their_turn_too(
+    scripted, upstream_of, echoing
+) -> None:
+    one, two = await scripted(echoing), await scripted(echoing)
+    upstream = upstream_of(one.url, two.url)
+    for _ in range(12):
+        await carried(upstream)
+    assert (len(one.requests), len(two.requests)) == (6, 6)
+    assert (one.connections, two.connections) == (1, 1)
+
+
+async def test_a_replica_that_is_back_has_a_clean_slate(scripted, upstream_of, ask, echoing) -> None:
+    one, two = await scripted(echoing), await scripted(echoing)
+    upstream = upstream_of(one.url, two.url)
+    replica = upstream.choice.replicas[0]
+    upstream.guard.unreached(-1000.0, replica)
+    assert upstream.guard.alert
+    for _ in range(4):
+        await ask(upstream)
+    assert not replica.troubled
+    assert not upstream.guard.alert
+
+
 async def test_the_less_busy_of_two_is_asked(scripted, upstream_of, ask, echoing) -> None:
     async def stuck(peer) -> None:
         await peer.request()
@@ -409,14 +446,13 @@ async def test_the_less_busy_of_two_is_asked(scripted, upstream_of, ask, echoing
 
     slow, quick = await scripted(stuck), await scripted(echoing)
     upstream = upstream_of(slow.url, quick.url)
-    waiting = [asyncio.ensure_future(ask(upstream)) for _ in range(2)]
+    waiting = asyncio.ensure_future(ask(upstream))
     await slow.came.wait()
     for _ in range(10):
         await ask(upstream)
-    assert len(slow.requests) == 1
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (len(slow.requests), len(quick.requests)) == (1, 10)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_calls_with_the_same_key_go_to_the_same_replica_and_move_only_when_it_is_gone(
@@ -507,7 +543,6 @@ async def test_a_hedge_that_fails_leaves_the_first_call_its_chance(scripted, ups
 
     one, two = await scripted(first), await scripted(second)
     upstream = upstream_of(one.url, two.url, retries=NEVER)
-    upstream.choice._turn = 1  # the next is the turn of the first
     hedged = method(safe=True, hedge=Hedge(seconds=0.02))
     assert (await ask(upstream.aim(call(hedged)))).body == b"ok"
     assert (len(one.requests), len(two.requests)) == (1, 1)
