@@ -63,6 +63,7 @@ from gateway.tiers.memory import MemoryTier
 from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
+from gateway.upstreams.health import HealthChecks
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Server
 from gateway.workers.alone import Alone
@@ -155,7 +156,7 @@ class Gate(Doorways):
         self.discovery = discovery(
             self.estate.services.values(),
             dialects,
-            self.estate.upstreams,
+            {name: one.beside for name, one in self.estate.upstreams.items()},
             release=VERSION,
             monotonic=self.monotonic,
             on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
@@ -195,6 +196,7 @@ class Gate(Doorways):
         self._publish()
         self.member.serve(self)
         await self.stack.enter_async_context(self.discovery)
+        self._check_health()
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self.stack.callback(watch.cancel)
         await self.open_doors()
@@ -260,7 +262,7 @@ class Gate(Doorways):
         estate = Estate(
             [fit(one) for one in (*(one for one in named if one.name not in sites), *brought)],
             sites,
-            connect=HttpUpstream,
+            connect=partial(HttpUpstream, turned=self._turned),
             fit=fit,
             stamp=stamp,
             saw=self.policies.saw,
@@ -296,6 +298,27 @@ class Gate(Doorways):
 
     def _described(self, service: Service, description: Description) -> None:
         self.estate.described(service, description, self.discovery)
+
+    def _check_health(self) -> None:
+        """Ask the replicas how they are, where the settings say what to ask."""
+        checks = HealthChecks(self.estate.upstreams, lambda: self.member.leads, self.member.tell_health)
+        task = asyncio.create_task(checks.run(), name="health checks")
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(end)
+
+    def checked(self, service: str, sick: Sequence[bool]) -> None:
+        """Another worker has asked the replicas of a service how they are."""
+        upstream = self.estate.upstreams.get(service)
+        if upstream is not None:
+            upstream.checked(sick)
+
+    def _turned(self, service: str, why: str | None) -> None:
+        """A service is left alone from now on, or asked again."""
+        self.discovery.turned(service, why, self.monotonic())
 
     def _shelves(self) -> Shelves:
         """The farther tiers, nearest first: those that the settings name and that can be had."""
@@ -345,8 +368,10 @@ class Gate(Doorways):
                 dialects[offer.dialect],
                 offer.description.address,
                 upstream,
-                upstream,
+                # Which replica a call goes to that has to go to a certain one is not for a connection at hand to say.
+                None if offer.service.sticky and len(offer.service.urls) > 1 else upstream,
                 dialect if isinstance(dialect := dialects[offer.dialect], Inbound) else None,
+                upstream.aim,
             )
             for name, upstream in self.estate.upstreams.items()
             if (offer := catalog.offer(name)) is not None and offer.description is not None

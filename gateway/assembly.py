@@ -12,18 +12,24 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway import settings as config
+from gateway.core.breaker import BreakerRule
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
+from gateway.core.health import HealthCheck
 from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.introducing import with_rights
-from gateway.core.method import IN_PATH, CacheRule, Clause, HttpBinding, Param, Place, When
+from gateway.core.method import IN_PATH, CacheRule, Clause, Hedge, HttpBinding, Param, Place, When
 from gateway.core.policy import Policies, Policy
 from gateway.core.principal import Principal
+from gateway.core.retrying import Retries
 from gateway.core.service import Rule, Service, UpstreamIdentity
 from gateway.core.shares import share
 from gateway.settings.addresses import Address, Url
 from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
+from gateway.settings.failing import Breaker as BreakerSettings
+from gateway.settings.failing import Health as HealthSettings
+from gateway.settings.failing import Hedge as HedgeSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
@@ -199,6 +205,12 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         headers=_headers(one),
         checked=frozenset(name.lower().encode("ascii") for name in one.checked),
         timeout=one.timeout,
+        connect_timeout=one.connect_timeout,
+        read_timeout=one.read_timeout,
+        retries=Retries(one.retries.attempts, one.retries.budget, one.retries.idempotent),
+        breaker=None if one.breaker is None else _breaker(one.breaker),
+        health=None if one.health is None else _health(one.health, one.rpc_path),
+        sticky=(one.sticky or "").removeprefix("params."),
         describe_timeout=one.describe_timeout,
         refresh=one.refresh,
         arrays=one.arrays,
@@ -243,6 +255,21 @@ def _not_from_callers(dialect: str, identity: UpstreamIdentity | None) -> frozen
     """Fields of which callers' never reach the service: nobody else says who asks."""
     own = frozenset[bytes]() if identity is None else frozenset((identity.name.lower().encode("ascii"),))
     return _NOT_FROM_CALLERS.get(dialect, frozenset()) | own
+
+
+def _breaker(one: BreakerSettings) -> BreakerRule:
+    return BreakerRule(one.failures, one.ratio, one.window, one.open)
+
+
+def _health(one: HealthSettings, rpc_path: str | None) -> HealthCheck:
+    path = one.path or (rpc_path if one.method else None) or "/"
+    return HealthCheck(path, one.method or "", one.every, one.timeout)
+
+
+def _hedge(one: HedgeSettings) -> Hedge:
+    if isinstance(one.after, str):
+        return Hedge(quantile=float(one.after[1:]) / 100)
+    return Hedge(seconds=one.after)
 
 
 def _http_cache(one: HttpCacheSettings, *, by_person: bool) -> HttpCache:
@@ -293,6 +320,7 @@ def _rule(rule: MethodRule) -> Rule:
         result=rule.result,
         item=rule.item,
         http=http,
+        hedge=None if rule.hedge is None else _hedge(rule.hedge),
     )
 
 

@@ -90,6 +90,7 @@ class Watch:
         self.listing = list_of(Offer(service, down=True, why="it has not answered yet"))
         self.shown = self.listing
         self.withheld: str | None = None
+        self.left_alone: str | None = None
         self.failures = 0
         self.asked: float | None = None
         self.since: float | None = None
@@ -104,10 +105,17 @@ class Watch:
         return self.listing.offer
 
     def show(self) -> None:
-        """Choose what the catalog holds: the listing, its methods marked as down where the service is withheld."""
+        """Choose what the catalog holds: the listing, its methods marked as down where the service is not asked."""
         self.shown = self.listing
-        if self.withheld is not None:
-            self.shown = list_of(replace(self.offer, down=True, why=self.withheld), self.listing)
+        marked = self.marked
+        if marked is not None:
+            self.shown = list_of(marked, self.listing)
+
+    @property
+    def marked(self) -> Offer | None:
+        """The offer as it is shown where the service is not asked; None where it is."""
+        why = self.withheld or (None if self.offer.down else self.left_alone)
+        return None if why is None else replace(self.offer, down=True, why=why)
 
     def nudge(self, reason: str, every: float, now: float) -> bool:
         """Wake early, unless this reason did so less than `every` seconds ago."""
@@ -176,6 +184,7 @@ class Discovery:
         self._grace = grace
         self._retries = retries or Retries()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._showing: set[asyncio.Task[None]] = set()
         self._is_public = False
         self._current = self._catalog()
 
@@ -214,7 +223,7 @@ class Discovery:
         tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._showing, return_exceptions=True)
         for watch in self._watches.values():
             watch.give_up(Unavailable("the gate is going down: try again later"))
 
@@ -286,6 +295,33 @@ class Discovery:
             watch.withheld = why
             watch.show()
             self._publish()
+
+    def turned(self, service: str, why: str | None, now: float) -> None:
+        """Calls of a service are refused from now on, because too many failed; None = they are not any more.
+
+        Until then its methods are marked as down; it is asked soon whether it is.
+        """
+        watch = self._watches.get(service)
+        if watch is None or watch.left_alone == why:
+            return
+        watch.left_alone = why
+        if len(watch.listing.items) > _LARGE:
+            task = asyncio.create_task(self._show(watch), name=f"marks of {service}")
+            self._showing.add(task)
+            task.add_done_callback(self._showing.discard)
+        else:
+            watch.show()
+            self.publish()
+        if why is not None:
+            self.suspect(service, now)
+
+    async def _show(self, watch: Watch) -> None:
+        """Show a large listing with its marks, which are made in a thread."""
+        listing, why, marked = watch.listing, watch.left_alone, watch.marked
+        shown = listing if marked is None else await listing_of(marked, listing)
+        if (watch.listing, watch.left_alone) == (listing, why):
+            watch.shown = shown
+            self.publish()
 
     def health(self) -> Mapping[str, Health]:
         """The state of every service, by qualified name."""

@@ -23,6 +23,10 @@ from gateway.learned import Learned
 class Connected(Upstream, Carrier, Protocol):
     """The connections to one service."""
 
+    @property
+    def beside(self) -> Upstream:
+        """The same for questions of the gate's own."""
+
     async def close(self) -> None:
         """End them all."""
 
@@ -148,7 +152,7 @@ class Estate(Generic[Link]):
         for name, one in wanted.items():
             if before.get(name) is not one:
                 fitted = self._fit(one)
-                follower.add(fitted, self._put(fitted))
+                follower.add(fitted, self._put(fitted).beside)
 
     def _put(self, service: Service) -> Link:
         before = self.services.get(service.qualified)

@@ -11,12 +11,19 @@ from gateway.core.faults import DeadlineExceeded, Unavailable
 from gateway.core.reply import Reply
 
 
+def late(service: str, **extra: bool) -> DeadlineExceeded:
+    """What is said to whom an answer comes too late."""
+    named = f"The service {service!r}" if service else "The service"
+    return DeadlineExceeded(f"{named} did not answer within the call's time.", **extra)
+
+
 class Flight:
     """One trip. It belongs to `Flights`, never to the task of a caller."""
 
-    def __init__(self, task: asyncio.Task[Reply], *, safe: bool) -> None:
+    def __init__(self, task: asyncio.Task[Reply], *, safe: bool, service: str) -> None:
         self._task = task
         self._safe = safe
+        self._service = service
         self._waiting = 0
         self.ending = False
 
@@ -37,7 +44,7 @@ class Flight:
                 self._task.cancel()
         if not done:
             extra = {} if self._safe else {"maybe_executed": True}
-            raise DeadlineExceeded("The service did not answer within the call's time.", **extra)
+            raise late(self._service, **extra)
         if self._task.cancelled():
             raise Unavailable("The gate is going down; call again in a moment.", retry_after=1)
         return self._task.result()
@@ -95,10 +102,11 @@ class Flights:
         *,
         key: Hashable | None = None,
         safe: bool = False,
+        service: str = "",
     ) -> Flight:
-        """Begin a trip; with a `key` other calls may join it."""
+        """Begin a trip to the service; with a `key` other calls may join it."""
         task = asyncio.get_running_loop().create_task(fly())
-        flight = Flight(task, safe=safe)
+        flight = Flight(task, safe=safe, service=service)
         self._tasks.add(task)
         if key is not None:
             self._shared[key] = flight

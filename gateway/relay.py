@@ -20,7 +20,6 @@ from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import (
-    DeadlineExceeded,
     Fault,
     Forbidden,
     InternalFault,
@@ -41,7 +40,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.flights import Flight, Flights, Solo
+from gateway.flights import Flight, Flights, Solo, late
 from gateway.http_book import HttpBook
 from gateway.parts import RelayParts
 from gateway.store import Store
@@ -319,15 +318,18 @@ class Relay:
                         return shared
                     return replace(shared, verdict=verdict, collapsed=True)
                 if self._monotonic() >= call.deadline:
-                    raise DeadlineExceeded("The service did not answer within the call's time.")
+                    raise late(call.method.service)
                 # Failures are nobody's but the caller's whose they are: the others go by themselves.
-                alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
+                alone = self._flights.start(
+                    lambda: self._trip(call, verdict), safe=True, service=call.method.service
+                )
                 return await alone.join(call.deadline)
             case Pass():
-                safe = call.method.safe
-                return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
-                    call.deadline
+                method = call.method
+                alone = self._flights.start(
+                    lambda: self._trip(call, verdict), safe=method.safe, service=method.service
                 )
+                return await alone.join(call.deadline)
 
     async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
         """What somebody else's trip brings, None where it fails or takes more than half of the time that is left.
@@ -392,6 +394,7 @@ class Relay:
             lambda: self._fetch(shared, verdict),
             key=self._flight_key(call, verdict),
             safe=isinstance(verdict, Miss),
+            service=call.method.service,
         )
 
     def refresh(self, call: Call, verdict: Stale) -> None:
@@ -475,7 +478,8 @@ class Relay:
         try:
             if call.method.assembled and isinstance(route.dialect, Assembler):
                 return await route.dialect.assemble(call, route, self.parts)
-            return await route.dialect.perform(call, route.service, route.address, route.upstream)
+            upstream = route.upstream if route.aim is None else route.aim(call)
+            return await route.dialect.perform(call, route.service, route.address, upstream)
         except Fault:
             raise
         except Exception as mistake:

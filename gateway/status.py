@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import to_builtins
@@ -24,6 +24,11 @@ _LOAD: Final = (
     ("opened", "counter", "upstream_connections_opened", "Connections made to the service."),
     ("reused", "counter", "upstream_connections_reused", "Requests sent on a connection that had carried others."),
     ("failures", "counter", "upstream_failures", "Requests to the service that got no answer."),
+    ("retries", "counter", "upstream_retries", "Requests to the service that were sent once more."),
+    ("hedges", "counter", "upstream_hedges", "Calls that were made a second time beside the first."),
+    ("ejections", "counter", "upstream_ejections", "How often a replica was found to be one that is asked after the others."),
+    ("refused", "counter", "upstream_refused", "Requests that were not sent, because the breaker was open."),
+    ("left_alone", "gauge", "upstream_breaker_open", "Workers whose breaker lets nothing through to the service."),
 )  # fmt: skip
 """What an upstream keeps count of: its attribute, and how it is published."""
 
@@ -64,6 +69,20 @@ class Load(Protocol):
     def reused(self) -> int: ...
     @property
     def failures(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def hedges(self) -> int: ...
+    @property
+    def ejections(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def left_alone(self) -> int: ...
+    @property
+    def breaker(self) -> str: ...
+    @property
+    def replicas(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 class Counted(Protocol):
@@ -153,6 +172,8 @@ class Status:
                 "mount": self._services[name].mount,
                 "listen": str(self._listens[name]) if name in self._listens else None,
                 **{attribute: getattr(self._upstreams[name], attribute) for attribute, *_ in _LOAD},
+                "breaker": self._upstreams[name].breaker,
+                "replicas": self._upstreams[name].replicas,
             }
         return told
 
@@ -167,6 +188,12 @@ class Status:
         for attribute, kind, name, text in _LOAD:
             put = numbers.gauge if kind == "gauge" else numbers.counter
             put(name, text, _SERVICE, self._load(attribute))
+        numbers.gauge(
+            "upstream_replica_up",
+            "Workers by which the replica is asked as the others are: it neither rests nor fails its health checks.",
+            ("service", "replica"),
+            self._replicas,
+        )
         numbers.gauge(
             "service_up",
             "Whether the service answered when it was last asked what it offers.",
@@ -207,6 +234,11 @@ class Status:
             lambda: [((reason,), float(count)) for reason, count in sorted(self._refused().items())],
         )
         numbers.gauge("connections", "Connections of callers.", (), lambda: [((), float(self.connections))])
+
+    def _replicas(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        for name, one in self._upstreams.items():
+            for address, row in one.replicas.items():
+                yield (name, address), float(row["state"] == "up")
 
     def _load(self, attribute: str) -> Read:
         return lambda: [((name,), float(getattr(one, attribute))) for name, one in self._upstreams.items()]

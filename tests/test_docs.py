@@ -109,6 +109,12 @@ def test_every_link_leads_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_test_that_a_page_names_exists():
+    for page in PAGES:
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page.read_text()):
+            assert f"def {name}(" in (ROOT / file).read_text(), f"{page}: {file}::{name}"
+
+
 def test_the_table_of_faults_is_the_code():
     text = (ROOT / "docs" / "reference" / "faults.md").read_text()
     rows = [

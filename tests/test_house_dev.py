@@ -50,7 +50,9 @@ def test_help_and_no_command_explain_themselves(clone: Path) -> None:
     for arguments in ((), ("help",), ("--help",)):
         found = dev(clone, *arguments)
         assert found.returncode == 0
-        assert all(f"  {name} " in found.stdout for name in ("demo", "test", "lint", "bench", "clean"))
+        assert all(
+            f"  {name} " in found.stdout for name in ("demo", "test", "chaos", "lint", "bench", "clean")
+        )
 
 
 def test_an_unknown_command_is_refused(clone: Path) -> None:

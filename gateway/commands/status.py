@@ -46,6 +46,13 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     for name, one in status["services"].items():
         if one["down"]:
             yield _plain(f"{name}: down{_for(one['since'])}: {one['why']}")
+        if one["left_alone"]:
+            yield _plain(
+                f"{name}: calls are refused, because too many failed: its breaker is {one['breaker']}"
+            )
+        for address, replica in one["replicas"].items():
+            if replica["state"] != "up":
+                yield _plain(f"{name}: {address} is {replica['state']}")
         if one["cordoned"]:
             yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
     yield from map(_plain, status["catalog"]["warnings"])
@@ -81,6 +88,7 @@ def _redis(redis: Mapping[str, Any]) -> str:
 
 def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     states = ["down" if one["down"] else "up", *(["cordoned"] if one["cordoned"] else [])]
+    states += ["left alone"] if one["left_alone"] else []
     asked_ = "never" if one["asked"] is None else f"{_span(one['asked'])} ago"
     cells = (name, ", ".join(states), one["methods"], one["dialect"], one["version"], asked_)
     load = (one["in_flight"], one["waiting"], one["failures"])

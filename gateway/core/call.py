@@ -80,3 +80,5 @@ class Call(Struct, frozen=True):
     notification: bool = False
     http: Http | None = None
     bearer: str | None = None
+    tried: int = 0
+    """How often it was sent already."""

@@ -290,6 +290,7 @@ def _method(name: str, service: Service, described: Described, rule: Rule) -> Me
         invalidates=() if safe else rule.invalidates,
         facts={**described.facts, **_facts(rule)},
         assembled=described.assembled,
+        hedge=rule.hedge if safe else None,
     )
 
 

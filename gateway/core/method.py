@@ -62,6 +62,15 @@ class CacheRule(Struct, frozen=True):
     when: tuple[When, ...] = ()
 
 
+class Hedge(Struct, frozen=True):
+    """When a safe call is made a second time beside the first: after so many seconds, or once it takes longer than this part
+    of the last calls did (0.95: all but the slowest twentieth).
+    """
+
+    seconds: float = 0.0
+    quantile: float = 0.0
+
+
 class Param(Struct, frozen=True):
     """One parameter as its upstream describes it: a hint for people, never a reason to refuse an argument."""
 
@@ -149,6 +158,8 @@ class Method:
     facts: Mapping[str, Any] = field(default_factory=dict)
     assembled: bool = False
     """Whether its dialect carries it out by steps of its own, each of which has a rule: the whole is not stored."""
+    hedge: Hedge | None = None
+    """When it is called a second time beside the first, where it may be."""
     watches: tuple[str, ...] = ()
     """Further generations that a stored reply must agree with."""
 

@@ -132,6 +132,9 @@ class Lease(Protocol):
         The service's own are added, `last` comes after them.
         """
 
+    def late(self, seconds: float) -> None:
+        """No answer came within so many seconds."""
+
     def release(self) -> None:
         """The exchange is over, however it ended."""
 
@@ -146,8 +149,14 @@ class Carrier(Protocol):
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
 
-    async def lease(self, deadline: float) -> Lease:
-        """A new connection. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+    async def lease(self, deadline: float, other_than: Lease | None = None) -> Lease:
+        """A new connection, to another replica than that of a lease which failed, if there is one. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+
+    def again(self, trouble: Exception | Answer, left: float) -> float | None:
+        """In how many seconds a safe request that came to this is sent once more, where `left` seconds are left.
+
+        None if it is not. Asked once for each time that it is sent again: it is counted.
+        """
 
     def fault(self, failure: Exception, *, safe: bool) -> Fault:
         """What is said to a caller whose request failed so."""
@@ -199,6 +208,8 @@ class Route(Struct, frozen=True):
     """The upstream, for whoever carries calls through by himself."""
     inbound: Inbound | None = None
     """The dialect, where it looks at requests that come through a mount."""
+    aim: Callable[[Call], Upstream] | None = None
+    """The upstream for one call: to which replica it goes, and how often."""
 
 
 class Watcher(Protocol):

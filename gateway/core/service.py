@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from gateway.core.breaker import USUAL, BreakerRule
 from gateway.core.cors import Cors
+from gateway.core.health import HealthCheck
 from gateway.core.http_freshness import BY_ITS_REPLIES, HttpCache
-from gateway.core.method import Arrays, Binding, CacheRule, HttpBinding, Names, Param
+from gateway.core.method import Arrays, Binding, CacheRule, Hedge, HttpBinding, Names, Param
+from gateway.core.retrying import ONE_RETRY, Retries
 
 Bearer = Literal["none", "caller", "linked", "gate", "exchanged"]
 """Whose token a service is sent: nobody's, the caller's own, one that the caller has linked at the gate, the gate's, or one
@@ -44,6 +48,7 @@ class Rule:
     result: str | None = None
     item: bool | None = None
     http: HttpBinding | None = None
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,11 @@ class Service:
     sent with every request to it and hold its secrets, so they stay out of every repr; a caller who sends one of those that
     are `checked` (in lower case) must know its value. `rules` map method
     globs to what is known of them; later ones win over earlier ones.
+
+    `connect_timeout` and `read_timeout` (None = `timeout`) are for how many seconds a connection may not come about, and an
+    answer not begin or stand still. `retries` are for what may be sent again, `breaker` says when the service is left alone (None =
+    never), `health` what its replicas are asked to see whether they are well. Calls with the same value of the parameter
+    `sticky` go to the same replica.
 
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
     on a port of its own. `idle` is for how many seconds
@@ -88,6 +98,12 @@ class Service:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     checked: frozenset[bytes] = frozenset()
     timeout: float = 300.0
+    connect_timeout: float = 10.0
+    read_timeout: float | None = None
+    retries: Retries = ONE_RETRY
+    breaker: BreakerRule | None = USUAL
+    health: HealthCheck | None = None
+    sticky: str = ""
     describe_timeout: float = 10.0
     refresh: float = 300.0
     arrays: Arrays = "lists"
@@ -125,6 +141,11 @@ class Service:
     identity: UpstreamIdentity | None = None
     granted: bool = False
     pickle: bool = False
+
+    @cached_property
+    def within(self) -> float:
+        """The seconds within which an answer must have begun."""
+        return self.timeout if self.read_timeout is None else min(self.timeout, self.read_timeout)
 
     @property
     def introduced(self) -> bool:

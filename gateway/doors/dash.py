@@ -23,6 +23,9 @@ from gateway.wire.connection import Connection
 from gateway.wire.lane import Seen
 from gateway.wire.upstream import NotConnectedError
 
+_LAST_FINAL: Final = 501
+"""Instead of an answer of a higher status, another replica may have a better one."""
+
 UNSTORED: Final = {
     why: b'Cache-Status: labgate; fwd=miss; detail="%b"\r\n' % why.encode() for why in ("no-store", "private")
 }
@@ -97,7 +100,7 @@ class Dash:
         # An answer that says something of its freshness may be stored, unless it forbids just that.
         says = settled.root is not None and head.traits.says_freshness
         why = head.forbids() if says and settled.verb != b"HEAD" else ""
-        if not ready or not caller.goes_on or (says and not why):
+        if not ready or not caller.goes_on or (says and not why) or head.status > _LAST_FINAL:
             self._hand_over().whole(head, body)
             return
         self._lease.release()

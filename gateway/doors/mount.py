@@ -222,7 +222,7 @@ class MountDoor:
     ) -> Settled | None:
         service = way.service
         lines = notes.lines(service.qualified, caller.peer)
-        seconds = min(notes.patience, service.timeout)
+        seconds = min(notes.patience, service.within)
         if not service.checked.isdisjoint(notes.first) or (service.checked and self._tools.entrance.nobody):
             return None
         if lines is None or not method.safe or service.cors or seconds < SOON or way.verb == "TRACE":

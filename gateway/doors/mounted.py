@@ -23,10 +23,11 @@ from gateway.core.faults import (
     UpstreamUnreachable,
 )
 from gateway.core.forwarded import forwarded_lines, via_line
+from gateway.core.heads import AnswerHead
 from gateway.core.introducing import Introduction
 from gateway.core.method import Method
 from gateway.core.passing import of_request
-from gateway.core.ports import Lease
+from gateway.core.ports import Answer, Lease
 from gateway.core.presented import check_cookie
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
@@ -55,8 +56,11 @@ class Mounted(MountedCached):
     _seconds = 0.0
     _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
-    _replay: bytes | None = None
     introduction: Introduction | None = None
+    _replay: bytes | None = None  # the body, while the request may be sent again
+    _pooled = False  # it was sent over a connection that had carried others
+    _sent_over: Lease | None = None
+    _elsewhere = False  # the answer says that the service is down, and another replica is asked
     _awaited = False  # the rest of a small body, before anything is judged
 
     # --- identify
@@ -80,8 +84,9 @@ class Mounted(MountedCached):
         self.verdict = settled.verdict
         self.safe = self.complete = True
         self._replay = b""
+        self._pooled, self._sent_over = True, lease
         self._seconds = settled.seconds
-        self.resumed(lease, until)
+        self.resumed(lease, until, settled.seconds)
 
     def _enter(self) -> None:
         if self.trouble is not None:
@@ -138,7 +143,7 @@ class Mounted(MountedCached):
     def _admit(self, principal: Principal) -> None:
         self.principal = principal
         way, relay = self._way, self.tools.relay
-        self._seconds = min(self.notes.patience, way.service.timeout)
+        self._seconds = min(self.notes.patience, way.service.within)
         relay.permit_path(principal, way.verb, way.judged)
         self.admitted()
 
@@ -210,23 +215,27 @@ class Mounted(MountedCached):
             if self.introduction is None:
                 self.later(self._introduce())
                 return
+        self._replay = None
         if self.safe and self.complete:
+            self._replay = early = self.early
             lease = self._way.carrier.at_hand()
             if lease is not None:
-                self._replay = early = self.early
+                self._pooled = True
                 try:
                     self._send(lease, self._seconds)
                 except NotConnectedError:
                     self.put_early(early)
                 else:
                     return
-        self._replay = None
         self.later(self._depart_anew())
 
-    async def _depart_anew(self) -> None:
+    async def _depart_anew(self, wait: float = 0.0) -> None:
         carrier = self._way.carrier
+        self._pooled = False
+        if wait:
+            await asyncio.sleep(wait)
         deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
-        lease = await carrier.lease(deadline)
+        lease = await carrier.lease(deadline, self._sent_over)
         if self.over or self.left:
             lease.release()
             return
@@ -246,6 +255,7 @@ class Mounted(MountedCached):
             lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
         head = lease.head(way.verb.encode(), way.rest, self.query, host, lines)
         self.departed = perf_counter()
+        self._sent_over = lease
         if not self.safe and not self._unsure:
             self._unsure = True
             self._marked = self.tools.relay.sets_out(self.methods, self._changed())
@@ -335,13 +345,44 @@ class Mounted(MountedCached):
             self.fault = "BrokenOff"
             self.cut()
             return
-        if isinstance(failure, ConnectionLostError) and not failure.begun and self._replay is not None:
-            # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
-            self.put_early(self._replay)
-            self._replay = None
-            self.later(self._depart_anew())
+        if not self._goes_again(failure):
+            self.refuse(self._fault_of(failure))
+
+    def _goes_again(self, failure: Exception) -> bool:
+        """Whether the request, which nothing can be lost by, is sent again."""
+        replay, self._replay = self._replay, None
+        if replay is None or not isinstance(failure, ConnectionLostError) or failure.begun:
+            return False
+        wait: float | None = 0.0
+        if not self._pooled:
+            wait = self._way.carrier.again(failure, self.seconds_left())
+        # Else the upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+        if wait is None:
+            return False
+        self.put_early(replay)
+        self.later(self._depart_anew(wait))
+        return True
+
+    # --- when another replica may have a better answer
+
+    def answer_head(self, head: AnswerHead) -> bytes | None:
+        """The head for the caller; None where it is kept back, because somebody else is asked."""
+        if head.status in INVITES_A_RETRY and self._replay is not None:
+            wait = self._way.carrier.again(Answer(head.status, "", (), b""), self.seconds_left())
+            if wait is not None:
+                self._elsewhere = True
+                return None
+        return super().answer_head(head)
+
+    def answered(self) -> None:
+        """The answer is complete."""
+        if not self._elsewhere:
+            super().answered()
             return
-        self.refuse(self._fault_of(failure))
+        self._elsewhere, self.held, self.sent = False, None, 0
+        self.put_early(self._replay or b"")
+        self._replay = None
+        self.later(self._depart_anew())
 
     def _fault_of(self, failure: Exception) -> Fault:
         if isinstance(failure, BadRequest):

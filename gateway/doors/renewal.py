@@ -88,7 +88,11 @@ class Renewal:
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._ended
-            except (TimeoutError, asyncio.CancelledError):
+            except TimeoutError:
+                lease.late(errand.seconds)
+                lease.connection.leave()
+                raise
+            except asyncio.CancelledError:
                 lease.connection.leave()
                 raise
         finally:

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.core.call import Call
 from gateway.core.faults import DeadlineExceeded, Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
@@ -20,6 +22,8 @@ from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 log = logging.getLogger("labgate.doors")
 
 _POST: Final = b"POST"
+_BUSY: Final = 429
+"""Answers of this status and higher ones may ask to be asked again."""
 
 
 class RpcTrip:
@@ -55,7 +59,7 @@ class RpcTrip:
         self._head: AnswerHead | None = None
         self._pieces: list[bytes] = []
         self._room = route.service.max_reply
-        self._until = trip.started + route.service.timeout
+        self._until = trip.started + route.service.within
         self._again: asyncio.Task[None] | None = None
 
     @property
@@ -75,7 +79,9 @@ class RpcTrip:
         """Set off; None, with nothing done, where the relay has to be asked for the reply."""
         route = relay.routes[call.method.service]
         carrier = route.carrier
-        if carrier is None or part.verdict is None or not call.method.safe or route.service.timeout < SOON:
+        if carrier is None or part.verdict is None or not call.method.safe or route.service.within < SOON:
+            return None
+        if call.method.hedge is not None:  # it may be sent twice
             return None
         found = route.dialect.messenger(call.method, route.service, route.address)
         lease = carrier.at_hand() if found is not None else None
@@ -114,15 +120,17 @@ class RpcTrip:
         self._lease.release()
         if len(body) > self._room:
             self._fall(self._too_large())
-        else:
+        elif head.status < _BUSY or not self._asks_again(head, body):
             self._land(head, body)
 
     def head(self, head: AnswerHead) -> None:
         """The answer begins."""
         self._head = head
+        self._moved()
 
     def piece(self, data: bytes) -> None:
         """Some of its body."""
+        self._moved()
         self._room -= len(data)
         self._pieces.append(data)
         if self._room < 0 and not self.over:
@@ -134,7 +142,9 @@ class RpcTrip:
         if self.over or self._head is None:
             return
         self._lease.release()
-        self._land(self._head, b"".join(self._pieces))
+        head, body = self._head, b"".join(self._pieces)
+        if head.status < _BUSY or not self._asks_again(head, body):
+            self._land(head, body)
 
     def failed(self, failure: Exception) -> None:
         """It does not come."""
@@ -146,16 +156,36 @@ class RpcTrip:
         )
         if gone and self._finish is not None:
             # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
-            self.over = True
-            self._relay.fell(self._trip, None)
-            self._again = self._loop.create_task(self._once_more())
-        else:
+            self._set_off_anew(self._trip.call, 0.0)
+        elif not self._goes_again(failure):
             self._fall(self._carrier.fault(failure, safe=True))
 
-    async def _once_more(self) -> None:
+    def _asks_again(self, head: AnswerHead, body: bytes) -> bool:
+        """Whether the call is made again because of this answer."""
+        return self._goes_again(Answer(head.status, "", head.fields, body))
+
+    def _goes_again(self, outcome: Exception | Answer) -> bool:
+        """Whether the call, which came to this, is made again."""
+        if self._finish is None:
+            return False
+        call = self._trip.call
+        wait = self._carrier.again(outcome, call.deadline - self._loop.time())
+        if wait is None:
+            return False
+        self._set_off_anew(replace(call, tried=call.tried + 1), wait)
+        return True
+
+    def _set_off_anew(self, call: Call, wait: float) -> None:
+        self.over = True
+        self._relay.fell(self._trip, None)
+        self._again = self._loop.create_task(self._once_more(call, wait))
+
+    async def _once_more(self, call: Call, wait: float) -> None:
         part, finish = self._part, self._finish
+        if wait:
+            await asyncio.sleep(wait)
         try:
-            part.reply = await self._relay.obtain(self._trip.call)
+            part.reply = await self._relay.obtain(call)
         except Fault as fault:
             part.fault = fault
         if finish is not None and self._finish is not None:
@@ -229,8 +259,16 @@ class RpcTrip:
         if now > self._until:
             self._late()
 
+    def _moved(self) -> None:
+        """Something has come: there is time for more, where it may only not stand still."""
+        service = self._service
+        if service.read_timeout is not None:
+            until = self._trip.started + service.timeout
+            self._until = min(until, self._loop.time() + service.read_timeout)
+
     def _late(self) -> None:
         if not self.over:
+            self._lease.late(self._service.within)
             self._give_up()
             self._fall(
                 DeadlineExceeded(

@@ -13,6 +13,7 @@ from pydantic import (
 
 from gateway.settings.addresses import Listen, UpstreamUrl
 from gateway.settings.conditions import Right, Whens
+from gateway.settings.failing import Breaker, Health, Hedge, Retries, Sticky, off
 from gateway.settings.http_cache import HttpCache
 from gateway.settings.introducing import ClientCredentials, Exchange, UpstreamIdentity, identity_in
 from gateway.settings.mounts import MountPath
@@ -98,7 +99,8 @@ class MethodRule(Section):
     """What the operator knows of the methods that a glob matches; None where nothing is said.
 
     `result` is the kind of the result where it is more than JSON; `item` marks the method behind `service[…]`. `http` is
-    the request that carries a method out: the verb and the path below the service's address.
+    the request that carries a method out: the verb and the path below the service's address. `hedge` says when a call is made
+    a second time beside the first.
     """
 
     safe: Flag | None = None
@@ -111,9 +113,13 @@ class MethodRule(Section):
     result: Annotated[ResultKind, Word] | None = None
     item: Flag | None = None
     http: HttpRequest | None = None
+    hedge: Hedge | None = None
 
     @model_validator(mode="after")
     def _what_changes_something_is_not_safe(self) -> "MethodRule":
+        if self.hedge is not None and self.safe is False:
+            fix = "write safe: true, or remove `hedge`"
+            raise refusal("only what changes nothing is called twice", fix, ("hedge",))
         if self.cache is not None and self.safe is False:
             raise refusal("only safe methods are cached", "write safe: true, or remove `cache`", ("cache",))
         if self.invalidates and self.safe:
@@ -181,6 +187,10 @@ class Service(Section):
 
     Of `headers`, those that are `checked` must have the same value where a caller sends them too.
 
+    `connect_timeout` is for how many seconds a connection may not come about, `read_timeout` an answer not begin or stand still
+    (None: `timeout`). `retries`, `breaker` (None: off) and `health` say what is done where it fails. With `sticky` calls with the
+    same value of that parameter go to the same replica.
+
     `mount` is the path below which callers reach the service as it is; `listen` a port of its own that carries nothing
     else. `idle` is how many seconds a streamed answer, a WebSocket or an event stream may be silent. `encoded_slash` lets `%2F` through in
     paths, `underscores` request fields with `_` in their name; `keep_host` sends the caller's Host instead of the upstream's.
@@ -221,6 +231,12 @@ class Service(Section):
     timeout: Timeout = 300.0
     describe_timeout: Timeout = 10.0
     refresh: Timeout = 300.0
+    connect_timeout: Timeout = 10.0
+    read_timeout: Timeout | None = None
+    retries: Retries = Retries()
+    breaker: Annotated[Breaker | None, BeforeValidator(off)] = Breaker()
+    health: Health | None = None
+    sticky: Sticky | None = None
     arrays: Annotated[Literal["lists", "ndarray"], Word] = "lists"
     concurrency: Count | None = None
     mount: MountPath | None = None

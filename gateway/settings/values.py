@@ -134,6 +134,18 @@ def count(value: Any) -> int:
     return number
 
 
+def part(value: Any) -> float:
+    """A part of a whole, from 0 to 1: a number, or `20%`."""
+    found: Any = value
+    if isinstance(value, str):
+        written = value.removesuffix("%")
+        if _NUMBER.fullmatch(written):
+            found = float(written) / (100 if written != value else 1)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
+        raise refusal(f"expected a part from 0 to 1, found {shown(value)}", "write a part like 20%, or 0.2")
+    return float(found)
+
+
 def _whole(value: Any) -> int | None:
     """A whole number, also one that came in as text by a placeholder."""
     if isinstance(value, str):

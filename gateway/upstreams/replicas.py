@@ -1,51 +1,40 @@
-"""Which replica of a service takes a request, and what is said when none can?"""
+"""What is a service to those who ask it? All its replicas behind one function, for whole answers or part by part."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from msgspec import Struct
-
-from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken, UpstreamUnreachable
-from gateway.core.ports import Answer
+from gateway.core.call import Call
+from gateway.core.faults import Fault
+from gateway.core.latency import Latency
+from gateway.core.method import Method
+from gateway.core.ports import Answer, Upstream
+from gateway.core.ports import Lease as Failed
 from gateway.core.reply import Fields
 from gateway.core.service import Service
+from gateway.core.sticking import key_of
+from gateway.upstreams.aimed import Aimed
+from gateway.upstreams.attempts import Attempts
+from gateway.upstreams.choice import Choice
+from gateway.upstreams.guard import Guard, Turned
+from gateway.upstreams.lease import Lease
+from gateway.upstreams.replica import Replica, Request
 from gateway.upstreams.turns import Turns
-from gateway.wire.upstream import Connection, ConnectionLostError, ExpiredError, NotConnectedError
-from gateway.wire.upstream_answer import AnswerTooLargeError, MalformedAnswerError
-from gateway.wire.upstream_pool import CONNECT_SECONDS, IDLE_SECONDS, Origin, Pool
-from gateway.wire.upstream_request import field_lines, request_head
+from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
+from gateway.wire.upstream_pool import IDLE_SECONDS, Origin, Pool
 
 WAITING_PER_TURN: Final = 16
 """How many requests may wait for each one that the service may get at once."""
 
-REST_SECONDS: Final = 5.0
-"""For how long a replica that failed is asked only after the others."""
-
-_NEED_A_LENGTH: Final = frozenset(("POST", "PUT", "PATCH"))
-
-_Failure = (NotConnectedError, ConnectionLostError, ExpiredError, MalformedAnswerError, AnswerTooLargeError)
-
-
-class _Request(Struct, frozen=True, gc=False):
-    verb: str
-    path: str
-    fields: Fields
-    body: bytes | None
-    deadline: float
-    max_reply: int
-    repeatable: bool
+MOST_TIMED: Final = 1024
+"""Methods whose calls are timed, because they are hedged."""
 
 
 class HttpUpstream:
-    """One service's replicas, behind one function: an `Upstream` over HTTP/1.1.
-
-    Replicas take turns. `failures` counts the requests that got no answer.
-    """
+    """One service's replicas, behind one function: an `Upstream` over HTTP/1.1, and a `Carrier`."""
 
     def __init__(
         self,
@@ -53,33 +42,21 @@ class HttpUpstream:
         *,
         tls: ssl.SSLContext | None = None,
         idle_seconds: float = IDLE_SECONDS,
-        connect_seconds: float = CONNECT_SECONDS,
+        turned: Turned = lambda *_: None,
     ) -> None:
         """`tls` holds the authorities that are trusted for https (default: the system's).
 
-        Raises ValueError for a URL or a header field that cannot be used.
+        `turned` is told when the service is left alone. Raises ValueError for a URL or a header field that cannot be used.
         """
-        self.failures = 0
-        self._name = service.qualified
+        self.service = service
+        self.choice = Choice(_replicas(service, tls, idle_seconds))
+        self.guard = Guard(service, self.choice.replicas, turned)
+        self.beside = Beside(self)
+        """The same for the gate's own questions, which nothing keeps from being asked, and which say nothing of calls."""
         self._turns = Turns(service.concurrency, service.concurrency * WAITING_PER_TURN)
-        fields = tuple(
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in service.headers.items()
-        )
-        self._replicas = [
-            _Replica(
-                Pool(
-                    Origin.parse(url),
-                    size=service.concurrency,
-                    tls=tls,
-                    idle_seconds=idle_seconds,
-                    connect_seconds=connect_seconds,
-                ),
-                fields,
-            )
-            for url in service.urls
-        ]
-        self._own_fields = service.drops.union(self._replicas[0].replaced)
-        self._next = 0
+        self._attempts = Attempts(service.qualified, self.choice, self._turns, self.guard)
+        self._own_fields = service.drops.union(self.choice.replicas[0].replaced)
+        self._latencies: dict[str, Latency] = {}
 
     @property
     def in_flight(self) -> int:
@@ -99,17 +76,65 @@ class HttpUpstream:
     @property
     def connections(self) -> int:
         """Connections that there are now."""
-        return sum(len(replica.pool) for replica in self._replicas)
+        return self.choice.connections
 
     @property
     def opened(self) -> int:
         """Connections made so far."""
-        return sum(replica.pool.opened for replica in self._replicas)
+        return self.choice.opened
 
     @property
     def reused(self) -> int:
         """Requests so far that were sent on a connection which had carried others."""
-        return sum(replica.pool.reused for replica in self._replicas)
+        return self.choice.reused
+
+    @property
+    def failures(self) -> int:
+        """Requests so far that got no answer."""
+        return self._attempts.failures
+
+    @property
+    def retries(self) -> int:
+        """Requests so far that were sent once more."""
+        return self.guard.retries
+
+    @property
+    def hedges(self) -> int:
+        """Calls so far that were made a second time beside the first."""
+        return self.guard.hedges
+
+    @property
+    def refused(self) -> int:
+        """Requests so far that were not sent, because the breaker was open."""
+        return self.guard.refused
+
+    @property
+    def ejections(self) -> int:
+        """How often so far a replica was found to be one that is asked after the others."""
+        return self.choice.ejections
+
+    @property
+    def breaker(self) -> str:
+        """The breaker's state: `closed`, `open`, `half-open`."""
+        return self.guard.state
+
+    @property
+    def left_alone(self) -> int:
+        """1 while the breaker is not closed."""
+        return int(self.guard.shut)
+
+    @property
+    def replicas(self) -> dict[str, dict[str, Any]]:
+        """Each replica by its address, as an operator sees it."""
+        return self.choice.rows()
+
+    def checked(self, sick: Sequence[bool]) -> None:
+        """Know of each replica whether it fails its health checks, as somebody else found."""
+        if len(sick) == len(self.choice.replicas):
+            for replica, is_sick in zip(self.choice.replicas, sick, strict=True):
+                replica.checked(sick=is_sick)
+
+    # --- whole answers
 
     async def exchange(
         self,
@@ -128,211 +153,159 @@ class HttpUpstream:
         over a connection of its own: of a pooled one nobody can know that the upstream is not just closing it. Faults
         that come after such a request was sent say `maybe_executed`. To cancel this ends the connection.
         """
-        request = _Request(verb, path, fields, body, deadline, max_reply, repeatable)
-        try:
-            if not await self._turns.take(deadline):
-                raise ExpiredError(sent=False)
-            try:
-                return await self._send(request)
-            finally:
-                self._turns.give()
-        except _Failure as failure:
-            self.failures += 1
-            raise self._fault(failure, safe=request.repeatable, max_reply=request.max_reply) from failure
+        request = Request(verb, path, fields, body, deadline, max_reply, repeatable)
+        return await self._attempts.carry(request, most=self.guard.attempts if repeatable else 0)
 
-    # for whoever carries a request through by itself, part by part
+    def aim(self, call: Call) -> Upstream:
+        """The same for this one call: where it is to go, how often it is sent, and when it is made a second time."""
+        method, service = call.method, self.service
+        key = None if self.choice.only is not None else key_of(call, service.sticky)
+        hedge = method.hedge if method.safe else None
+        again = service.retries.idempotent and method.idempotent
+        if key is None and hedge is None and not again and not call.tried:
+            return self
+        return Aimed(
+            self._attempts,
+            max(0, self.guard.attempts - call.tried),
+            key=key,
+            again=again,
+            hedge=hedge,
+            latency=self._latency(method) if hedge is not None and hedge.quantile else None,
+            may_hedge=self._may_hedge,
+            # It failed just now: whoever it was is asked last.
+            tried=[one for one in self.choice.replicas if one.troubled] if call.tried else [],
+        )
+
+    def _latency(self, method: Method) -> Latency:
+        if method.name not in self._latencies and len(self._latencies) >= MOST_TIMED:
+            self._latencies.clear()
+        return self._latencies.setdefault(method.name, Latency())
+
+    def _may_hedge(self) -> bool:
+        """Whether a call that is late may be made a second time: nobody waits for a turn, and the budget has it."""
+        now = asyncio.get_running_loop().time()
+        room = not self._turns.waiting and self._turns.taken < self.service.concurrency
+        return room and not self.guard.shut and self.guard.spend(self.choice.sent, now, hedge=True)
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer to a question of the gate's own; it is raised what `exchange` raises."""
+        return await self._attempts.carry(request, most=0, counts=False)
+
+    # --- for whoever carries a request through by itself, part by part
 
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
-        for replica in self._in_order():
-            connection = replica.pool.idle()
-            if connection is None:
-                continue
-            if not self._turns.take_now():
-                replica.pool.give_back(connection)
-                return None
-            lease = connection.lease
-            if not isinstance(lease, Lease):
-                lease = connection.lease = Lease(self._turns, replica, connection, pooled=True)
-            return lease
-        return None
+        if self.guard.shut:
+            return None
+        replica = self.choice.only or self.choice.order()[0]
+        connection = replica.pool.idle()
+        if connection is None:
+            return None
+        if not self._turns.take_now():
+            replica.pool.give_back(connection)
+            return None
+        if self.choice.only is None:
+            self.choice.went()
+        lease = connection.lease
+        if not isinstance(lease, Lease):
+            lease = connection.lease = Lease(self._turns, self.guard, replica, connection, pooled=True)
+        return lease
 
-    async def lease(self, deadline: float) -> Lease:
-        """A new connection, when it is this caller's turn.
+    async def lease(self, deadline: float, other_than: Failed | None = None) -> Lease:
+        """A new connection, when it is this caller's turn; to another replica than that of a lease which failed, if it can be.
 
         Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then.
         """
+        loop, guard = asyncio.get_running_loop(), self.guard
+        guard.enter(loop.time())
         try:
             taken = await self._turns.take(deadline)
-            replica, connection = await self._fresh(deadline, taken=taken)
-        except (NotConnectedError, ExpiredError) as failure:
+            tried = [other_than.replica] if isinstance(other_than, Lease) else []
+            replica, connection = await self._fresh(deadline, tried, taken=taken)
+        except NotConnectedError as failure:
+            guard.failed(loop.time(), str(failure))
             raise self.fault(failure, safe=True) from failure
-        return Lease(self._turns, replica, connection, pooled=False)
+        except ExpiredError as failure:
+            guard.abandoned(loop.time())
+            raise self.fault(failure, safe=True) from failure
+        except BaseException:
+            guard.abandoned(loop.time())
+            raise
+        return Lease(self._turns, guard, replica, connection, pooled=False)
 
-    async def _fresh(self, deadline: float, *, taken: bool) -> tuple[_Replica, Connection]:
+    async def _fresh(
+        self, deadline: float, tried: Sequence[Replica], *, taken: bool
+    ) -> tuple[Replica, Connection]:
         """A new connection to the first replica that takes one; the turn is given back if there is none."""
         if not taken:
             raise ExpiredError(sent=False)
         try:
-            return await self._connected(deadline)
+            return await self._connected(deadline, tried)
         except BaseException:
             self._turns.give()
             raise
 
-    async def _connected(self, deadline: float) -> tuple[_Replica, Connection]:
-        replicas = self._in_order()
-        last: NotConnectedError | None = None
+    async def _connected(self, deadline: float, tried: Sequence[Replica]) -> tuple[Replica, Connection]:
+        replicas = self.choice.order(tried=tried)
+        self.choice.went()
+        last = NotConnectedError("it has no address")
         for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
             try:
                 return replica, await replica.pool.fresh(deadline, share=left)
             except NotConnectedError as failure:
-                replica.rest()
+                self.guard.unreached(asyncio.get_running_loop().time(), replica)
                 last = failure
-        raise last or NotConnectedError("it has no address")
+        raise last
+
+    def again(self, trouble: Exception | Answer, left: float) -> float | None:
+        """In how many seconds a safe request that came to this is sent once more, None if it is not; see `core.ports.Carrier`."""
+        if not self.guard.attempts:
+            return None
+        return self._attempts.again(trouble, left, 1)
 
     def fault(self, failure: Exception, *, safe: bool) -> Fault:
         """What is said to a caller whose request failed so; of what is not `safe` nobody knows whether it happened."""
-        self.failures += 1
-        return self._fault(failure, safe=safe, max_reply=0)
+        self._attempts.failures += 1
+        return self._attempts.fault(failure, safe=safe, max_reply=0)
 
     async def close(self) -> None:
         """End every connection, and with them the exchanges that are under way."""
-        await asyncio.gather(*(replica.pool.close() for replica in self._replicas))
-
-    async def _send(self, request: _Request) -> Answer:
-        """Ask one replica after the other, as long as nothing was sent."""
-        replicas = self._in_order()
-        last: NotConnectedError | None = None
-        for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
-            try:
-                return await replica.send(request, share=left)
-            except NotConnectedError as failure:
-                last = failure
-        raise last or NotConnectedError("it has no address")
-
-    def _in_order(self) -> Sequence[_Replica]:
-        replicas = self._replicas
-        if len(replicas) == 1:
-            return replicas
-        first = self._next
-        self._next = (first + 1) % len(replicas)
-        now = asyncio.get_running_loop().time()
-        return sorted(replicas[first:] + replicas[:first], key=lambda replica: replica.rests_until > now)
-
-    def _fault(self, failure: Exception, *, safe: bool, max_reply: int) -> Fault:
-        service = f"The service {self._name!r}"
-        doubt = {} if safe else {"maybe_executed": True}
-        match failure:
-            case NotConnectedError():
-                return UpstreamUnreachable(f"{service} could not be reached: {failure}.")
-            case ConnectionLostError():
-                return UpstreamUnreachable(f"{service} {failure}.", **doubt)
-            case ExpiredError(sent=False):
-                return DeadlineExceeded(
-                    f"The call's time was over before the service {self._name!r} was asked."
-                )
-            case ExpiredError():
-                return DeadlineExceeded(f"{service} did not answer within the call's time.", **doubt)
-            case AnswerTooLargeError():
-                return TooLarge(f"The answer of {self._name!r} is larger than {max_reply} bytes.", **doubt)
-            case _:
-                return UpstreamBroken(f"{service} broke HTTP: {failure}.", **doubt)
+        await asyncio.gather(*(replica.pool.close() for replica in self.choice.replicas))
 
 
-class Lease:
-    """A turn at a service and a connection to one of its replicas, for one request; to be given back by `release`."""
+class Beside:
+    """A service's upstream for what no caller asks."""
 
-    __slots__ = ("_replica", "_turns", "connection", "pooled")
+    def __init__(self, upstream: HttpUpstream) -> None:
+        self._upstream = upstream
 
-    def __init__(self, turns: Turns, replica: _Replica, connection: Connection, *, pooled: bool) -> None:
-        self._turns = turns
-        self._replica = replica
-        self.connection = connection
-        self.pooled = pooled
-        """Whether it has carried other requests: the upstream may be closing it at this very moment."""
-
-    def head(
-        self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
-    ) -> bytes:
-        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
-
-        The service's own fields are added, `last` comes after them.
-        """
-        replica = self._replica
-        path = replica.base + rest or b"/"
-        return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
-            verb, path, query, host or replica.host, lines, replica.lines, last,
-        )  # fmt: skip
-
-    def release(self) -> None:
-        """The exchange is over, however it ended."""
-        self._replica.pool.give_back(self.connection)
-        self._turns.give()
+    async def exchange(
+        self,
+        verb: str,
+        path: str,
+        fields: Fields,
+        body: bytes | None,
+        *,
+        deadline: float,
+        max_reply: int,
+        repeatable: bool,
+    ) -> Answer:
+        """As `core.ports.Upstream` has it."""
+        return await self._upstream.ask(Request(verb, path, fields, body, deadline, max_reply, repeatable))
 
 
-class _Replica:
-    """One address of a service, and what is written in the head of every request to it."""
-
-    def __init__(self, pool: Pool, fields: Fields) -> None:
-        self.pool = pool
-        self.rests_until = 0.0
-        origin = pool.origin
-        names = {name.lower() for name, _ in fields}
-        if origin.userinfo is not None and b"authorization" not in names:
-            basic = b"Basic " + base64.b64encode(origin.userinfo.encode())
-            fields = (*fields, (b"Authorization", basic))
-            names.add(b"authorization")
-        self.replaced = names
-        self.lines = field_lines(fields)
-        self.host = origin.host_field
-        self.base = origin.path.encode("ascii")
-
-    async def send(self, request: _Request, *, share: int) -> Answer:
-        """Send the request, if it may be repeated over a pooled connection and once more when that had died."""
-        if request.repeatable:
-            pooled = self.pool.idle()
-            if pooled is not None:
-                try:
-                    return await self._over(pooled, request)
-                except NotConnectedError:
-                    pass
-                except ConnectionLostError as lost:
-                    if lost.begun:
-                        raise
-        try:
-            return await self._over(await self.pool.fresh(request.deadline, share=share), request)
-        except (NotConnectedError, ConnectionLostError):
-            self.rest()
-            raise
-
-    def rest(self) -> None:
-        """It failed: ask the others first, for a while."""
-        self.rests_until = asyncio.get_running_loop().time() + REST_SECONDS
-
-    async def _over(self, connection: Connection, request: _Request) -> Answer:
-        body = request.body
-        if body is None and request.verb in _NEED_A_LENGTH:
-            body = b""
-        try:
-            return await connection.exchange(
-                self._head(request, body),
-                body,
-                bodiless=request.verb == "HEAD",
-                max_body=request.max_reply,
-                deadline=request.deadline,
-            )
-        finally:
-            self.pool.give_back(connection)
-
-    def _head(self, request: _Request, body: bytes | None) -> bytes:
-        fields = request.fields
-        if self.replaced:
-            fields = tuple(field for field in fields if field[0].lower() not in self.replaced)
-        return request_head(
-            request.verb,
-            self.pool.origin.path + request.path or "/",
-            self.host,
-            fields,
-            more=self.lines,
-            length=None if body is None else len(body),
+def _replicas(service: Service, tls: ssl.SSLContext | None, idle_seconds: float) -> list[Replica]:
+    fields = tuple(
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in service.headers.items()
+    )
+    made = []
+    for url in service.urls:
+        pool = Pool(
+            Origin.parse(url),
+            size=service.concurrency,
+            tls=tls,
+            idle_seconds=idle_seconds,
+            connect_seconds=service.connect_timeout,
         )
+        made.append(Replica(pool, fields, service.read_timeout))
+    return made

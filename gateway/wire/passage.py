@@ -66,6 +66,7 @@ class Passage:
     _waits = False  # the upstream does not take what is sent
     _moved_at = 0.0
     _until = math.inf
+    _given = 0.0  # seconds for the answer to begin
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None  # a file, to the caller
     _making: asyncio.Task[None] | None = None  # an answer that is made while it is sent
@@ -223,15 +224,20 @@ class Passage:
             if not self._waits:
                 self.caller.pause_behind(False)
         self._moved_at = self.loop.time()
+        self._given = seconds
         until = self._moved_at + seconds
         if seconds < SOON:
             self._timer = self.loop.call_at(until, self._late)
         else:
             self._until = until
 
-    def resumed(self, lease: Lease | None, until: float) -> None:
-        """Go on where somebody else stood who had sent the request over this lease, whose answer is awaited `until`."""
+    def resumed(self, lease: Lease | None, until: float, seconds: float) -> None:
+        """Go on where somebody else stood who had sent the request over this lease, whose answer is awaited `until`.
+
+        It was given so many seconds.
+        """
         self.lease = lease
+        self._given = seconds
         self._until = until
         self._moved_at = self.loop.time()
 
@@ -254,6 +260,8 @@ class Passage:
             self._stop_timer()
             self._until = self.loop.time() + self.idle_seconds
             return
+        if self.lease is not None:
+            self.lease.late(self._given)
         self._give_up()
         self.lost(TimeoutError("the time is over"))
 
@@ -297,6 +305,7 @@ class Passage:
     def head(self, head: AnswerHead) -> None:
         """The answer begins."""
         self._stop_timer()
+        self._given = 0.0
         if self.left and not self.safe:
             # Nobody reads the answer; but somebody has to see its end.
             self._timer = self.loop.call_later(self.idle_seconds, self._late)

@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
+from gateway.core.breaker import says_down
 from gateway.core.ports import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
+
+_LAST_UNSUSPECTED: Final = 501
+"""Answers of a higher status may say that the service is down."""
 
 _ONE_WRITE: Final = 64 * 1024
 """Up to this size a body is joined to its head, so that both leave at once."""
@@ -26,11 +30,12 @@ class ConnectionLostError(Exception):
 
 
 class ExpiredError(Exception):
-    """The deadline passed; `sent` = the request was on its way by then."""
+    """The deadline passed; `sent` = the request was on its way by then, `silent` = it moved no more, and there is time left."""
 
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__("the time is over")
+    def __init__(self, *, sent: bool, silent: bool = False) -> None:
+        super().__init__("was silent for too long" if silent else "the time is over")
         self.sent = sent
+        self.silent = silent
 
 
 class Connection(asyncio.Protocol):
@@ -53,6 +58,12 @@ class Connection(asyncio.Protocol):
         """When it was last given back to its pool, on the loop's clock."""
         self.ended = False
         """Whether it was there and is gone."""
+        self.trouble: Exception | int | None = None
+        """Why the exchange that was `start`ed got no answer, or the status of one that says that the service is down."""
+        self._silence: float | None = None
+        self._until = 0.0
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.lease: object = None
         """Whatever its user hands out with it, made once."""
 
@@ -66,19 +77,32 @@ class Connection(asyncio.Protocol):
             and self._receiver is None
         )
 
+    @property
+    def complete(self) -> bool:
+        """Whether the last answer came to its end."""
+        return self._reader.complete
+
     async def exchange(
-        self, head: bytes, body: bytes | None, *, bodiless: bool, max_body: int, deadline: float
+        self,
+        head: bytes,
+        body: bytes | None,
+        *,
+        bodiless: bool,
+        max_body: int,
+        deadline: float,
+        silence: float | None = None,
     ) -> Answer:
         """Send a request and return its answer, whole.
 
-        `bodiless` = the request is a HEAD. Raises NotConnectedError, ConnectionLostError, ExpiredError,
+        `bodiless` = the request is a HEAD; `silence` is for how many seconds nothing may come. Raises NotConnectedError, ConnectionLostError, ExpiredError,
         MalformedAnswerError or AnswerTooLargeError, and ends the connection then; so it does when the caller is
         cancelled.
         """
         transport = self._transport
         if transport is None or transport.is_closing():
             raise NotConnectedError("it closed the connection")
-        if self.loop.time() >= deadline:
+        now = self.loop.time()
+        if now >= deadline:
             raise ExpiredError(sent=False)
         self._reader.begin(max_body=max_body, bodiless=bodiless)
         self._pending = self.loop.create_future()
@@ -88,7 +112,8 @@ class Connection(asyncio.Protocol):
             transport.write(head + body)
         else:
             transport.writelines((head, body))
-        timer = self.loop.call_at(deadline, self._expire)
+        self._until, self._silence, self._heard = deadline, silence, now
+        self._watch_time()
         try:
             await self._pending
         except BaseException:
@@ -96,7 +121,8 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._pending = None
-            timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
         if transport.get_write_buffer_size():
             # It answered without waiting for the whole request, the rest of which would come before the next one.
             self.drop()
@@ -112,8 +138,10 @@ class Connection(asyncio.Protocol):
         `whole` = nothing follows it; else a body does, by `write`, and `finish` must be called at its end. Raises
         NotConnectedError.
         """
+        self.trouble = None
         transport = self._transport
         if transport is None or transport.is_closing():
+            self._reader.complete = False
             raise NotConnectedError("it closed the connection")
         self._reader.begin(max_body=0, bodiless=bodiless, receiver=receiver, upgrades=upgrades)
         self._receiver = receiver
@@ -160,6 +188,7 @@ class Connection(asyncio.Protocol):
             complete = self._reader.feed(data)
         except MalformedAnswerError as failure:
             self._receiver = None
+            self.trouble = failure
             self.drop()
             receiver.failed(failure)
             return
@@ -171,8 +200,12 @@ class Connection(asyncio.Protocol):
                 self.drop()
             at_once = self._reader.at_once
             if at_once is not None:
-                receiver.whole(*at_once)
+                head, body = at_once
+                if head.status > _LAST_UNSUSPECTED and says_down(head.status, body):
+                    self.trouble = head.status
+                receiver.whole(head, body)
             else:
+                self.trouble = self._reader.says_down
                 receiver.end()
         else:
             receiver.fed()
@@ -192,8 +225,19 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _watch_time(self) -> None:
+        """Come back when the exchange may be over for lack of time."""
+        until = self._until if self._silence is None else min(self._until, self._heard + self._silence)
+        self._timer = self.loop.call_at(until, self._expire)
+
     def _expire(self) -> None:
-        self._fail(ExpiredError(sent=True))
+        now = self.loop.time()
+        if self._silence is None or now >= self._until:
+            self._fail(ExpiredError(sent=True))
+        elif now >= self._heard + self._silence:
+            self._fail(ExpiredError(sent=True, silent=True))
+        else:
+            self._watch_time()
 
     def _fail(self, failure: Exception) -> None:
         if self._pending is not None and not self._pending.done():
@@ -203,9 +247,11 @@ class Connection(asyncio.Protocol):
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             if self._reader.switched or (orderly and self._reader.end()):
+                self.trouble = self._reader.says_down
                 receiver.end()
             else:
-                receiver.failed(ConnectionLostError(begun=self._reader.begun))
+                self.trouble = lost = ConnectionLostError(begun=self._reader.begun)
+                receiver.failed(lost)
             return
         if self._pending is None or self._pending.done():
             return
@@ -228,6 +274,8 @@ class Connection(asyncio.Protocol):
         if self._pending is None or self._pending.done():
             self.drop()
             return
+        if self._silence is not None:
+            self._heard = self.loop.time()
         try:
             complete = self._reader.feed(data)
         except (MalformedAnswerError, AnswerTooLargeError) as failure:

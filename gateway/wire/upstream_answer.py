@@ -7,6 +7,7 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from gateway.core.breaker import says_down
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.ports import Answer, Receiver
 
@@ -100,6 +101,8 @@ class AnswerReader:
         self._left = 0
         self.at_once: tuple[AnswerHead, bytes] | None = None
         """The answer that came in one piece: its receiver has not heard of it."""
+        self.says_down: int | None = None
+        """The status of an answer that comes in several pieces and says that the service is down, as far as its head tells."""
         self.switched = self.begun = self.complete = self.reusable = False
         self._in_body = self._framed = False
         if receiver is None:
@@ -184,7 +187,7 @@ class AnswerReader:
             self.complete = True
             self.at_once = head, data[end + 2 :]
             return True
-        receiver.head(head)
+        self._give_head(receiver, head)
         if size:
             self._left = size
             if rest:
@@ -192,6 +195,14 @@ class AnswerReader:
         elif rest:
             self.reusable = False
         return True
+
+    def _give_head(self, receiver: Receiver, head: AnswerHead) -> None:
+        """Pass the head on; what a body in JSON says beside a status that says so is not known."""
+        if says_down(head.status, b""):
+            kinds = [value.lower() for name, value in head.fields if name.lower() == b"content-type"]
+            if not any(b"json" in kind for kind in kinds):
+                self.says_down = head.status
+        receiver.head(head)
 
     def _take(self, data: bytes) -> bool:
         """Pass on some of a body whose length is known."""
@@ -272,7 +283,7 @@ class AnswerReader:
             # The parser waits for the body that was announced, and cannot be told that none comes.
             self.complete = self._spent = True
         if self.receiver is not None:
-            self.receiver.head(AnswerHead(self._status, self._reason, tuple(self._fields), None))
+            self._give_head(self.receiver, AnswerHead(self._status, self._reason, tuple(self._fields), None))
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""

@@ -89,6 +89,11 @@ class Pool:
         """How many connections there are, idle or not."""
         return len(self._all)
 
+    @property
+    def busy(self) -> int:
+        """How many of them carry a request."""
+        return len(self._all) - len(self._idle)
+
     def idle(self) -> Connection | None:
         """A connection that has carried a request before. The upstream may be closing it at this very moment."""
         if not self._idle:

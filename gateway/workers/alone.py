@@ -32,6 +32,9 @@ class Alone:
     def own(self, name: bytes, service: str) -> None:
         """Nobody else needs to know of cookies."""
 
+    def tell_health(self, service: str, sick: Sequence[bool]) -> None:
+        """Nobody else needs to know how replicas are."""
+
     def patience(self, connections: int) -> float:  # noqa: ARG002 - asked as a Member is
         """Nobody else could take them."""
         return 0.0

@@ -83,6 +83,7 @@ class Crew:
             "told": self._tell,
             "begun": self._has_begun,
             "cookie": self._own,
+            "health": self._health,
         }
         return {
             **{kind: partial(deed, child) for kind, deed in of_it.items()},
@@ -158,6 +159,9 @@ class Crew:
         if pair not in self._cookies and len(self._cookies) < _COOKIES:
             self._cookies[pair] = None
             await self._spread("cookie", pair, but=teller)
+
+    async def _health(self, teller: Child, body: Any) -> None:
+        await self._spread("health", body, but=teller)
 
     # what one asks and another one does
 

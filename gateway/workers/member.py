@@ -43,6 +43,9 @@ class Work(Protocol):
     def owned(self, name: bytes, service: str) -> None:
         """A service has set a cookie of this name."""
 
+    def checked(self, service: str, sick: Sequence[bool]) -> None:
+        """Of the replicas of a service, these fail their health checks."""
+
 
 class Listener(Protocol):
     """What knows the services: here by hearsay, or, in the worker that leads, by asking them."""
@@ -158,6 +161,10 @@ class Member:
         """Let all know that a service has set a cookie of this name."""
         self._channel.tell("cookie", [name.decode("latin-1"), service])
 
+    def tell_health(self, service: str, sick: Sequence[bool]) -> None:
+        """Let all know which replicas of a service fail their health checks."""
+        self._channel.tell("health", [service, list(sick)])
+
     # for discovery
 
     async def listen(self, listener: Listener) -> None:
@@ -197,6 +204,7 @@ class Member:
                     "status": self._on_status,
                     "numbers": self._on_numbers,
                     "cookie": self._on_cookie,
+                    "health": self._on_health,
                     "told": lambda body: self._hear(lambda one: one.hear(msgspec.convert(body, Told))),
                     "begun": lambda _: self._hear(_begun),
                     "lead": self._on_lead,
@@ -229,6 +237,10 @@ class Member:
     async def _on_cookie(self, pair: list[str]) -> None:
         if self._work is not None:
             self._work.owned(pair[0].encode("latin-1"), pair[1])
+
+    async def _on_health(self, said: list[Any]) -> None:
+        if self._work is not None:
+            self._work.checked(said[0], said[1])
 
     async def _on_lead(self, _: Any) -> None:
         self.leads = True

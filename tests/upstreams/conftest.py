@@ -119,9 +119,9 @@ async def upstream_of() -> AsyncIterator[Callable[..., HttpUpstream]]:
     """`upstream_of(*urls, **settings of the service)`: an HttpUpstream that is closed after the test."""
     async with AsyncExitStack() as ends:
 
-        def make(*urls: str, idle_seconds: float = 15.0, connect_seconds: float = 10.0, tls=None, **settings):
+        def make(*urls: str, idle_seconds: float = 15.0, tls=None, turned=lambda *_: None, **settings):
             service = Service("jobs", "jsonrpc", urls, **settings)
-            made = HttpUpstream(service, idle_seconds=idle_seconds, connect_seconds=connect_seconds, tls=tls)
+            made = HttpUpstream(service, idle_seconds=idle_seconds, tls=tls, turned=turned)
             ends.push_async_callback(made.close)
             return made
 

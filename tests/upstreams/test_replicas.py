@@ -246,7 +246,7 @@ async def test_a_connection_that_never_comes_about_is_given_up(upstream_of, ask)
                 client.setblocking(False)
                 client.connect_ex(full.getsockname())
                 waiting.append(client)
-            upstream = upstream_of(f"http://127.0.0.1:{full.getsockname()[1]}", connect_seconds=0.1)
+            upstream = upstream_of(f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout=0.1)
             with pytest.raises(UpstreamUnreachable, match="no connection in time"):
                 await ask(upstream)
             with pytest.raises(DeadlineExceeded):

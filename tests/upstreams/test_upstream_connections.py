@@ -7,6 +7,7 @@ import pytest
 from gateway.core.faults import (
     UpstreamUnreachable,
 )
+from gateway.core.retrying import Retries
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -69,7 +70,7 @@ async def test_a_repeatable_request_on_a_connection_that_had_died_is_sent_once_m
     assert server.connections == 2
 
 
-async def test_a_repeatable_request_is_not_sent_again_when_a_fresh_connection_dies(
+async def test_without_retries_a_request_is_not_sent_again_when_a_fresh_connection_dies(
     scripted, upstream_of, ask
 ) -> None:
     async def talk(peer) -> None:
@@ -77,12 +78,14 @@ async def test_a_repeatable_request_is_not_sent_again_when_a_fresh_connection_di
 
     server = await scripted(talk)
     with pytest.raises(UpstreamUnreachable, match="went away without an answer") as fault:
-        await ask(upstream_of(server.url))
+        await ask(upstream_of(server.url, retries=Retries(attempts=0)))
     assert fault.value.data == {}
     assert len(server.requests) == 1
 
 
-async def test_nothing_is_sent_again_once_some_of_the_answer_has_come(scripted, upstream_of, ask) -> None:
+async def test_without_retries_nothing_is_sent_again_once_some_of_the_answer_has_come(
+    scripted, upstream_of, ask
+) -> None:
     async def talk(peer) -> None:
         await peer.request()
         peer.send(OK)
@@ -90,7 +93,7 @@ async def test_nothing_is_sent_again_once_some_of_the_answer_has_come(scripted, 
         peer.send(OK[:-1])
 
     server = await scripted(talk)
-    upstream = upstream_of(server.url)
+    upstream = upstream_of(server.url, retries=Retries(attempts=0))
     await ask(upstream)
     with pytest.raises(UpstreamUnreachable, match="in the middle of its answer"):
         await ask(upstream)
