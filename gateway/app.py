@@ -43,6 +43,8 @@ from gateway.identity.identities import Identities, Trusted
 from gateway.identity.introspection import Terms
 from gateway.identity.links import Links
 from gateway.identity.shared_ledger import shared_ledger
+from gateway.limiter import Limiter
+from gateway.meters import Meters
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -155,6 +157,7 @@ class Gate(Doorways):
             far=self.shelves if self.shelves.tiers else None,
             marks=marks,
             bearer=self._bearer,
+            accounts=self._limiter(),
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -204,6 +207,17 @@ class Gate(Doorways):
         )
         self.generations, self.redis = shared.generations, shared.tier
         self.redis.publish(self.metrics)
+
+    def _limiter(self) -> Limiter | None:
+        """What calls are charged to, where the settings limit anybody; workers share it."""
+        limits = assembly.limits(self.settings)
+        if not limits:
+            return None
+        try:
+            return Limiter(limits, Meters(self.settings.state_dir / "limits", self.member.place))
+        except OSError as error:
+            log.warning("each worker limits callers by itself: %s", error.strerror)
+            return Limiter(limits, Meters())
 
     def _pending_writes(self) -> PendingWrites | None:
         """Where writes under way are noted; what killed processes have left there ends now."""

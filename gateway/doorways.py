@@ -100,6 +100,7 @@ class Doorways:
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
         self.entrance = self._entrance(self.settings.hosts)
+        self.proxies = Proxies(self.settings.trusted_proxies)
         addresses = assembly.addresses(self.settings)
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
         self.operator_address = await self._listen(self._operator(), addresses, OPERATORS)
@@ -136,7 +137,7 @@ class Doorways:
             relay=self.relay,
             entrance=self._entrance_of(own),
             observer=self.metrics,
-            proxies=Proxies(self.settings.trusted_proxies),
+            proxies=self.proxies,
             cookies=self.cookies,
             limits=MountLimits(limits.body, limits.batch, limits.depth),
             pseudonym=self.member.pseudonym,
@@ -228,7 +229,9 @@ class Doorways:
         mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
+        reception = Reception(
+            places, self.relay, self.entrance, self.metrics, self.member.pseudonym, self.proxies
+        )
         lane = RpcLane(
             self.rpc_door(),
             self.relay,
@@ -236,6 +239,7 @@ class Doorways:
             self.metrics,
             self._rpc_limits,
             pseudonym=self.member.pseudonym,
+            proxies=self.proxies,
             wall=self.wall,
         )
         limits = self.settings.limits

@@ -17,12 +17,14 @@ from gateway.afar import Afar
 from gateway.core.assembling import Assembler
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
+from gateway.core.charging import Account, Accounts, Hold
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
 from gateway.core.faults import (
     DeadlineExceeded,
     Fault,
     Forbidden,
     InternalFault,
+    RateLimited,
     UnknownMethod,
     UpstreamUnreachable,
 )
@@ -52,10 +54,20 @@ class Quick:
     """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
 
     `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
-    answered, for whoever asks.
+    answered, for whoever asks. `account` says what is charged to whom, by the caller's address; None = nothing limits them.
     """
 
-    __slots__ = ("changes", "epoch", "errors", "generations", "method", "prefix", "results", "rule")
+    __slots__ = (
+        "account",
+        "changes",
+        "epoch",
+        "errors",
+        "generations",
+        "method",
+        "prefix",
+        "results",
+        "rule",
+    )
 
     def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
         self.method = method
@@ -64,6 +76,7 @@ class Quick:
         self.changes = self.epoch = -1
         self.generations: tuple[int, ...] = ()
         self.results = self.errors = Tally()
+        self.account: Callable[[str], Account | None] | None = None
 
 
 class Trip(Struct, frozen=True):
@@ -74,6 +87,7 @@ class Trip(Struct, frozen=True):
     key: Hashable | None
     flight: Solo
     started: float
+    hold: Hold | None = None
 
 
 class Relay:
@@ -93,11 +107,14 @@ class Relay:
         far: FarTiers | None = None,
         marks: Marks | None = None,
         bearer: Callable[[Service, Principal], str | None] = lambda *_: None,
+        accounts: Accounts | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
-        `bearer` says which token a service is sent for a caller, and raises the fault of one who has none.
+        `bearer` says which token a service is sent for a caller, and raises the fault of one who has none. `accounts` is what
+        calls are charged to, None = nothing limits anybody.
         """
+        self.accounts = accounts
         self.bearer = bearer
         self._marks = marks
         self.policies = policies
@@ -131,9 +148,23 @@ class Relay:
 
     # admit
 
-    def admit(self, call: Call) -> None:
-        """Refuse what the caller may not call, or nobody at present; a hit passes here as a miss does."""
+    def admit(self, call: Call, now: float) -> None:
+        """Refuse what the caller may not call, or not now, or nobody at present; a hit passes here as a miss does."""
         self.permit(call.principal, call.method)
+        if call.account is not None:
+            call.account.charge(now)
+
+    def account(
+        self, principal: Principal, method: Method, client: str, path: tuple[str, Steps] | None = None
+    ) -> Account | None:
+        """What calls of the method by the principal are charged to; `path` has the verb and path of one through a mount."""
+        if self.accounts is None:
+            return None
+        access = self.policies.access(principal)
+        places: tuple[int, ...] = (access.first(method.qualified),)
+        if path is not None:
+            places = (access.first_path(*path), *places)
+        return self.accounts.account(principal, client, places)
 
     def permit(self, principal: Principal, method: Method) -> None:
         """Refuse a method that the principal may not call, or nobody at present."""
@@ -201,7 +232,7 @@ class Relay:
 
     def look(self, call: Call, now: float) -> Reply | Miss | Pass:
         """The same; where memory has no reply, why it has none."""
-        self.admit(call)
+        self.admit(call, now)
         verdict = self.judge(call, now)
         match verdict:
             case Hit(entry):
@@ -305,9 +336,22 @@ class Relay:
     async def obtain(self, call: Call) -> Reply:
         """The reply to a call that was admitted and is not at hand: joins a trip or makes one."""
         verdict = self.judge(call, self.wall())
+        if isinstance(verdict, Hit | Stale):  # came while the call was on its way here
+            return Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict)
+        if call.account is None or call.account.at_once is None:
+            return await self._obtain(call, verdict)
+        hold = call.account.hold()
+        if isinstance(
+            verdict, Pass
+        ):  # one that may change something is under way until it ends, whoever waits for it
+            return await self._start(call, verdict, hold).join(call.deadline)
+        try:
+            return await self._obtain(call, verdict)
+        finally:
+            hold.release()
+
+    async def _obtain(self, call: Call, verdict: Miss | Pass) -> Reply:
         match verdict:
-            case Hit(entry) | Stale(entry):  # came while the call was on its way here
-                return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
                 flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
@@ -323,10 +367,15 @@ class Relay:
                 alone = self._flights.start(lambda: self._trip(call, verdict), safe=True)
                 return await alone.join(call.deadline)
             case Pass():
-                safe = call.method.safe
-                return await self._flights.start(lambda: self._trip(call, verdict), safe=safe).join(
-                    call.deadline
-                )
+                return await self._start(call, verdict).join(call.deadline)
+
+    def _start(self, call: Call, verdict: Pass, hold: Hold | None = None) -> Flight:
+        """A trip that nobody shares; what is held is released when it ends."""
+        return self._flights.start(
+            lambda: self._trip(call, verdict),
+            safe=call.method.safe,
+            ended=None if hold is None else hold.release,
+        )
 
     async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
         """What somebody else's trip brings, None where it fails or takes more than half of the time that is left.
@@ -350,25 +399,35 @@ class Relay:
         """
         if self.routes[call.method.service].service.bearer != "none":
             return None
+        key: Hashable | None = None
         if isinstance(verdict, Miss):
             if self.afar.may_have(verdict, call.demand) or self.afar.agrees(verdict):
                 return None
             key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
-            return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
-        if call.method.safe:
-            return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
-        return None
+        elif not call.method.safe:
+            return None
+        hold = None
+        if call.account is not None and call.account.at_once is not None:
+            try:
+                hold = call.account.hold()
+            except RateLimited:
+                return None  # the usual way says so
+        return Trip(call, verdict, key, self._flights.solo(key), self._monotonic(), hold)
 
     def landed(self, trip: Trip, reply: Reply) -> Reply:
         """Such a trip has brought this: store and share it, and say what the cache did."""
+        if trip.hold is not None:
+            trip.hold.release()
         told = self._brought(trip.call, trip.verdict, reply, trip.started)
         self._flights.landed(trip.key, trip.flight, told)
         return told
 
     def fell(self, trip: Trip, fault: Fault | None) -> None:
         """Such a trip has failed, or was given up (None)."""
+        if trip.hold is not None:
+            trip.hold.release()
         if isinstance(fault, UpstreamUnreachable):
             self._watcher.suspect(trip.call.method.service, self._monotonic())
         self._flights.landed(trip.key, trip.flight, None)

@@ -19,7 +19,7 @@ from gateway.core.faults import (
     NoSuchAddress,
     Unauthenticated,
 )
-from gateway.core.forwarded import check_loop
+from gateway.core.forwarded import Proxies, check_loop
 from gateway.core.ports import Observer, Visit
 from gateway.core.presented import check_cookie, without_token
 from gateway.core.principal import Principal
@@ -59,11 +59,13 @@ class Reception:
         entrance: Entrance,
         observer: Observer,
         pseudonym: bytes,
+        proxies: Proxies,
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
-        `pseudonym` is the gate's own in Via fields.
+        `pseudonym` is the gate's own in Via fields, `proxies` are those whose word about callers counts.
         """
+        self._proxies = proxies
         self._places = places
         self._relay = relay
         self._entrance = entrance
@@ -77,7 +79,11 @@ class Reception:
             Visit(request_id(request), "none", request.method, path, request.remote or ""), request=request
         )
         return await attend(
-            asked, self._observer, self._admitted(asked, path), lambda fault: self._refused(fault, asked)
+            asked,
+            self._observer,
+            self._relay.wall,
+            self._admitted(asked, path),
+            lambda fault: self._refused(fault, asked),
         )
 
     async def _admitted(self, asked: Asked, path: str) -> Answer | StreamAnswer:
@@ -90,6 +96,7 @@ class Reception:
             return await place.door.answer(asked)
         self._entrance.check_open()
         check_loop(request.raw_headers, self._pseudonym)
+        asked.client = self._proxies.client(tuple(request.raw_headers), asked.visit.peer)
         asked.principal = await self._identified(asked)
         asked.visit.subject = asked.principal.subject
         access = self._relay.policies.access(asked.principal)

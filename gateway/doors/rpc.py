@@ -98,11 +98,18 @@ class RpcDoor:
                 parts = [self._prepare(entry, asked, deadline, terms.demand)]
             case Batch(entries):
                 parts = [self._prepare(entry, asked, deadline, terms.demand) for entry in entries]
+        return await self._carried(parts, isinstance(message, Batch), asked, terms)
+
+    async def carry_on(self, part: Part, asked: Occasion, terms: Terms) -> Answer:
+        """The answer to a call that was begun, and whose reply was not at hand."""
+        return await self._carried([part], False, asked, terms)
+
+    async def _carried(self, parts: list[Part], batch: bool, asked: Occasion, terms: Terms) -> Answer:
         for part in parts:
             if part.question is not None:
                 await self._answer(part, part.question, asked, terms.demand)
         await self._carry_out(parts)
-        return await self._written(parts, isinstance(message, Batch), asked, terms)
+        return await self._written(parts, batch, asked, terms)
 
     def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
         """One call on its way: found and admitted, and answered where memory has the reply."""
@@ -151,6 +158,8 @@ class RpcDoor:
                 deadline=min(deadline, self._monotonic() + timeout),
                 demand=wanted,
                 notification=entry.id is None,
+                account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
+                client=asked.client,
             )
             found = self._relay.look(part.call, self._wall())
             if isinstance(found, Reply):
@@ -169,7 +178,9 @@ class RpcDoor:
         if len(absent) == 1:
             await self._obtain(*absent[0])
         elif absent:
-            gate = asyncio.Semaphore(AT_ONCE)
+            # A batch alone never has more under way than its caller may.
+            most = (call.account.at_once for _, call in absent if call.account is not None)
+            gate = asyncio.Semaphore(min(AT_ONCE, *(one for one in most if one is not None), AT_ONCE))
 
             async def obtain(part: Part, call: Call) -> None:
                 async with gate:
@@ -202,6 +213,8 @@ class RpcDoor:
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
             self._observer.called(part.method, ended, seconds, len(part.reply.body.data))
+            if part.call is not None and part.call.account is not None:
+                part.call.account.spend(len(part.reply.body.data), self._wall())
 
     # write
 

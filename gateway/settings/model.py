@@ -16,6 +16,7 @@ from gateway.settings.addresses import (
     UpstreamUrl,
     is_loopback,
 )
+from gateway.settings.limits import Share
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
@@ -189,8 +190,8 @@ class Identity(Section):
         return value
 
 
-class Policy(Section):
-    """Which principals may call what; the first policy that matches decides."""
+class Policy(Share):
+    """Which principals may call what; the first policy that matches decides, and what it says of limits counts."""
 
     to: Annotated[tuple[Principal, ...], BeforeValidator(several), Field(min_length=1)]
     allow: Annotated[tuple[Permission, ...], BeforeValidator(several)] = ()
@@ -201,6 +202,11 @@ class Policy(Section):
         if not self.allow and not self.operate:
             raise refusal("allows nothing", 'add allow: ["jobs.get_*"], or remove the policy')
         return self
+
+    @property
+    def limits(self) -> bool:
+        """Whether it says how much somebody may have."""
+        return any(one is not None for one in (self.rate, self.concurrency, self.bytes))
 
 
 class Datastack(Section):
@@ -229,7 +235,8 @@ class Limits(Section):
 
     `body` (a request), `reply` (an upstream's answer), `describe` (a discovery document) and `header_bytes` are bytes;
     `batch` counts entries, `depth` levels of nesting, `connections` those of callers, `methods` those of one service;
-    `header_seconds` is the time for a whole head, `idle_seconds` that between requests.
+    `header_seconds` is the time for a whole head, `idle_seconds` that between requests. `per_principal` is what each caller
+    may have over all that they do.
     """
 
     body: Size = 1 << 30
@@ -243,6 +250,7 @@ class Limits(Section):
     describe: Size = 64 << 20
     upstream_concurrency: Count = 64
     methods: Count = 50_000
+    per_principal: Share = Share()
 
 
 class Telemetry(Section):
