@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Collection, Coroutine
 from time import perf_counter
 from typing import Any, Final
 
@@ -74,6 +75,7 @@ class Mounted(MountedCached):
         """Go on with a request that was sent over this lease, or shall be sent; see `dash`."""
         self.id, self.started, self.departed = number, started, started
         self.principal = self.notes.caller
+        self.accounts = () if settled.account is None else (settled.account,)
         self.judge_as(settled.method)
         self.verdict = settled.verdict
         self.safe = self.complete = True
@@ -151,7 +153,7 @@ class Mounted(MountedCached):
             )
         method = way.method()
         self.judge_as(method)
-        self.tools.relay.permit(self._principal, method)
+        self.let_in((method,))
         if self.upgrades:
             self.safe = False
             self.depart()
@@ -164,6 +166,28 @@ class Mounted(MountedCached):
             self.caller.invite_body()
             return
         self._judge(method)
+
+    def let_in(self, methods: Collection[Method]) -> None:
+        """Refuse what the caller may not ask, or not now, and charge the rest."""
+        relay, way = self.tools.relay, self._way
+        for method in methods:
+            relay.permit(self._principal, method)
+        if relay.accounts is None:
+            return
+        client = self._origin().client if self._principal.anonymous else ""
+        path = (way.verb, way.judged)
+        found = Counter(relay.account(self._principal, method, client, path) for method in methods)
+        charged = {account: cost for account, cost in found.items() if account is not None}
+        self.accounts = tuple(charged)
+        for account, cost in charged.items():
+            account.charge(self.tools.wall(), cost)
+
+    def take_turn(self) -> None:
+        """Count the request as under way from here on, unless it is. Raises `RateLimited`."""
+        if not (self._holds or self.over):
+            for account in self.accounts:
+                if account.at_once is not None:
+                    self._holds += (account.hold(),)
 
     def asked(self) -> None:
         """The body is here; what waited for it goes on."""
@@ -203,6 +227,8 @@ class Mounted(MountedCached):
 
     def depart(self) -> None:
         """Send the request on: over a connection at hand where nothing can be lost by that, else over a new one."""
+        if self.accounts:
+            self.take_turn()
         if self.safe and self.complete:
             lease = self._way.carrier.at_hand()
             if lease is not None:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Final
 
 from gateway.core.cache_status import in_a_word
+from gateway.core.charging import Account, Hold, lines_of
 from gateway.core.cors import reply_fields
 from gateway.core.credentials_shown import without_secrets
 from gateway.core.faults import (
@@ -50,10 +51,12 @@ class MountedReply(Passage):
     method: Method | None = None
     methods: tuple[Method, ...] = ()
     verdict: Verdict = _UPGRADED
+    accounts: tuple[Account, ...] = ()  # what was charged for it
     status = 0
     fault: str | None = None
     departed = 0.0
     _counted = (0, 0)
+    _holds: tuple[Hold, ...] = ()
     _unsure = False  # the request may have reached the service
     _marked: tuple[str, ...] = ()
     _led_to: tuple[str, ...] = ()
@@ -122,6 +125,8 @@ class MountedReply(Passage):
     def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
         """The lines that every reply carries, and what the cache did."""
         added = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
+        if self.accounts:
+            added += lines_of(self.accounts, self.tools.wall())
         if self.principal is not None:
             access = self.tools.relay.policies.access(self.principal)
             added += self.notes.version_line(self.tools.relay.catalog, access)
@@ -160,10 +165,14 @@ class MountedReply(Passage):
         if self.way is not None and (self.sent > sent or self.received > received):
             self.tools.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
             self._counted = (self.received, self.sent)
+            for account in self.accounts:
+                account.spend(self.sent - sent, self.tools.wall())
 
     def closed(self) -> None:
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.tools.observer
+        for hold in self._holds:
+            hold.release()
         if self._unsure:
             self.tools.relay.ended(self.methods, self._changed(), self._marked)
         self._count()

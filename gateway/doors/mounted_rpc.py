@@ -124,8 +124,7 @@ class MountedRpc(Mounted):
             )
         if not said.calls:
             methods.append(listing.undescribed(self._way.verb, safe=False))
-        for method in methods:
-            self.tools.relay.permit(self._principal, method)
+        self.let_in(methods)
         self.methods = tuple(methods)
         self.safe = all(method.safe for method in methods)
         if not said.batch and methods:
