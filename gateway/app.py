@@ -48,8 +48,10 @@ from gateway.meters import Meters
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.settings.audit import STDERR
 from gateway.shared_discovery import SharedDiscovery
 from gateway.status import Status, publish_worker
+from gateway.telemetry.audit import AuditLog
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
@@ -158,6 +160,7 @@ class Gate(Doorways):
             marks=marks,
             bearer=self._bearer,
             accounts=self._limiter(),
+            auditor=self._audit(),
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -218,6 +221,29 @@ class Gate(Doorways):
         except OSError as error:
             log.warning("each worker limits callers by itself: %s", error.strerror)
             return Limiter(limits, Meters())
+
+    def _audit(self) -> AuditLog | None:
+        """Who writes down each write and each refusal, where the settings say so."""
+        wanted = self.settings.telemetry.audit
+        if wanted is None:
+            return None
+        file = None if wanted.file == STDERR else wanted.file
+        audit = AuditLog(
+            file,
+            required=wanted.required,
+            names_params=wanted.params == "names",
+            wall=self.wall,
+            monotonic=time.monotonic,  # it is asked by a thread
+        )
+        self.stack.callback(audit.close)
+        audit.start()
+        text = "Records of the audit log, by what became of them."
+        self.metrics.counter("audit_records", text, ("event",), audit.events)
+        text = "Records of the audit log that wait to be written."
+        self.metrics.gauge("audit_waiting", text, (), lambda: [((), float(audit.waiting))])
+        text = "Whether the audit log cannot be written at present."
+        self.metrics.gauge("audit_broken", text, (), lambda: [((), float(bool(audit.trouble)))])
+        return audit
 
     def _pending_writes(self) -> PendingWrites | None:
         """Where writes under way are noted; what killed processes have left there ends now."""

@@ -178,7 +178,7 @@ class Doorways:
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(lambda: not self.draining), _READ, open=True)],
             "/-/links": [Place("links", links, _READ)],
-            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"))],
+            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"), changes=True)],
             "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
         }
 
@@ -191,8 +191,12 @@ class Doorways:
             **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self.rendered_metrics), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
-            "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
-            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+            "/-/refresh": [
+                Place(
+                    "operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True, changes=True
+                )
+            ],
+            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True, changes=True)],
         }
 
     def _cache_places(self) -> dict[str, list[Place]]:
@@ -214,7 +218,7 @@ class Doorways:
         return {
             "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
-            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True, changes=True)],
         }
 
     def _may_come(self, key: bytes) -> bool:

@@ -20,6 +20,11 @@ class Flight:
         self._waiting = 0
         self.ending = False
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it."""
+        return self._waiting > 0
+
     async def join(self, deadline: float) -> Reply:
         """Wait for the trip's reply, at most until `deadline` (the loop's time).
 

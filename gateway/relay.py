@@ -14,7 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.afar import Afar
+from gateway.audited import Audited
 from gateway.core.assembling import Assembler
+from gateway.core.audit import Auditor
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.charging import Account, Accounts, Hold
@@ -108,12 +110,14 @@ class Relay:
         marks: Marks | None = None,
         bearer: Callable[[Service, Principal], str | None] = lambda *_: None,
         accounts: Accounts | None = None,
+        auditor: Auditor | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
         `bearer` says which token a service is sent for a caller, and raises the fault of one who has none. `accounts` is what
-        calls are charged to, None = nothing limits anybody.
+        calls are charged to, None = nothing limits anybody; `auditor` is who writes down what may change something.
         """
+        self.auditor = auditor
         self.accounts = accounts
         self.bearer = bearer
         self._marks = marks
@@ -151,8 +155,14 @@ class Relay:
     def admit(self, call: Call, now: float) -> None:
         """Refuse what the caller may not call, or not now, or nobody at present; a hit passes here as a miss does."""
         self.permit(call.principal, call.method)
+        self.check_audit(call.method)
         if call.account is not None:
             call.account.charge(now)
+
+    def check_audit(self, method: Method) -> None:
+        """Refuse a write that could not be written down, where that is not to be."""
+        if self.auditor is not None and not method.safe:
+            self.auditor.check()
 
     def account(
         self, principal: Principal, method: Method, client: str, path: tuple[str, Steps] | None = None
@@ -370,12 +380,22 @@ class Relay:
                 return await self._start(call, verdict).join(call.deadline)
 
     def _start(self, call: Call, verdict: Pass, hold: Hold | None = None) -> Flight:
-        """A trip that nobody shares; what is held is released when it ends."""
-        return self._flights.start(
-            lambda: self._trip(call, verdict),
-            safe=call.method.safe,
-            ended=None if hold is None else hold.release,
-        )
+        """A trip that nobody shares; what is held is released when it ends, and a write is written down."""
+        auditor, flight = self.auditor, None
+
+        async def fly() -> Reply:
+            if auditor is None or call.method.safe:
+                return await self._trip(call, verdict)
+            with Audited(auditor, call, self._monotonic) as audited:
+                try:
+                    audited.reply = await self._trip(call, verdict)
+                finally:
+                    audited.heard = flight is not None and flight.awaited
+                return audited.reply
+
+        ended = None if hold is None else hold.release
+        flight = self._flights.start(fly, safe=call.method.safe, ended=ended)
+        return flight
 
     async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
         """What somebody else's trip brings, None where it fails or takes more than half of the time that is left.

@@ -172,6 +172,7 @@ class Mounted(MountedCached):
         relay, way = self.tools.relay, self._way
         for method in methods:
             relay.permit(self._principal, method)
+            relay.check_audit(method)
         if relay.accounts is None:
             return
         client = self._origin().client if self._principal.anonymous else ""

@@ -28,6 +28,7 @@ from gateway.core.rpc_mount import RpcBody, RpcCall
 from gateway.core.storing import why_not_kept, why_not_shared
 from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.doors.mounted import Mounted
+from gateway.doors.mounted_reply import REPEATED
 from gateway.doors.refusal import refused
 from gateway.outcomes import LARGEST, Outcome
 from gateway.wire.head import CHUNKED
@@ -157,7 +158,7 @@ class MountedRpc(Mounted):
             return True
         self._outcome = self.tools.outcomes.begin(key)
         if self._outcome is None:
-            self.verdict = Pass("a repetition")
+            self.verdict = REPEATED
             self.later(self._repeat(key))
             return False
         self._kept = []

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
+from gateway.audited import refused_call
 from gateway.core.cache_status import outcome
 from gateway.core.call import Call, Params
 from gateway.core.charging import Account
@@ -84,6 +85,7 @@ class PlainDoor:
         """The result of one call, in the form that is asked for; a fault or an upstream's error is JSON with its status."""
         started = self._monotonic()
         method: Method | None = None
+        call: Call | None = None
         answer: Answer | StreamAnswer
         try:
             form = _form(asked)
@@ -100,6 +102,8 @@ class PlainDoor:
         except Fault as fault:
             ended, answer = fault.name, _told(fault, method, asked)
             asked.visit.fault = fault.name
+            if call is not None:
+                refused_call(self._relay.auditor, call, fault)
         else:
             ended = outcome(reply) if reply.kind == "result" else "error"
         if method is not None:

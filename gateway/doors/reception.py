@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.core.audit import REFUSED, Kind, Record
 from gateway.core.faults import (
     Fault,
     Forbidden,
@@ -40,13 +41,17 @@ class Door(Protocol):
 
 
 class Place(Struct, frozen=True):
-    """A door at an address: the verbs it takes, whether anybody may come, whether operators only."""
+    """A door at an address: the verbs it takes, whether anybody may come, whether operators only.
+
+    `changes` = what comes by another verb than GET and HEAD changes something of the gate itself, and is written down.
+    """
 
     name: str
     door: Door
     verbs: tuple[str, ...]
     open: bool = False
     operators: bool = False
+    changes: bool = False
 
 
 class Reception:
@@ -106,7 +111,20 @@ class Reception:
             )
         asked.datastack = datastack(request, self._relay.catalog.datastacks)
         asked.view = self._relay.catalog.view(access, asked.datastack)
-        return await place.door.answer(asked)
+        auditor = self._relay.auditor
+        if auditor is None or not place.changes or request.method in ("GET", "HEAD"):
+            return await place.door.answer(asked)
+        auditor.check()
+        outcome, status = "error", 500
+        try:
+            answer = await place.door.answer(asked)
+            outcome, status = "ok", answer.status
+        except Fault as fault:
+            outcome, status = fault.name, fault.status
+            raise
+        finally:
+            auditor.write(self._record("write", asked, outcome, status))
+        return answer
 
     async def _identified(self, asked: Asked) -> Principal:
         """The caller, wherever their token stands."""
@@ -141,6 +159,7 @@ class Reception:
 
     def _refused(self, fault: Fault, asked: Asked) -> Answer:
         asked.visit.fault = fault.name
+        self._write_down(fault, asked)
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
             fields += self._entrance.challenge(fault)
@@ -149,6 +168,21 @@ class Reception:
         )
         writing = of_answer(asked.request.headers.get("Accept"), JSON)
         return refused(fault, asked.id, fields, reading=reading, writing=writing)
+
+    def _write_down(self, fault: Fault, asked: Asked) -> None:
+        """Have the audit log tell of a refusal."""
+        auditor = self._relay.auditor
+        if auditor is not None and fault.name in REFUSED:
+            auditor.write(self._record("refusal", asked, fault.name, fault.status))
+
+    @staticmethod
+    def _record(kind: Kind, asked: Asked, outcome: str, status: int) -> Record:
+        visit = asked.visit
+        known = asked.principal if visit.subject is not None else None
+        request = f"{visit.verb} {visit.path}"
+        return Record(
+            kind, asked.id, known, asked.client or visit.peer, outcome, request=request, status=status
+        )
 
 
 class _OperatorsOnly(Forbidden):

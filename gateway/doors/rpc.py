@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.audited import refused_call
 from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
 from gateway.core.describe import BUILTIN
@@ -210,6 +211,8 @@ class RpcDoor:
             return
         if part.fault is not None:
             self._observer.called(part.method, part.fault.name, seconds)
+            if part.call is not None:
+                refused_call(self._relay.auditor, part.call, part.fault)
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
             self._observer.called(part.method, ended, seconds, len(part.reply.body.data))

@@ -16,6 +16,7 @@ from gateway.settings.addresses import (
     UpstreamUrl,
     is_loopback,
 )
+from gateway.settings.audit import Audit, audited
 from gateway.settings.limits import Share
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
@@ -254,9 +255,10 @@ class Limits(Section):
 
 
 class Telemetry(Section):
-    """What is written about calls."""
+    """What is written about calls: a line for each, and one for each write and each refusal."""
 
     access_log: Annotated[Literal["json", "text", "off"], Word] = "json"
+    audit: Annotated[Audit | None, BeforeValidator(audited)] = None
 
 
 class Settings(Section):
