@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway.core.charging import Meters, written
 from gateway.core.faults import RateLimited
 from gateway.core.limits import Limit, Named, policy_items
 from gateway.core.policy import NONE
 from gateway.core.principal import Principal
-from gateway.core.rates import SECOND, Rate, add, has_room, spend, standing, until_room, wait
+from gateway.core.rates import SECOND, Rate, add, has_room, spend, told, until_room, wait
 
 _MOST_ACCOUNTS: Final = 65_536
 _SOON: Final = 1.0
 """Seconds after which somebody with too many calls at once is told to come again."""
 
 
+Kept: TypeAlias = "MutableSequence[int] | memoryview[int]"
+
+
 class Meter:
     """What one limit lets one principal have."""
 
-    __slots__ = ("_key", "_row", "limit", "name", "table")
+    __slots__ = ("_key", "_keys", "_row", "limit", "name", "table")
 
     def __init__(self, table: Meters, named: Named, whose: tuple[str, ...]) -> None:
         self.table = table
         self.name = named.name
         self.limit: Limit = named.limit
+        self._keys = table.keys
         self._key = table.key(repr(named), *whose)
-        self._row = -1
+        self._row = 0
 
     def row(self) -> int:
         """Where it is kept."""
-        if self._row < 0 or not self.table.holds(self._row, self._key):
-            self._row = self.table.row(self._key)
-        return self._row
+        row = self._row
+        if self._keys[row] != self._key:
+            row = self._row = self.table.row(self._key)
+        return row
 
 
 class Hold:
@@ -57,39 +62,44 @@ class Hold:
 class Account:
     """All that is charged for one kind of call of one principal: what holds for all, and what the policies say."""
 
-    __slots__ = ("_metered", "_policy", "_rated", "_sized", "_subject", "at_once")
+    __slots__ = ("_holding", "_left", "_policy", "_rated", "_sized", "_subject", "_template", "at_once")
 
     def __init__(self, meters: tuple[Meter, ...], subject: str) -> None:
         self._subject = subject
-        self._rated = [(one, one.limit.rate) for one in meters if one.limit.rate is not None]
-        self._sized = [(one, one.limit.bytes) for one in meters if one.limit.bytes is not None]
-        self._metered = [(one, one.limit.concurrency) for one in meters if one.limit.concurrency is not None]
-        self.at_once = min([most for _, most in self._metered], default=None)
+        self._rated = [(one, one.table.calls, rate) for one in meters if (rate := one.limit.rate) is not None]
+        self._sized = [
+            (one, one.table.sizes, rate) for one in meters if (rate := one.limit.bytes) is not None
+        ]
+        self._holding = [(one, one.limit.concurrency) for one in meters if one.limit.concurrency is not None]
+        self.at_once = min([most for _, most in self._holding], default=None)
         """How many calls may be under way at most; None = any number."""
         items = [item for one in meters for item in policy_items(Named(one.name, one.limit))]
         self._policy = [item.encode("ascii") for item in items]
+        names = [one.name for one, _, _ in self._rated] + [f"{one.name}-bytes" for one, _, _ in self._sized]
+        self._left = [b'"%b";r=%%d;t=%%d' % name.encode("ascii") for name in names]
+        self._template = written(self._policy, self._left)
 
     def charge(self, now: float, cost: int = 1) -> None:
         """So many calls come; all of them, or none. Raises `RateLimited`. `now` is in seconds since 1970."""
         moment = int(now * SECOND)
-        spent: list[tuple[Meters, int, int]] = []
-        for meter, size in self._sized:
+        for meter, sizes, size in self._sized:
+            due = sizes[meter.row()]
+            if due > moment and not has_room(size, due, moment):
+                raise self._too_many_bytes(meter, until_room(size, due, moment))
+        spent: list[tuple[Kept, int, int]] = []
+        for meter, calls, rate in self._rated:
             row = meter.row()
-            if not has_room(size, meter.table.sizes[row], moment):
-                raise self._too_many_bytes(meter, until_room(size, meter.table.sizes[row], moment))
-        for meter, rate in self._rated:
-            row = meter.row()
-            due = spend(rate, meter.table.calls[row], cost, moment)
-            if due is None:
-                raise self._too_often(meter, rate, cost, wait(rate, meter.table.calls[row], cost, moment))
-            spent.append((meter.table, row, due))
-        for table, row, due in spent:
-            table.calls[row] = due
+            after = spend(rate, calls[row], cost, moment)
+            if after is None:
+                raise self._too_often(meter, rate, cost, wait(rate, calls[row], cost, moment))
+            spent.append((calls, row, after))
+        for calls, row, after in spent:
+            calls[row] = after
 
     def hold(self) -> Hold:
         """One more call is under way, until it is released. Raises `RateLimited` where there are too many."""
         found: list[tuple[Meters, int]] = []
-        for meter, most in self._metered:
+        for meter, most in self._holding:
             row = meter.row()
             if meter.table.under_way(row) >= most:
                 raise RateLimited(
@@ -104,26 +114,32 @@ class Account:
 
     def spend(self, size: int, now: float) -> None:
         """So many bytes of an answer were sent."""
-        if not self._sized or not size:
+        if not size:
             return
         moment = int(now * SECOND)
-        for meter, rate in self._sized:
+        for meter, sizes, rate in self._sized:
             row = meter.row()
-            meter.table.sizes[row] = add(rate, meter.table.sizes[row], size, moment)
+            sizes[row] = add(rate, sizes[row], size, moment)
 
     def lines(self, now: float) -> bytes:
         """What is said of it in every answer, as whole lines."""
-        return written(*self.items(now))
+        return self._template % tuple(self._numbers(int(now * SECOND)))
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:
         """The items of the fields RateLimit-Policy and RateLimit."""
-        moment = int(now * SECOND)
-        left = []
-        for meter, rate in self._rated:
-            left.append(_item(meter.name, rate, meter.table.calls[meter.row()], moment))
-        for meter, rate in self._sized:
-            left.append(_item(f"{meter.name}-bytes", rate, meter.table.sizes[meter.row()], moment))
-        return self._policy, left
+        numbers = self._numbers(int(now * SECOND))
+        return self._policy, [
+            left % (r, t) for left, r, t in zip(self._left, numbers[::2], numbers[1::2], strict=True)
+        ]
+
+    def _numbers(self, moment: int) -> list[int]:
+        """How much is left of each, and in how many seconds all of it is there again."""
+        found: list[int] = []
+        for meter, calls, rate in self._rated:
+            found += told(rate, calls[meter.row()], moment)
+        for meter, sizes, rate in self._sized:
+            found += told(rate, sizes[meter.row()], moment)
+        return found
 
     def _too_often(self, meter: Meter, rate: Rate, cost: int, seconds: float) -> RateLimited:
         if cost > rate.burst:
@@ -144,11 +160,6 @@ class Account:
             retry_after=round(seconds, 3),
             limit=f"{meter.name}-bytes",
         )
-
-
-def _item(name: str, rate: Rate, due: int, moment: int) -> bytes:
-    remaining, reset = standing(rate, due, moment)
-    return b'"%b";r=%d;t=%d' % (name.encode("ascii"), remaining, ceil(reset))
 
 
 def _shown(seconds: float) -> str:

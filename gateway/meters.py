@@ -49,7 +49,8 @@ class Meters:
             self._map[:16] = _MAGIC
         self._secret = self._map[_SECRET]
         numbers = memoryview(self._map)[_FIRST:_COUNTS].cast("Q")
-        self._keys = numbers[:ROWS]
+        self.keys = numbers[:ROWS]
+        """What stands for whoever has the row."""
         self.calls = numbers[ROWS : 2 * ROWS]
         """The moment at which all calls of a row will be there again."""
         self.sizes = numbers[2 * ROWS :]
@@ -66,13 +67,9 @@ class Meters:
         text = "\0".join(whose).encode("utf-8", "surrogatepass")
         return int.from_bytes(blake2b(text, digest_size=8, key=self._secret).digest()) or 1
 
-    def holds(self, row: int, key: int) -> bool:
-        """Whether the row is still whose it was."""
-        return self._keys[row] == key
-
     def row(self, key: int) -> int:
         """The row of whoever this stands for."""
-        keys, first = self._keys, key % _SETS * _WAYS
+        keys, first = self.keys, key % _SETS * _WAYS
         rows = range(first, first + _WAYS)
         for row in rows:
             if keys[row] == key:

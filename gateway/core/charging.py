@@ -27,8 +27,9 @@ class Meters(Protocol):
     def key(self, *whose: str) -> int:
         """What stands for somebody."""
 
-    def holds(self, row: int, key: int) -> bool:
-        """Whether the row is still whose it was."""
+    @property
+    def keys(self) -> MutableSequence[int] | memoryview[int]:
+        """By row, what stands for whose it is; that may change at any time."""
 
     def row(self, key: int) -> int:
         """The row of whoever this stands for."""

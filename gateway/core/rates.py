@@ -9,26 +9,31 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 SECOND: Final = 1_000_000_000
 """Nanoseconds."""
 
 
 class Rate(Struct, frozen=True, gc=False):
-    """So many (`count`) in so many `seconds`, coming back evenly, of which `burst` may be spent at once."""
+    """So many (`count`) in so many `seconds`, coming back evenly, of which `burst` may be spent at once.
+
+    `span` is how many nanoseconds it takes until the whole burst is there again, `window` those of the seconds.
+    """
 
     count: int
     seconds: int
     burst: int
+    span: int = 0
+    window: int = 0
 
-    @property
-    def span(self) -> int:
-        """How many nanoseconds it takes until the whole burst is there again."""
-        return self.burst * self.seconds * SECOND // self.count
+    def __post_init__(self) -> None:
+        force_setattr(self, "window", self.seconds * SECOND)
+        force_setattr(self, "span", self.burst * self.window // self.count)
 
     def time_of(self, cost: int) -> int:
         """How many nanoseconds it takes until this much is there again."""
-        return cost * self.seconds * SECOND // self.count
+        return cost * self.window // self.count
 
 
 class Ruling(Struct, frozen=True, gc=False):
@@ -78,6 +83,15 @@ def standing(rate: Rate, due: int, now: int) -> tuple[int, float]:
         return rate.burst, 0.0
     left = (rate.span - owed) * rate.count // (rate.seconds * SECOND)
     return (max(0, left)), owed / SECOND
+
+
+def told(rate: Rate, due: int, now: int) -> tuple[int, int]:
+    """The same for a field of an answer: in whole seconds."""
+    owed = due - now
+    if owed <= 0:
+        return rate.burst, 0
+    left = (rate.span - owed) * rate.count // rate.window
+    return (max(0, left)), -(-owed // SECOND)
 
 
 def wait(rate: Rate, due: int, cost: int, now: int) -> float:
