@@ -179,7 +179,7 @@ class Doorways:
             "/-/ready": [Place("health", ReadyDoor(lambda: not self.draining), _READ, open=True)],
             "/-/links": [Place("links", links, _READ)],
             "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"), changes=True)],
-            "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
+            "/-/whoami": [Place("whoami", WhoamiDoor(self.relay), _READ)],
         }
 
     def _operator(self) -> dict[str, list[Place]]:

@@ -7,7 +7,7 @@ Between the two lies this file, and every call of every door goes through it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +34,7 @@ from gateway.core.freshness import entry_of, judge, rule_of, serves
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters
 from gateway.core.keys import prefix as key_prefix
+from gateway.core.limits import Named
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
@@ -170,11 +171,20 @@ class Relay:
         """What calls of the method by the principal are charged to; `path` has the verb and path of one through a mount."""
         if self.accounts is None:
             return None
+        return self.accounts.account(principal, client, self._places(principal, method, path))
+
+    def limits(
+        self, principal: Principal, method: Method, path: tuple[str, Steps] | None = None
+    ) -> Sequence[Named]:
+        """What limits such calls."""
+        return () if self.accounts is None else self.accounts.told(self._places(principal, method, path))
+
+    def _places(
+        self, principal: Principal, method: Method, path: tuple[str, Steps] | None
+    ) -> tuple[int, ...]:
         access = self.policies.access(principal)
-        places: tuple[int, ...] = (access.first(method.qualified),)
-        if path is not None:
-            places = (access.first_path(*path), *places)
-        return self.accounts.account(principal, client, places)
+        of_method = access.first(method.qualified)
+        return (of_method,) if path is None else (access.first_path(*path), of_method)
 
     def permit(self, principal: Principal, method: Method) -> None:
         """Refuse a method that the principal may not call, or nobody at present."""

@@ -22,6 +22,7 @@ _SECONDS = {
 }
 _PER = re.compile(r"(?P<much>[^/]+?) ?/ ?(?P<unit>[a-z]+)", re.ASCII)
 _MOST = 10**15
+_LONGEST = 366 * 86400
 
 
 class Per(NamedTuple):
@@ -60,6 +61,10 @@ CallRate = Annotated[Per, PlainValidator(_rate), _AS_TEXT]
 ByteRate = Annotated[Per, PlainValidator(_bytes), _AS_TEXT]
 
 
+def _takes(burst: int, rate: Per) -> float:
+    return burst * rate.seconds / rate.much
+
+
 class Share(Section):
     """What each principal may have. `rate` is of calls, of which `burst` may come at once (by default as many as in its time).
 
@@ -75,4 +80,8 @@ class Share(Section):
     def _burst_has_a_rate(self) -> "Share":
         if self.burst is not None and self.rate is None:
             raise refusal("a burst without a rate", "add rate: 100/s, or remove burst", ("burst",))
+        if self.burst is not None and self.rate is not None and _takes(self.burst, self.rate) > _LONGEST:
+            raise refusal(
+                "takes more than a year to come back", "write a smaller burst, or a higher rate", ("burst",)
+            )
         return self

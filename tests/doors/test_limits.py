@@ -360,3 +360,22 @@ async def test_the_same_requests_are_charged_and_answered_the_same_with_lanes_an
         assert gate.metrics.outcomes()["hit"] > 5
     assert len(sides.gates[0].servers[0].lane)
     assert sides.gates[0].metrics.by_method() == sides.gates[1].metrics.by_method()
+
+
+async def test_callers_and_operators_are_told_which_policy_and_which_limit_apply(stand, opened):
+    await opened(few="rate: 6000/min, burst: 20", of_all="bytes: 10GiB/h")
+    few, lab = stand.caller("few"), stand.caller("lab", name="operator")
+    own = (await few.call("rpc.explain", {"method": "up.get"}))["result"]
+    of_all = {"caller": {"bytes": f"{10 << 30}/h"}}
+    assert own["policy"]["number"] == 2
+    assert own["limits"] == of_all | {"policy-2": {"rate": "6000/min", "burst": 20}}
+    other = {"method": "up.raw", "as": {"groups": ["few"]}}
+    answer = json.loads((await stand.at(lab).rpc("/-/explain", other)).body)
+    assert (answer["policy"]["number"], answer["limits"]) == (3, of_all)
+    path = {"path": "/files/x", "as": {"groups": ["few"]}}
+    answer = json.loads((await stand.at(lab).rpc("/-/explain", path)).body)
+    assert (answer["path_policy"]["number"], sorted(answer["limits"])) == (2, ["caller", "policy-2"])
+    me = json.loads((await few.get("/-/whoami")).body)
+    assert me["limits"] == own["limits"]
+    # Asking is not calling.
+    assert left(await few.rpc("/rpc", said("up.get"))) == 19
