@@ -39,6 +39,7 @@ from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
+from gateway.identity.decisions import Decisions, DecisionTerms
 from gateway.identity.identities import Identities, Trusted
 from gateway.identity.introspection import Terms
 from gateway.identity.links import Links
@@ -161,6 +162,7 @@ class Gate(Doorways):
             bearer=self._bearer,
             accounts=self._limiter(),
             auditor=self._audit(),
+            decider=self._decisions(session),
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -221,6 +223,23 @@ class Gate(Doorways):
         except OSError as error:
             log.warning("each worker limits callers by itself: %s", error.strerror)
             return Limiter(limits, Meters())
+
+    def _decisions(self, session: ClientSession) -> Decisions | None:
+        """Who else is asked about what the policies allow, where the settings say so."""
+        one = self.settings.decisions
+        if one is None:
+            return None
+        terms = DecisionTerms(one.url.text, one.timeout, one.cache, one.fail)
+        decisions = Decisions(terms, session, self.wall)
+        self.stack.push_async_callback(decisions.close)
+        text = "Questions to who decides beside the policies, and those without an answer."
+        self.metrics.counter(
+            "decisions",
+            text,
+            ("event",),
+            lambda: [(("asked",), float(decisions.asked)), (("failed",), float(decisions.failed))],
+        )
+        return decisions
 
     def _audit(self) -> AuditLog | None:
         """Who writes down each write and each refusal, where the settings say so."""

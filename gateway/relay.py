@@ -6,6 +6,7 @@ Between the two lies this file, and every call of every door goes through it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from gateway.core.call import Call
 from gateway.core.catalog import Catalog
 from gateway.core.charging import Account, Accounts, Hold
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
+from gateway.core.decisions import Decided, Decider, Plea, Undecided, insist
 from gateway.core.faults import (
     DeadlineExceeded,
     Fault,
@@ -112,6 +114,7 @@ class Relay:
         bearer: Callable[[Service, Principal], str | None] = lambda *_: None,
         accounts: Accounts | None = None,
         auditor: Auditor | None = None,
+        decider: Decider | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
@@ -119,6 +122,8 @@ class Relay:
         calls are charged to, None = nothing limits anybody; `auditor` is who writes down what may change something.
         """
         self.auditor = auditor
+        self.decider = decider
+        """Who else is asked about what the policies allow."""
         self.accounts = accounts
         self.bearer = bearer
         self._marks = marks
@@ -169,9 +174,37 @@ class Relay:
         self, principal: Principal, method: Method, client: str, path: tuple[str, Steps] | None = None
     ) -> Account | None:
         """What calls of the method by the principal are charged to; `path` has the verb and path of one through a mount."""
-        if self.accounts is None:
-            return None
-        return self.accounts.account(principal, client, self._places(principal, method, path))
+        account = None
+        if self.accounts is not None:
+            account = self.accounts.account(principal, client, self._places(principal, method, path))
+        if self.decider is None:
+            return account
+        return Decided(account, self.decider, _plea(principal, method, path))
+
+    def check_decided(self, principal: Principal, methods: Iterable[Method], path: tuple[str, Steps]) -> None:
+        """Refuse a request that somebody else does not allow. Raises `Undecided` where they have to be asked."""
+        if self.decider is None:
+            return
+        now, unknown = self.wall(), []
+        for plea in [_plea(principal, method, path) for method in methods]:
+            verdict = self.decider.known(plea, now)
+            if verdict is None:
+                unknown.append(plea)
+            else:
+                insist(plea, verdict)
+        if unknown:
+            raise Undecided(unknown)
+
+    async def decide(self, pleas: Iterable[Plea]) -> None:
+        """Have it decided whether these may be. Raises the fault of the first that may not."""
+        decider = self.decider
+        if decider is None:
+            return
+        asked = list(dict.fromkeys(pleas))
+        for plea, verdict in zip(
+            asked, await asyncio.gather(*(decider.ask(plea, self.wall()) for plea in asked)), strict=True
+        ):
+            insist(plea, verdict)
 
     def limits(
         self, principal: Principal, method: Method, path: tuple[str, Steps] | None = None
@@ -351,6 +384,9 @@ class Relay:
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call, from memory or by a trip."""
+        if self.decider is not None:
+            self.permit(call.principal, call.method)
+            await self.decide([_plea(call.principal, call.method)])
         return self.at_hand(call, self.wall()) or await self.obtain(call)
 
     async def obtain(self, call: Call) -> Reply:
@@ -587,6 +623,11 @@ class Relay:
             entry = entry_of(verdict, kind, b"", self.wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self.store.put(entry)
+
+
+def _plea(principal: Principal, method: Method, path: tuple[str, Steps] | None = None) -> Plea:
+    verb, steps = path or (None, ())
+    return Plea(principal, method.qualified, method.service, verb, steps)
 
 
 def _in_force(verdict: Miss | Stale, call: Call, reply: Reply, now: float) -> Miss | Stale:

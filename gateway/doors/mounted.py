@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.core.assembling import Ready
 from gateway.core.cors import preflight
 from gateway.core.credentials import check_fields
+from gateway.core.decisions import Undecided
 from gateway.core.faults import (
     BadRequest,
     DeadlineExceeded,
@@ -173,15 +174,26 @@ class Mounted(MountedCached):
         for method in methods:
             relay.permit(self._principal, method)
             relay.check_audit(method)
+        path = (way.verb, way.judged)
+        relay.check_decided(self._principal, methods, path)
         if relay.accounts is None:
             return
         client = self._origin().client if self._principal.anonymous else ""
-        path = (way.verb, way.judged)
         found = Counter(relay.account(self._principal, method, client, path) for method in methods)
         charged = {account: cost for account, cost in found.items() if account is not None}
         self.accounts = tuple(charged)
         for account, cost in charged.items():
             account.charge(self.tools.wall(), cost)
+
+    async def _decide(self, undecided: Undecided) -> None:
+        """Have somebody else say whether the request may be, and go on where it was left."""
+        await self.tools.relay.decide(undecided.pleas)
+        if not (self.over or self.left):
+            self.let_in_again()
+
+    def let_in_again(self) -> None:
+        """Go on, now that it is decided."""
+        self.admitted()
 
     def take_turn(self) -> None:
         """Count the request as under way from here on, unless it is. Raises `RateLimited`."""
@@ -359,6 +371,9 @@ class Mounted(MountedCached):
     def refuse(self, fault: Fault) -> None:
         """Answer with a fault, unless there is something better."""
         if self.over:
+            return
+        if isinstance(fault, Undecided):
+            self.later(self._decide(fault))
             return
         if isinstance(fault, UpstreamUnreachable):
             self.tools.relay.suspect(self._way.service.qualified)

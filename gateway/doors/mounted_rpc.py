@@ -102,6 +102,10 @@ class MountedRpc(Mounted):
         except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
             self.mistaken(mistake)
 
+    def let_in_again(self) -> None:
+        """Go on, now that it is decided whether all that is called may be."""
+        self.asked()
+
     def _calls(self) -> RpcBody:
         limits = self.tools.limits
         return rpc_mount.read(self._said, max_batch=limits.batch, max_depth=limits.depth)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.audited import refused_call
 from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
+from gateway.core.decisions import Undecided
 from gateway.core.describe import BUILTIN
 from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
@@ -46,7 +47,7 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "verdict")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "undecided", "verdict")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
@@ -57,6 +58,7 @@ class Part:
         self.fault: Fault | None = None
         self.raw: bytes | None = None
         self.question: Question | None = None
+        self.undecided: Undecided | None = None
 
 
 class RpcDoor:
@@ -109,6 +111,9 @@ class RpcDoor:
         for part in parts:
             if part.question is not None:
                 await self._answer(part, part.question, asked, terms.demand)
+        undecided = [part for part in parts if part.undecided is not None]
+        if undecided:
+            await asyncio.gather(*map(self._decide, undecided))
         await self._carry_out(parts)
         return await self._written(parts, batch, asked, terms)
 
@@ -167,6 +172,9 @@ class RpcDoor:
                 part.reply = found
             else:
                 part.verdict = found
+        except Undecided as undecided:
+            part.undecided = undecided
+            return part
         except Fault as fault:
             part.fault = fault
         if part.reply is not None or part.fault is not None:
@@ -196,6 +204,22 @@ class RpcDoor:
             part.raw = await self._explain(question, asked, wanted)
         except Fault as fault:
             part.fault = fault
+
+    async def _decide(self, part: Part) -> None:
+        """Have somebody else say whether the call may be, and go on where it was left."""
+        try:
+            if part.undecided is None or part.call is None:
+                return
+            await self._relay.decide(part.undecided.pleas)
+            found = self._relay.look(part.call, self._wall())
+            if isinstance(found, Reply):
+                part.reply = found
+            else:
+                part.verdict = found
+        except Fault as fault:
+            part.fault = fault
+        if part.reply is not None or part.fault is not None:
+            self.observe(part, 0.0)
 
     async def _obtain(self, part: Part, call: Call) -> None:
         started = self._monotonic()

@@ -17,6 +17,7 @@ from gateway.settings.addresses import (
     is_loopback,
 )
 from gateway.settings.audit import Audit, audited
+from gateway.settings.decisions import Decisions
 from gateway.settings.limits import Share
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
@@ -275,6 +276,7 @@ class Settings(Section):
     workers: Count = 1
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
+    decisions: Decisions | None = None
     services: Mapping[ServiceName, Service] = Field(default_factory=dict)
     datastacks: Mapping[Annotated[str, AfterValidator(_datastack_name)], Datastack] = Field(
         default_factory=dict
