@@ -42,18 +42,23 @@ from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
 from gateway.holdings import Holdings
+from gateway.identity.decisions import Decisions, DecisionTerms
 from gateway.identity.identities import Identities
 from gateway.identity.introductions import Introductions
 from gateway.identity.links import Links
 from gateway.identity.passport import Passports
 from gateway.identity.shared_ledger import shared_ledger
 from gateway.identity.state import prepare
+from gateway.limiter import Limiter
+from gateway.meters import Meters
 from gateway.outcomes import Outcomes
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.settings.audit import STDERR
 from gateway.shared_discovery import SharedDiscovery
 from gateway.source_entries import source_entries
 from gateway.status import Status, publish_worker
+from gateway.telemetry.audit import AuditLog
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
@@ -175,6 +180,9 @@ class Gate(Doorways):
             far=self.shelves if self.shelves.tiers else None,
             marks=marks,
             introducer=self.introductions,
+            accounts=self._limiter(),
+            auditor=self._audit(),
+            decider=self._decisions(session),
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
@@ -230,6 +238,57 @@ class Gate(Doorways):
         )
         self.generations, self.redis = shared.generations, shared.tier
         self.redis.publish(self.metrics)
+
+    def _limiter(self) -> Limiter | None:
+        """What calls are charged to, where the settings limit anybody; workers share it."""
+        limits = assembly.limits(self.settings)
+        if not limits:
+            return None
+        try:
+            return Limiter(limits, Meters(self.settings.state_dir / "limits", self.member.place))
+        except OSError as error:
+            log.warning("each worker limits callers by itself: %s", error.strerror)
+            return Limiter(limits, Meters())
+
+    def _decisions(self, session: ClientSession) -> Decisions | None:
+        """Who else is asked about what the policies allow, where the settings say so."""
+        one = self.settings.decisions
+        if one is None:
+            return None
+        terms = DecisionTerms(one.url.text, one.timeout, one.cache, one.fail)
+        decisions = Decisions(terms, session, self.wall)
+        self.stack.push_async_callback(decisions.close)
+        text = "Questions to who decides beside the policies, and those without an answer."
+        self.metrics.counter(
+            "decisions",
+            text,
+            ("event",),
+            lambda: [(("asked",), float(decisions.asked)), (("failed",), float(decisions.failed))],
+        )
+        return decisions
+
+    def _audit(self) -> AuditLog | None:
+        """Who writes down each write and each refusal, where the settings say so."""
+        wanted = self.settings.telemetry.audit
+        if wanted is None:
+            return None
+        file = None if wanted.file == STDERR else wanted.file
+        audit = AuditLog(
+            file,
+            required=wanted.required,
+            names_params=wanted.params == "names",
+            wall=self.wall,
+            monotonic=time.monotonic,  # it is asked by a thread
+        )
+        self.stack.callback(audit.close)
+        audit.start()
+        text = "Records of the audit log, by what became of them."
+        self.metrics.counter("audit_records", text, ("event",), audit.events)
+        text = "Records of the audit log that wait to be written."
+        self.metrics.gauge("audit_waiting", text, (), lambda: [((), float(audit.waiting))])
+        text = "Whether the audit log cannot be written at present."
+        self.metrics.gauge("audit_broken", text, (), lambda: [((), float(bool(audit.trouble)))])
+        return audit
 
     def _pending_writes(self) -> PendingWrites | None:
         """Where writes under way are noted; what killed processes have left there ends now."""

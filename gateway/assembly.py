@@ -18,9 +18,11 @@ from gateway.core.cors import Cors
 from gateway.core.health import HealthCheck
 from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.introducing import with_rights
+from gateway.core.limits import CALLER, Limit, Named, of_policy
 from gateway.core.method import IN_PATH, CacheRule, Clause, Hedge, HttpBinding, Param, Place, When
-from gateway.core.policy import Policies, Policy
+from gateway.core.policy import NONE, Policies, Policy
 from gateway.core.principal import Principal
+from gateway.core.rates import Rate
 from gateway.core.retrying import Retries
 from gateway.core.service import Rule, Service, UpstreamIdentity
 from gateway.core.shares import share
@@ -31,6 +33,7 @@ from gateway.settings.failing import Breaker as BreakerSettings
 from gateway.settings.failing import Health as HealthSettings
 from gateway.settings.failing import Hedge as HedgeSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
+from gateway.settings.limits import Share
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
@@ -46,7 +49,27 @@ _TO_CATALOGS = 2
 
 def policies(settings: config.Settings) -> Policies:
     """The policies, in the order of the file."""
-    return Policies(Policy(one.to, one.allow, one.operate) for one in settings.policies)
+    return Policies(
+        Policy(one.to, one.allow, one.operate, _limit(one) if one.limits else None)
+        for one in settings.policies
+    )
+
+
+def limits(settings: config.Settings) -> dict[int, Named]:
+    """What limits principals, by the place of the policy that says so; under `NONE` what holds for all that one does."""
+    found = {
+        at: Named(of_policy(at + 1), _limit(one)) for at, one in enumerate(settings.policies) if one.limits
+    }
+    of_all = _limit(settings.limits.per_principal)
+    return found | ({NONE: Named(CALLER, of_all)} if of_all != Limit() else {})
+
+
+def _limit(one: Share) -> Limit:
+    return Limit(
+        None if one.rate is None else Rate(*one.rate, one.burst or one.rate.much),
+        one.concurrency,
+        None if one.bytes is None else Rate(*one.bytes, one.bytes.much),
+    )
 
 
 def services(settings: config.Settings) -> tuple[Service, ...]:

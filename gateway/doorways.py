@@ -108,6 +108,7 @@ class Doorways:
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
         self.entrance = self._entrance(self.settings.hosts)
+        self.proxies = Proxies(self.settings.trusted_proxies)
         addresses = assembly.addresses(self.settings)
         places = self._public() | self._sources()
         self.address = await self._listen(places, addresses, CALLERS, self._mount_door())
@@ -145,7 +146,7 @@ class Doorways:
             relay=self.relay,
             entrance=self._entrance_of(own),
             observer=self.metrics,
-            proxies=Proxies(self.settings.trusted_proxies),
+            proxies=self.proxies,
             cookies=self.cookies,
             limits=MountLimits(limits.body, limits.batch, limits.depth),
             pseudonym=self.member.pseudonym,
@@ -211,8 +212,8 @@ class Doorways:
             "/-/healthy": [Place("health", HealthDoor(), _READ, open=True)],
             "/-/ready": [Place("health", ReadyDoor(lambda: not self.draining), _READ, open=True)],
             "/-/links": [Place("links", links, _READ)],
-            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"))],
-            "/-/whoami": [Place("whoami", WhoamiDoor(), _READ)],
+            "/-/links/": [Place("links", links, (*_READ, "PUT", "DELETE"), changes=True)],
+            "/-/whoami": [Place("whoami", WhoamiDoor(self.relay), _READ)],
             **self._told_to_all(),
         }
 
@@ -244,8 +245,12 @@ class Doorways:
             **self._cache_places(),
             "/-/metrics": [Place("operator", MetricsDoor(self.rendered_metrics), _READ, operators=True)],
             "/-/status": [Place("operator", StatusDoor(self.member.status), _READ, operators=True)],
-            "/-/refresh": [Place("operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True)],
-            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True)],
+            "/-/refresh": [
+                Place(
+                    "operator", RefreshDoor(self.discovery.refresh), ("POST",), operators=True, changes=True
+                )
+            ],
+            "/-/switches": [Place("operator", switches, (*_READ, "POST"), operators=True, changes=True)],
         }
 
     def _cache_places(self) -> dict[str, list[Place]]:
@@ -267,7 +272,7 @@ class Doorways:
         return {
             "/-/cache": [Place("operator", CacheDoor(self.member.status), _READ, operators=True)],
             "/-/cache/entries": [Place("operator", entries, _READ, operators=True)],
-            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True)],
+            "/-/cache/purge": [Place("operator", purge, ("POST",), operators=True, changes=True)],
         }
 
     def _may_come(self, key: bytes) -> bool:
@@ -283,7 +288,9 @@ class Doorways:
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
         pseudonym, origin = self.member.pseudonym, self._origin_of
-        reception = Reception(places, self.relay, self.entrance, self.metrics, pseudonym, origin)
+        reception = Reception(
+            places, self.relay, self.entrance, self.metrics, pseudonym, origin, self.proxies
+        )
         lane = RpcLane(
             self.rpc_door(),
             self.relay,
@@ -291,6 +298,7 @@ class Doorways:
             self.metrics,
             self._rpc_limits,
             pseudonym=self.member.pseudonym,
+            proxies=self.proxies,
             wall=self.wall,
         )
         limits = self.settings.limits

@@ -27,6 +27,11 @@ class Flight:
         self._waiting = 0
         self.ending = False
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it."""
+        return self._waiting > 0
+
     async def join(self, deadline: float) -> Reply:
         """Wait for the trip's reply, at most until `deadline` (the loop's time).
 
@@ -103,14 +108,17 @@ class Flights:
         key: Hashable | None = None,
         safe: bool = False,
         service: str = "",
+        ended: Callable[[], None] | None = None,
     ) -> Flight:
-        """Begin a trip to the service; with a `key` other calls may join it."""
+        """Begin a trip to the service; with a `key` other calls may join it. `ended` is called when it is over, however it ends."""
         task = asyncio.get_running_loop().create_task(fly())
         flight = Flight(task, safe=safe, service=service)
         self._tasks.add(task)
         if key is not None:
             self._shared[key] = flight
-        task.add_done_callback(lambda ended: self._end(ended, key, flight))
+        task.add_done_callback(lambda done: self._end(done, key, flight))
+        if ended is not None:
+            task.add_done_callback(lambda _: ended())
         return flight
 
     def solo(self, key: Hashable | None) -> Solo:

@@ -44,7 +44,8 @@ class RelayParts:
 
     async def obtain(self, call: Call) -> Reply:
         """A part, from memory, a tier, somebody else's trip, or by a trip. Raises faults."""
-        reply = await self._relay.obtain(call)
+        # The call that it is a part of was charged, and is under way.
+        reply = await self._relay.obtain(replace(call, account=None) if call.account is not None else call)
         if isinstance(reply.verdict, Stale):
             self._relay.refresh(call, reply.verdict)
         return reply

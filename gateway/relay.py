@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.afar import Afar
+from gateway.audited import Audited
 from gateway.core.assembling import Assembler
+from gateway.core.audit import Auditor
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
+from gateway.core.charging import Account, Accounts, Hold
 from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
+from gateway.core.decisions import Decided, Decider, Plea, Undecided, insist
 from gateway.core.faults import (
+    DeadlineExceeded,
     Fault,
     Forbidden,
     InternalFault,
+    RateLimited,
     UnknownMethod,
     UpstreamUnreachable,
 )
@@ -31,6 +37,7 @@ from gateway.core.introducing import Introducer, Nobody, WithFields
 from gateway.core.keys import key as key_of
 from gateway.core.keys import parameters
 from gateway.core.keys import prefix as key_prefix
+from gateway.core.limits import Named
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.paths import Steps, text_of
@@ -52,10 +59,20 @@ class Quick:
     """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
 
     `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
-    answered, for whoever asks.
+    answered, for whoever asks. `account` says what is charged to whom, by the caller's address; None = nothing limits them.
     """
 
-    __slots__ = ("changes", "epoch", "errors", "generations", "method", "prefix", "results", "rule")
+    __slots__ = (
+        "account",
+        "changes",
+        "epoch",
+        "errors",
+        "generations",
+        "method",
+        "prefix",
+        "results",
+        "rule",
+    )
 
     def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
         self.method = method
@@ -64,6 +81,7 @@ class Quick:
         self.changes = self.epoch = -1
         self.generations: tuple[int, ...] = ()
         self.results = self.errors = Tally()
+        self.account: Callable[[str], Account | None] | None = None
 
 
 class Trip(Struct, frozen=True):
@@ -74,6 +92,7 @@ class Trip(Struct, frozen=True):
     key: Hashable | None
     flight: Solo
     started: float
+    hold: Hold | None = None
 
 
 class Relay:
@@ -93,12 +112,20 @@ class Relay:
         far: FarTiers | None = None,
         marks: Marks | None = None,
         introducer: Introducer | None = None,
+        accounts: Accounts | None = None,
+        auditor: Auditor | None = None,
+        decider: Decider | None = None,
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
-        `introducer` says what a service is sent for a caller, and raises the fault of one who cannot be introduced.
+        `introducer` says what a service is sent for a caller, and raises the fault of one who cannot be introduced. `accounts`
+        is what calls are charged to, None = nothing limits anybody; `auditor` is who writes down what may change something;
+        `decider` is who else is asked about what the policies allow.
         """
         self.introducer = introducer or Nobody()
+        self.auditor = auditor
+        self.decider = decider
+        self.accounts = accounts
         self._marks = marks
         self.policies = policies
         self.catalog = Catalog()
@@ -131,9 +158,66 @@ class Relay:
 
     # admit
 
-    def admit(self, call: Call) -> None:
-        """Refuse what the caller may not call, or nobody at present; a hit passes here as a miss does."""
+    def admit(self, call: Call, now: float) -> None:
+        """Refuse what the caller may not call, or not now, or nobody at present; a hit passes here as a miss does."""
         self.permit(call.principal, call.method)
+        self.check_audit(call.method)
+        if call.account is not None:
+            call.account.charge(now)
+
+    def check_audit(self, method: Method) -> None:
+        """Refuse a write that could not be written down, where that is not to be."""
+        if self.auditor is not None and not method.safe:
+            self.auditor.check()
+
+    def account(
+        self, principal: Principal, method: Method, client: str, path: tuple[str, Steps] | None = None
+    ) -> Account | None:
+        """What calls of the method by the principal are charged to; `path` has the verb and path of one through a mount."""
+        account = None
+        if self.accounts is not None:
+            account = self.accounts.account(principal, client, self._places(principal, method, path))
+        if self.decider is None:
+            return account
+        return Decided(account, self.decider, _plea(principal, method, path))
+
+    def check_decided(self, principal: Principal, methods: Iterable[Method], path: tuple[str, Steps]) -> None:
+        """Refuse a request that somebody else does not allow. Raises `Undecided` where they have to be asked."""
+        if self.decider is None:
+            return
+        now, unknown = self.wall(), []
+        for plea in [_plea(principal, method, path) for method in methods]:
+            verdict = self.decider.known(plea, now)
+            if verdict is None:
+                unknown.append(plea)
+            else:
+                insist(plea, verdict)
+        if unknown:
+            raise Undecided(unknown)
+
+    async def decide(self, pleas: Iterable[Plea]) -> None:
+        """Have it decided whether these may be. Raises the fault of the first that may not."""
+        decider = self.decider
+        if decider is None:
+            return
+        asked = list(dict.fromkeys(pleas))
+        for plea, verdict in zip(
+            asked, await asyncio.gather(*(decider.ask(plea, self.wall()) for plea in asked)), strict=True
+        ):
+            insist(plea, verdict)
+
+    def limits(
+        self, principal: Principal, method: Method, path: tuple[str, Steps] | None = None
+    ) -> Sequence[Named]:
+        """What limits such calls."""
+        return () if self.accounts is None else self.accounts.told(self._places(principal, method, path))
+
+    def _places(
+        self, principal: Principal, method: Method, path: tuple[str, Steps] | None
+    ) -> tuple[int, ...]:
+        access = self.policies.access(principal)
+        of_method = access.first(method.qualified)
+        return (of_method,) if path is None else (access.first_path(*path), of_method)
 
     def permit(self, principal: Principal, method: Method) -> None:
         """Refuse a method that the principal may not call, or nobody at present."""
@@ -201,7 +285,7 @@ class Relay:
 
     def look(self, call: Call, now: float) -> Reply | Miss | Pass:
         """The same; where memory has no reply, why it has none."""
-        self.admit(call)
+        self.admit(call, now)
         verdict = self.judge(call, now)
         match verdict:
             case Hit(entry):
@@ -300,14 +384,30 @@ class Relay:
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call, from memory or by a trip."""
+        if self.decider is not None:
+            self.permit(call.principal, call.method)
+            await self.decide([_plea(call.principal, call.method)])
         return self.at_hand(call, self.wall()) or await self.obtain(call)
 
     async def obtain(self, call: Call) -> Reply:
         """The reply to a call that was admitted and is not at hand: joins a trip or makes one."""
         verdict = self.judge(call, self.wall())
+        if isinstance(verdict, Hit | Stale):  # came while the call was on its way here
+            return Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict)
+        if call.account is None or call.account.at_once is None:
+            return await self._obtain(call, verdict)
+        hold = call.account.hold()
+        if isinstance(
+            verdict, Pass
+        ):  # one that may change something is under way until it ends, whoever waits for it
+            return await self._start(call, verdict, hold).join(call.deadline)
+        try:
+            return await self._obtain(call, verdict)
+        finally:
+            hold.release()
+
+    async def _obtain(self, call: Call, verdict: Miss | Pass) -> Reply:
         match verdict:
-            case Hit(entry) | Stale(entry):  # came while the call was on its way here
-                return Reply(entry.kind, Whole(entry.body), verdict)
             case Miss():
                 flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
@@ -325,11 +425,26 @@ class Relay:
                 )
                 return await alone.join(call.deadline)
             case Pass():
-                method = call.method
-                alone = self._flights.start(
-                    lambda: self._trip(call, verdict), safe=method.safe, service=method.service
-                )
-                return await alone.join(call.deadline)
+                return await self._start(call, verdict).join(call.deadline)
+
+    def _start(self, call: Call, verdict: Pass, hold: Hold | None = None) -> Flight:
+        """A trip that nobody shares; what is held is released when it ends, and a write is written down."""
+        auditor, flight = self.auditor, None
+
+        async def fly() -> Reply:
+            if auditor is None or call.method.safe:
+                return await self._trip(call, verdict)
+            with Audited(auditor, call, self._monotonic) as audited:
+                try:
+                    audited.reply = await self._trip(call, verdict)
+                finally:
+                    audited.heard = flight is not None and flight.awaited
+                return audited.reply
+
+        ended = None if hold is None else hold.release
+        method = call.method
+        flight = self._flights.start(fly, safe=method.safe, service=method.service, ended=ended)
+        return flight
 
     async def _joined(self, flight: Flight | Solo, deadline: float) -> Reply | None:
         """What somebody else's trip brings, None where it fails or takes more than half of the time that is left.
@@ -353,25 +468,35 @@ class Relay:
         """
         if self.routes[call.method.service].service.introduced:
             return None
+        key: Hashable | None = None
         if isinstance(verdict, Miss):
             if self.afar.may_have(verdict, call.demand) or self.afar.agrees(verdict):
                 return None
             key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
-            return Trip(call, verdict, key, self._flights.solo(key), self._monotonic())
-        if call.method.safe:
-            return Trip(call, verdict, None, self._flights.solo(None), self._monotonic())
-        return None
+        elif not call.method.safe:
+            return None
+        hold = None
+        if call.account is not None and call.account.at_once is not None:
+            try:
+                hold = call.account.hold()
+            except RateLimited:
+                return None  # the usual way says so
+        return Trip(call, verdict, key, self._flights.solo(key), self._monotonic(), hold)
 
     def landed(self, trip: Trip, reply: Reply) -> Reply:
         """Such a trip has brought this: store and share it, and say what the cache did."""
+        if trip.hold is not None:
+            trip.hold.release()
         told = self._brought(trip.call, trip.verdict, reply, trip.started)
         self._flights.landed(trip.key, trip.flight, told)
         return told
 
     def fell(self, trip: Trip, fault: Fault | None) -> None:
         """Such a trip has failed, or was given up (None)."""
+        if trip.hold is not None:
+            trip.hold.release()
         if isinstance(fault, UpstreamUnreachable):
             self._watcher.suspect(trip.call.method.service, self._monotonic())
         self._flights.landed(trip.key, trip.flight, None)
@@ -516,6 +641,11 @@ class Relay:
             entry = entry_of(verdict, kind, b"", self.wall(), head)
             entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
         return not isinstance(entry, Pass) and self.store.put(entry)
+
+
+def _plea(principal: Principal, method: Method, path: tuple[str, Steps] | None = None) -> Plea:
+    verb, steps = path or (None, ())
+    return Plea(principal, method.qualified, method.service, verb, steps)
 
 
 def _in_force(verdict: Miss | Stale, call: Call, reply: Reply, now: float) -> Miss | Stale:

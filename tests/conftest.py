@@ -38,7 +38,10 @@ def gate_of(tmp_path: Path) -> GateOf:
     @asynccontextmanager
     async def made(text: str) -> AsyncIterator[Gate]:
         file = tmp_path / "labgate.yaml"
-        file.write_text(HEAD.replace("STATE", str(tmp_path / "state")) + dedent(text))
+        head = HEAD.replace("STATE", str(tmp_path / "state"))
+        if "\ntelemetry:" in f"\n{dedent(text)}":
+            head = head.replace('telemetry: {access_log: "off"}\n', "")
+        file.write_text(head + dedent(text))
         async with running(load(file, {})) as gate:
             yield gate
 

@@ -162,3 +162,30 @@ def test_a_reader_that_leaves_ends_the_command_quietly(folder: Path) -> None:
     finally:
         os.close(write)
     assert (found.returncode, found.stderr) == (1, b"")
+
+
+def test_it_tells_what_a_caller_may_do_and_how_much_without_anybody_calling(folder: Path) -> None:
+    (folder / "limited.yaml").write_text(
+        "services: {jobs: {url: 'http://127.0.0.1:1'}}\n"
+        "limits: {per_principal: {concurrency: 8}}\n"
+        "policies:\n"
+        '  - {to: "group:admins", allow: "*", operate: true}\n'
+        '  - {to: "group:lab", allow: ["jobs.get_*", "GET /jobs/**"], rate: 100/s, bytes: 1GiB/h}\n'
+        '  - {to: authenticated, allow: ["jobs.version"]}\n'
+    )
+    told = labgated(folder, "check", "limited.yaml", "--as", "group:lab", "--as", "subject:ada").stdout
+    assert told.splitlines()[-4:] == [
+        "group:lab subject:ada: the first of these policies that allows a call counts",
+        "  policy 2: jobs.get_* GET /jobs/**; rate 100/s; bytes 1073741824/h",
+        "  policy 3: jobs.version",
+        "  over all: concurrency 8",
+    ]
+    access = json.loads(labgated(folder, "check", "limited.yaml", "--json", "--as", "anonymous").stdout)[
+        "access"
+    ]
+    assert access == {"who": ["anonymous"], "limits": {"concurrency": 8}, "policies": []}
+    refused = labgated(folder, "check", "limited.yaml", "--as", "grp:lab")
+    assert (refused.returncode, "is not subject:S, group:G, scope:S or anonymous" in refused.stderr) == (
+        2,
+        True,
+    )

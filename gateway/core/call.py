@@ -6,6 +6,7 @@ import re
 
 from msgspec import Struct
 
+from gateway.core.charging import Account
 from gateway.core.method import Method
 from gateway.core.principal import Principal
 
@@ -68,7 +69,8 @@ class Call(Struct, frozen=True):
     `id` is the request id that replies, faults and log lines carry. `deadline` is on the monotonic clock, in
     seconds, like the event loop's time. `notification` = nobody waits for the answer. `http` is the request of a call
     that came through a mount, and which has no other parameters. `bearer` is the token that the upstream is sent, None where
-    it is sent none: see `Service.bearer`.
+    it is sent none: see `Service.bearer`. `account` is what it is charged to, None where nothing limits it; `client` is the
+    caller's address.
     """
 
     id: str
@@ -82,3 +84,5 @@ class Call(Struct, frozen=True):
     bearer: str | None = None
     tried: int = 0
     """How often it was sent already."""
+    account: Account | None = None
+    client: str = ""

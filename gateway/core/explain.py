@@ -10,11 +10,13 @@ from msgspec import Struct, to_builtins
 from gateway.core.cache_status import in_a_word
 from gateway.core.deciding import Permit, sources
 from gateway.core.faults import Fault
+from gateway.core.limits import Named, in_words
 from gateway.core.method import HttpBinding, Method
 from gateway.core.naming import shown
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.core.told_key import in_words, told
+from gateway.core.told_key import in_words as key_in_words
+from gateway.core.told_key import told
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, Verdict
 
 _WHY: Final = {
@@ -39,7 +41,7 @@ class Case(Struct, frozen=True):
     `permits` are the policies that let it be, by what they are about: `policy` for the method, `path_policy` for the path.
     `verdict` is None where it was refused, and `refusal` says why. `flying` = a trip is under way that it would join.
     `tier` is where its entry is, None without one; `lineage` are the generations that it must agree with, where those are
-    not its method's.
+    not its method's. `limits` are what its caller may have of such calls.
     """
 
     principal: Principal
@@ -52,6 +54,7 @@ class Case(Struct, frozen=True):
     tier: str | None = None
     speaking: tuple[int, ...] = ()
     lineage: tuple[str, ...] = ()
+    limits: tuple[Named, ...] = ()
 
 
 def explained(case: Case, now: float, *, for_operators: bool) -> dict[str, Any]:
@@ -68,6 +71,8 @@ def explained(case: Case, now: float, *, for_operators: bool) -> dict[str, Any]:
         about: None if one is None else _policy(one, for_operators=for_operators)
         for about, one in case.permits.items()
     }
+    if case.limits:
+        said["limits"] = {one.name: in_words(one.limit) for one in case.limits}
     if for_operators and case.speaking:
         said["policies_of_caller"] = list(case.speaking)
     if case.method is not None and case.service is not None:
@@ -108,7 +113,10 @@ def _caller(principal: Principal, *, for_operators: bool) -> dict[str, Any]:
 
 def _policy(permit: Permit, *, for_operators: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"number": permit.number, "to": permit.to, "allow": permit.allow}
-    return said | {"text": to_builtins(permit.policy)} if for_operators else said
+    # What it says of limits is told beside it, in words.
+    text = to_builtins(permit.policy)
+    del text["limit"]
+    return said | {"text": text} if for_operators else said
 
 
 def _rule(method: Method, service: Service) -> dict[str, Any] | None:
@@ -128,7 +136,7 @@ def _cached(method: Method, verdict: Verdict, case: Case, now: float) -> dict[st
     key = verdict.entry.key if isinstance(verdict, Hit) else verdict.key
     parts = told(key)
     return {
-        "key": {"hex": key.hex(), **(in_words(parts) if parts else {})},
+        "key": {"hex": key.hex(), **(key_in_words(parts) if parts else {})},
         "tier": case.tier,
         "entry": None if entry is None else about_entry(entry, now),
         "void_by": list(case.lineage or (method.lineage if method.cache else ())),

@@ -115,11 +115,11 @@ class DeadlineExceeded(Fault):
 
 
 class RateLimited(Fault):
-    """The caller calls more often than a policy lets them."""
+    """The caller calls more often, or has more at once or more bytes, than a limit lets them."""
 
     code = -32005
     status = 429
-    summary = "More calls than the policy allows."
+    summary = "More calls, more at once, or more bytes than a limit allows."
 
 
 class UpstreamBroken(Fault):

@@ -47,6 +47,10 @@ class Proxies:
         address = _address(peer)
         return address is not None and any(address in network for network in self._networks)
 
+    def client(self, fields: Fields, peer: str) -> str:
+        """The address that a request came from, as far as it can be believed."""
+        return self.way(fields, peer, b"http", b"").client if self.trusts(peer) else peer
+
     def way(self, fields: Fields, peer: str, scheme: bytes, host: bytes) -> Way:
         """The way of a request whose fields are these; only what a trusted proxy says of it is believed."""
         if not self.trusts(peer):

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from gateway.core.paths import Steps, path_glob
+from gateway.core.limits import Limit
+from gateway.core.path_table import PathTable
+from gateway.core.paths import Steps
 from gateway.core.principal import Principal
 
 MEMO = 65536
@@ -20,6 +22,8 @@ SEEN = 256
 class Policy(Struct, frozen=True):
     """Which principals (`to`) may call which methods (`allow`); `operate` opens the operator's door to them.
 
+    `limit` is what each of them may have by this policy; it counts where this is the first policy that allows a call.
+
     `to` is any of `subject:S`, `group:G`, `scope:S`, `authenticated`, `anonymous`. `allow` is method globs: `*`
     alone is every method; else `*` stands for any characters but `/`, so that `chunkedgraph.*` is the global
     service of that name and `minnie65/chunkedgraph.*` that datastack's. Path globs (`GET /files/**`) speak of mounted
@@ -29,6 +33,11 @@ class Policy(Struct, frozen=True):
     to: tuple[str, ...]
     allow: tuple[str, ...]
     operate: bool = False
+    limit: Limit | None = None
+
+
+NONE = -1
+"""In the place of a policy's number: no policy allows it."""
 
 
 def concerns(policy: Policy, principal: Principal) -> bool:
@@ -78,30 +87,35 @@ def pattern(glob: str) -> str:
 class Access:
     """What the principals of one set of policies may call: compiled once, each name decided once.
 
-    `seen` are the datastacks that they have been shown by their own servers; see `Service.hidden`.
+    `key` tells which policies these are, by their places among all; `seen` are the datastacks that the principals have been
+    shown by their own servers; see `Service.hidden`.
     """
 
     def __init__(
         self, policies: Iterable[Policy], key: tuple[int, ...], seen: frozenset[str] = frozenset()
     ) -> None:
-        chosen = tuple(policies)
+        chosen = tuple(zip(key, policies, strict=True))
         self.key = (key, seen)
         self.seen = seen
-        self.operate = any(policy.operate for policy in chosen)
-        globs = [glob for policy in chosen for glob in policy.allow if not is_path(glob)]
-        self._everything = "*" in globs
-        self._paths = tuple(path_glob(glob) for policy in chosen for glob in policy.allow if is_path(glob))
-        self._every_path = "/**" in (glob for policy in chosen for glob in policy.allow)
-        self._match = re.compile("|".join(map(pattern, globs)) or r"(?!)").fullmatch
-        self._decided: dict[str, bool] = {}
+        self.operate = any(policy.operate for _, policy in chosen)
+        globs = [(at, glob) for at, policy in chosen for glob in policy.allow if not is_path(glob)]
+        self._everything = any(glob == "*" for _, glob in globs)
+        self._paths = PathTable((at, glob) for at, policy in chosen for glob in policy.allow if is_path(glob))
+        self._every_path = any("/**" in policy.allow for _, policy in chosen)
+        self._numbers, alternatives = _alternatives(globs)
+        self._match = re.compile(alternatives).fullmatch
+        self._decided: dict[str, int] = {}
 
     def allows(self, qualified: str) -> bool:
         """Whether the method of this qualified name (`jobs.get`, `minnie65/chunkedgraph.roots`) may be called."""
-        if self._everything:
-            return True
+        return self._everything or self.first(qualified) >= 0
+
+    def first(self, qualified: str) -> int:
+        """The place among all policies of the first that allows the method of this name; `NONE` if none does."""
         decided = self._decided.get(qualified)
         if decided is None:
-            decided = self._match(qualified) is not None
+            found = self._match(qualified)
+            decided = NONE if found is None or found.lastindex is None else self._numbers[found.lastindex]
             if len(self._decided) >= MEMO:
                 self._decided.clear()
             self._decided[qualified] = decided
@@ -109,7 +123,20 @@ class Access:
 
     def allows_path(self, verb: str, path: Steps) -> bool:
         """Whether a request of this verb may be made below the mounts, for the path of these steps."""
-        return self._every_path or any(glob.matches(verb, path) for glob in self._paths)
+        return self._every_path or self.first_path(verb, path) >= 0
+
+    def first_path(self, verb: str, path: Steps) -> int:
+        """The place among all policies of the first that allows such a request; `NONE` if none does."""
+        return self._paths.first(verb, path)
+
+
+def _alternatives(globs: Iterable[tuple[int, str]]) -> tuple[dict[int, int], str]:
+    """One expression for all globs, in which each policy's are a group; and whose group it is."""
+    by_policy: dict[int, list[str]] = {}
+    for at, glob in globs:
+        by_policy.setdefault(at, []).append(pattern(glob))
+    numbers = dict(enumerate(by_policy, 1))
+    return numbers, "|".join(f"({'|'.join(patterns)})" for patterns in by_policy.values()) or r"(?!)"
 
 
 class Policies:
@@ -121,6 +148,8 @@ class Policies:
         self._seen: dict[tuple[str, str], frozenset[str]] = {}
         self._known: dict[Principal, Access] = {}
         self._last: tuple[Principal | None, Access] = (None, Access((), ()))
+        self.limited = any(policy.limit is not None for policy in self._policies)
+        """Whether any of them says how much somebody may have."""
 
     @property
     def listed(self) -> tuple[Policy, ...]:

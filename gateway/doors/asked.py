@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.core.call import NO_DEMAND, Demand, demand_of
 from gateway.core.catalog import View
+from gateway.core.charging import Account
 from gateway.core.faults import BadRequest
 from gateway.core.ports import Visit
 from gateway.core.principal import ANONYMOUS, Principal
@@ -28,17 +29,28 @@ _numbers = count(1)
 
 @dataclass(slots=True)
 class Occasion:
-    """Who asks, for which datastack, and what the access log will say of it."""
+    """Who asks, for which datastack, and what the access log will say of it.
+
+    `client` is the caller's address as the gate believes it; `accounts` is what was charged for the request.
+    """
 
     visit: Visit
     principal: Principal = ANONYMOUS
     datastack: str | None = None
     view: View | None = None
+    client: str = ""
+    accounts: tuple[Account, ...] = ()
 
     @property
     def id(self) -> str:
         """The request id."""
         return self.visit.id
+
+    def charged_to(self, account: Account | None) -> Account | None:
+        """The same; the answer will tell of it."""
+        if account is not None and account not in self.accounts:
+            self.accounts += (account,)
+        return account
 
 
 @dataclass(slots=True, kw_only=True)

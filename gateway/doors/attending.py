@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from gateway.core.charging import fields_of
 from gateway.core.faults import Fault, InternalFault
 from gateway.core.ports import Observer
 from gateway.core.reply import Fields
@@ -27,10 +28,14 @@ CALLER_GONE = 499
 async def attend(
     asked: Occasion,
     observer: Observer,
+    wall: Callable[[], float],
     work: Awaitable[Answer | StreamAnswer],
     refused: Callable[[Fault], Answer],
 ) -> Answer | StreamAnswer:
-    """The answer that the work gives, or the one that says why it gives none; counted and written down."""
+    """The answer that the work gives, or the one that says why it gives none; counted and written down.
+
+    `wall` tells seconds since 1970.
+    """
     started, visit = perf_counter(), asked.visit
     try:
         answer = await work
@@ -46,13 +51,13 @@ async def attend(
         visit.seconds = perf_counter() - started
         if visit.status == CALLER_GONE:
             observer.visited(visit)
-    return attended(asked, observer, answer)
+    return attended(asked, observer, wall, answer)
 
 
-def attended(asked: Occasion, observer: Observer, answer: _Any) -> _Any:
+def attended(asked: Occasion, observer: Observer, wall: Callable[[], float], answer: _Any) -> _Any:
     """The answer as it leaves: with the fields that all have, counted and written down."""
     visit = asked.visit
-    answer = replace(answer, fields=answer.fields + common_fields(asked))
+    answer = replace(answer, fields=answer.fields + common_fields(asked, wall))
     visit.status, visit.size = answer.status, size_of(answer)
     observer.visited(visit)
     return answer
@@ -63,9 +68,11 @@ def size_of(answer: Answer | StreamAnswer) -> int:
     return len(answer.body) if isinstance(answer, Answer) else answer.length or 0
 
 
-def common_fields(asked: Occasion) -> Fields:
+def common_fields(asked: Occasion, wall: Callable[[], float]) -> Fields:
     """The fields that every answer of the gate's own has."""
     fields: Fields = ((b"X-Request-Id", asked.id.encode()),)
+    if asked.accounts:
+        fields += fields_of(asked.accounts, wall())
     if asked.view is not None:
         fields += ((b"Labgate-Catalog", asked.view.version.encode()),)
     return fields

@@ -105,12 +105,17 @@ class Dash:
             return
         self._lease.release()
         spent = perf_counter() - self._started
+        told = settled.version + UNSTORED[why] if why else settled.told
+        if settled.account is not None:
+            now = self._tools.wall()
+            told = settled.account.lines(now) + told
+            settled.account.spend(len(body), now)
         caller.answer(
             b"%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b"
             % (
                 ready,
                 self._id,
-                settled.version + UNSTORED[why] if why else settled.told,
+                told,
                 spent * 1000,
                 body,
             )
@@ -125,6 +130,7 @@ class Dash:
     def _write_down(self, status: int, size: int, why: str) -> None:
         """Have the access log say what a `Mounted` would."""
         made = self._hand_over(with_lease=False)
+        made.accounts = ()  # what was sent is charged
         if why:
             made.verdict = Miss(b"", (), 0, BY_THE_REPLY, why)
         made.status, made.sent = status, size

@@ -97,6 +97,7 @@ class Explainer:
             flying=flying,
             tier=(verdict.tier or "memory") if isinstance(verdict, Hit | Stale) else None,
             speaking=self.speaking(call.principal),
+            limits=tuple(self._relay.limits(call.principal, call.method)),
         )
 
     def _refused(self, principal: Principal, fault: Fault, method: Method | None) -> Case:
@@ -174,6 +175,7 @@ class MountExplainer:
         method = way.method()
         permits["policy"] = permit(relay.policies.listed, principal, method.qualified)
         relay.permit(principal, method)
+        limits = tuple(relay.limits(principal, method, (way.verb, judged)))
         notes = Notes(fields)
         why = why_not_asked(way.service, notes, way.verb, method, query)
         if why is not None:
@@ -184,6 +186,7 @@ class MountExplainer:
                 way.service,
                 Pass(why),
                 speaking=self._explainer.speaking(principal),
+                limits=limits,
             )
         wanted = wanted_of(way, notes, method, principal, query, None)
         verdict, tier, flying = await self._looked_up(wanted, way, method)
@@ -197,6 +200,7 @@ class MountExplainer:
             tier=tier,
             speaking=self._explainer.speaking(principal),
             lineage=wanted.lineage,
+            limits=limits,
         )
 
     async def _looked_up(self, wanted: Wanted, way: Way, method: Method) -> tuple[Verdict, str | None, bool]:

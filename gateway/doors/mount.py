@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from gateway.core.cache_status import in_a_word
 from gateway.core.call import NO_DEMAND
-from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
+from gateway.core.charging import Account
+from gateway.core.faults import BadRequest, RateLimited, Unauthenticated, Unavailable
 from gateway.core.keys import person
 from gateway.core.method import Method
 from gateway.core.mounts import RESERVED, Mounts, mount_steps
 from gateway.core.parts import root_of_parts
 from gateway.core.paths import Steps, located, plain_steps, rest_of
 from gateway.core.places import Places, normal_origin
-from gateway.core.policy import Access
-from gateway.core.ports import Carrier
+from gateway.core.policy import NONE, Access
+from gateway.core.ports import Carrier, Lease
 from gateway.core.presented import without_token
 from gateway.core.principal import Principal
 from gateway.core.service import Service
@@ -145,29 +148,67 @@ class MountDoor:
             if settled is None:
                 return None
         if settled.root is not None:
-            if not self._relay.switches.cache:
+            found = self._from_memory(caller, line, seen, way, query, settled, data)
+            if found != "not stored":
+                return found
+        lease = self._lease(way, settled.account)
+        if lease is None:
+            return None
+        return Dash(self._tools, caller, line, seen, way, query, lease, settled)
+
+    def _from_memory(
+        self,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        settled: Settled,
+        data: bytes,
+    ) -> Answered | Literal["not stored"] | None:
+        """Answer a request whose reply may be stored, where it is; None where that takes whoever can do everything."""
+        if not self._relay.switches.cache:
+            return None
+        root, book = (settled.root or b"") + way.rest + query, self._relay.book
+        entry = book.get(root)
+        if entry is not None:
+            hit = self._hit(caller, line, seen, way, query, settled, entry) if data else None
+            if hit is None or not hit.answer(caller):
                 return None
-            root, book = settled.root + way.rest + query, self._relay.book
-            entry = book.get(root)
-            if entry is not None:
-                hit = self._hit(line, seen, way, query, settled, entry) if data else None
-                if hit is None or not hit.answer(caller):
-                    return None
-                lane, size = caller.shared.lane, len(hit.entry.body)
-                if size <= SMALL_BODY and lane.comes_again(data):
-                    lane.put_request(data, size, hit)
-                return ANSWERED
-            if notes.special and book.get(root_of_parts(root)) is not None:
-                return None
-            if settled.ruled or settled.heuristic or self._relay.store.reaches(way.service.qualified):
-                return None
+            lane, size = caller.shared.lane, len(hit.entry.body)
+            if size <= SMALL_BODY and lane.comes_again(data):
+                lane.put_request(data, size, hit)
+            return ANSWERED
+        if seen.notes.special and book.get(root_of_parts(root)) is not None:
+            return None
+        if settled.ruled or settled.heuristic or self._relay.store.reaches(way.service.qualified):
+            return None
+        return "not stored"
+
+    def _lease(self, way: Way, account: Account | None) -> Lease | None:
+        """A connection at hand for a request, which is charged then; None where there is none, or it may not go."""
+        if account is None:
+            return way.carrier.at_hand()
+        if account.at_once is not None:
+            return None  # it would have to be counted until it ends
         lease = way.carrier.at_hand()
-        return (
-            Dash(self._tools, caller, line, seen, way, query, lease, settled) if lease is not None else None
-        )
+        if lease is not None:
+            try:
+                account.charge(self._tools.wall())
+            except RateLimited:
+                lease.release()
+                return None  # the usual way says so
+        return lease
 
     def _hit(
-        self, line: bytes, seen: Seen, way: Way, query: bytes, settled: Settled, entry: Entry
+        self,
+        caller: Connection,
+        line: bytes,
+        seen: Seen,
+        way: Way,
+        query: bytes,
+        settled: Settled,
+        entry: Entry,
     ) -> MountHit | None:
         """Whoever gives the stored reply as it is; None where there is more to it."""
         notes: Notes = seen.notes
@@ -188,10 +229,12 @@ class MountDoor:
             or len(entry.body) >= JOINED_BYTES
         ):
             return None
-        return MountHit(self._tools, line, seen, way, query, settled, signpost, entry)
+        return MountHit(self._tools, line, seen, way, query, settled, signpost, entry, caller.peer)
 
     def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
         """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""
+        if self._relay.decider is not None:
+            return None  # each path is another question
         asked = caller.head
         plain = asked.keep_alive and asked.minor and not (asked.length or asked.upgrade or way.is_rpc)
         if not plain or not way.is_known:
@@ -200,13 +243,23 @@ class MountDoor:
         method = way.method()
         if not (access.allows_path(way.verb, way.judged) and access.allows(method.qualified)):
             return None
-        # Beyond the permission for the path, the paths of one method are all alike.
-        of_method = (way.verb, method.qualified, caller.peer)
+        # Beyond the permission for the path, and what it is charged to, the paths of one method are all alike.
+        limited = self._relay.accounts is not None
+        of_method = (
+            way.verb,
+            method.qualified,
+            caller.peer,
+            access.first_path(way.verb, way.judged) if limited else NONE,
+        )
         settled = notes.settled.get(of_method)
         if settled is None or settled.epoch != self._relay.epoch or settled.catalog is not way.catalog:
             settled = self._settled_for(caller, notes, way, method, access, principal)
             if settled is None:
                 return None
+            if limited:
+                client = self._tools.proxies.client(notes.asked, caller.peer)
+                account = self._relay.account(principal, method, client, (way.verb, way.judged))
+                settled = replace(settled, account=account)
             notes.settle(of_method, settled)
         way.settle(caller.peer, settled)
         return settled

@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 
 from gateway.core.cache_status import age_of, ttl
+from gateway.core.charging import Account
+from gateway.core.faults import RateLimited
 from gateway.core.verdict import Entry, Hit
 from gateway.doors.asked import new_number
 from gateway.doors.mount_tools import MountTools
@@ -28,6 +30,7 @@ class MountHit:
         "_changes",
         "_line",
         "_lineage",
+        "_peer",
         "_principal",
         "_query",
         "_second",
@@ -49,7 +52,10 @@ class MountHit:
         settled: Settled,
         signpost: Entry,
         entry: Entry,
+        peer: str,
     ) -> None:
+        """`peer` is the address of the caller's connection."""
+        self._peer = peer
         self._tools = tools
         self._line = line
         self._seen = seen
@@ -87,13 +93,31 @@ class MountHit:
         get, signpost = relay.book.get, self._signpost
         if get(signpost.key) is not signpost or (signpost is not entry and get(entry.key) is not entry):
             return False
+        account = settled.account
+        if account is not None and not self._charged(account, caller, now):
+            return False
         second = int(now)
         if second != self._second:
             self._second = second
             self._write(second)
         number = settled.request_id or new_number()
-        caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
+        if account is None:
+            caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
+        else:
+            told = account.lines(now)
+            account.spend(len(entry.body), now)
+            caller.out.write_now(b"%b%b\r\n%b%b" % (self._before, number, told, self._after[2:]))
         self._count(caller, number)
+        return True
+
+    def _charged(self, account: Account, caller: Connection, now: float) -> bool:
+        """Whether the request may be answered now: it is charged then. The usual way says why not."""
+        if self._principal is None or (self._principal.anonymous and caller.peer != self._peer):
+            return False  # somebody else's
+        try:
+            account.charge(now)
+        except RateLimited:
+            return False
         return True
 
     def _write(self, second: int) -> None:
@@ -119,6 +143,7 @@ class MountHit:
         if observer.writes:
             made = Mounted(self._tools, caller, self._line, self._seen, self._way, self._query)
             made.take_over(settled, number.decode("ascii"), perf_counter(), 0.0, None)
+            made.accounts = ()  # what was sent is charged
             made.verdict = Hit(entry)
             made.status, made.sent = status, size
             made.close()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Collection, Coroutine
 from time import perf_counter
 from typing import Any, Final
 
 from gateway.core.assembling import Ready
 from gateway.core.cors import preflight
 from gateway.core.credentials import check_fields
+from gateway.core.decisions import Undecided
 from gateway.core.faults import (
     BadRequest,
     DeadlineExceeded,
@@ -80,6 +82,7 @@ class Mounted(MountedCached):
         """Go on with a request that was sent over this lease, or shall be sent; see `dash`."""
         self.id, self.started, self.departed = number, started, started
         self.principal = self.notes.caller
+        self.accounts = () if settled.account is None else (settled.account,)
         self.judge_as(settled.method)
         self.verdict = settled.verdict
         self.safe = self.complete = True
@@ -158,7 +161,7 @@ class Mounted(MountedCached):
             )
         method = way.method()
         self.judge_as(method)
-        self.tools.relay.permit(self._principal, method)
+        self.let_in((method,))
         if self.upgrades:
             self.safe = False
             self.depart()
@@ -171,6 +174,40 @@ class Mounted(MountedCached):
             self.caller.invite_body()
             return
         self._judge(method)
+
+    def let_in(self, methods: Collection[Method]) -> None:
+        """Refuse what the caller may not ask, or not now, and charge the rest."""
+        relay, way = self.tools.relay, self._way
+        for method in methods:
+            relay.permit(self._principal, method)
+            relay.check_audit(method)
+        path = (way.verb, way.judged)
+        relay.check_decided(self._principal, methods, path)
+        if relay.accounts is None:
+            return
+        client = self._origin().client if self._principal.anonymous else ""
+        found = Counter(relay.account(self._principal, method, client, path) for method in methods)
+        charged = {account: cost for account, cost in found.items() if account is not None}
+        self.accounts = tuple(charged)
+        for account, cost in charged.items():
+            account.charge(self.tools.wall(), cost)
+
+    async def _decide(self, undecided: Undecided) -> None:
+        """Have somebody else say whether the request may be, and go on where it was left."""
+        await self.tools.relay.decide(undecided.pleas)
+        if not (self.over or self.left):
+            self.let_in_again()
+
+    def let_in_again(self) -> None:
+        """Go on, now that it is decided."""
+        self.admitted()
+
+    def take_turn(self) -> None:
+        """Count the request as under way from here on, unless it is. Raises `RateLimited`."""
+        if not (self._holds or self.over):
+            for account in self.accounts:
+                if account.at_once is not None:
+                    self._holds += (account.hold(),)
 
     def asked(self) -> None:
         """The body is here; what waited for it goes on."""
@@ -215,6 +252,8 @@ class Mounted(MountedCached):
             if self.introduction is None:
                 self.later(self._introduce())
                 return
+        if self.accounts:
+            self.take_turn()
         self._replay = None
         if self.safe and self.complete:
             self._replay = early = self.early
@@ -398,6 +437,9 @@ class Mounted(MountedCached):
     def refuse(self, fault: Fault) -> None:
         """Answer with a fault, unless there is something better."""
         if self.over:
+            return
+        if isinstance(fault, Undecided):
+            self.later(self._decide(fault))
             return
         if isinstance(fault, UpstreamUnreachable):
             self.tools.relay.suspect(self._way.service.qualified)

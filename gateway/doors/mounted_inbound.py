@@ -47,7 +47,7 @@ class MountedInbound(Mounted):
             return
         method = way.method()
         self.judge_as(method)
-        self.tools.relay.permit(self._principal, method)
+        self.let_in((method,))
         self.safe = method.safe
         if self.upgrades:
             self.safe = False
@@ -103,6 +103,7 @@ class MountedInbound(Mounted):
 
     async def _judged(self, method: Method) -> None:
         way = self._way
+        self.take_turn()  # the dialect may have to ask the service
         ask = MountAsk(
             self.id,
             way.verb,

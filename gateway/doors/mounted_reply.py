@@ -5,7 +5,11 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final
 
+from msgspec.structs import replace
+
+from gateway.core.audit import REFUSED, Auditor, Record
 from gateway.core.cache_status import in_a_word
+from gateway.core.charging import Account, Hold, lines_of
 from gateway.core.cors import reply_fields
 from gateway.core.credentials_shown import without_secrets
 from gateway.core.faults import (
@@ -37,6 +41,8 @@ INVITES_A_RETRY: Final = frozenset((502, 503, 504))
 """Statuses after which clients send a request again, writes too (facts of CAVE, 1.6)."""
 
 _UPGRADED: Final = Pass("upgrade")
+REPEATED: Final = Pass("a repetition")
+"""It was not sent: what came of the same call before is its answer."""
 
 
 class MountedReply(Passage):
@@ -50,10 +56,12 @@ class MountedReply(Passage):
     method: Method | None = None
     methods: tuple[Method, ...] = ()
     verdict: Verdict = _UPGRADED
+    accounts: tuple[Account, ...] = ()  # what was charged for it
     status = 0
     fault: str | None = None
     departed = 0.0
     _counted = (0, 0)
+    _holds: tuple[Hold, ...] = ()
     _unsure = False  # the request may have reached the service
     _marked: tuple[str, ...] = ()
     _led_to: tuple[str, ...] = ()
@@ -122,6 +130,8 @@ class MountedReply(Passage):
     def _added(self, *, has_id: bool = False, cors: bool = True) -> bytes:
         """The lines that every reply carries, and what the cache did."""
         added = b"" if has_id else b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
+        if self.accounts:
+            added += lines_of(self.accounts, self.tools.wall())
         if self.principal is not None:
             access = self.tools.relay.policies.access(self.principal)
             added += self.notes.version_line(self.tools.relay.catalog, access)
@@ -160,10 +170,14 @@ class MountedReply(Passage):
         if self.way is not None and (self.sent > sent or self.received > received):
             self.tools.observer.moved(self.way.service.qualified, self.received - received, self.sent - sent)
             self._counted = (self.received, self.sent)
+            for account in self.accounts:
+                account.spend(self.sent - sent, self.tools.wall())
 
     def closed(self) -> None:
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.tools.observer
+        for hold in self._holds:
+            hold.release()
         if self._unsure:
             self.tools.relay.ended(self.methods, self._changed(), self._marked)
         self._count()
@@ -172,10 +186,38 @@ class MountedReply(Passage):
         for at, method in enumerate(self.methods):
             # Of a batch's answer nobody knows what is whose.
             observer.called(method, ended, seconds, 0 if at else self.sent)
+        if self.tools.relay.auditor is not None:
+            self._write_down(self.tools.relay.auditor, seconds)
         if observer.writes:
             observer.visited(self._visit(seconds))
         else:
             observer.counted("mount", self.status or CALLER_GONE)
+
+    def _write_down(self, auditor: Auditor, seconds: float) -> None:
+        """Have the audit log tell of each write of the request, or of its refusal."""
+        refused = self.fault in REFUSED
+        if not refused and (not self.is_write or self.verdict == REPEATED):
+            return
+        verb, _, target = self.line.decode("latin-1").partition(" ")
+        said = Record(
+            "refusal" if refused else "write",
+            self.id,
+            self.principal,
+            self._origin().client,
+            self.fault or ("error" if self.status >= 400 else "ok" if self.status else "caller gone"),
+            request=f"{verb} {target.partition('?')[0]}",
+            service=self.way.service.qualified if self.way is not None else None,
+            status=self.status or CALLER_GONE,
+            seconds=seconds,
+            size=self.sent,
+            heard=not self.left,
+        )
+        if refused:
+            auditor.write(replace(said, method=self.methods[0].qualified if self.methods else None))
+            return
+        for method in self.methods:
+            if not method.safe:
+                auditor.write(replace(said, method=method.qualified))
 
     def _changed(self) -> tuple[str, ...]:
         """The generations of the addresses that an unsafe request changed: its own, and those that its answer names."""

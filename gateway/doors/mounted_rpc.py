@@ -28,6 +28,7 @@ from gateway.core.rpc_mount import RpcBody, RpcCall
 from gateway.core.storing import why_not_kept, why_not_shared
 from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
 from gateway.doors.mounted import Mounted
+from gateway.doors.mounted_reply import REPEATED
 from gateway.doors.refusal import refused
 from gateway.outcomes import LARGEST, Outcome
 from gateway.wire.head import CHUNKED
@@ -101,6 +102,10 @@ class MountedRpc(Mounted):
         except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
             self.mistaken(mistake)
 
+    def let_in_again(self) -> None:
+        """Go on, now that it is decided whether all that is called may be."""
+        self.asked()
+
     def _calls(self) -> RpcBody:
         limits = self.tools.limits
         return rpc_mount.read(self._said, max_batch=limits.batch, max_depth=limits.depth)
@@ -124,8 +129,7 @@ class MountedRpc(Mounted):
             )
         if not said.calls:
             methods.append(listing.undescribed(self._way.verb, safe=False))
-        for method in methods:
-            self.tools.relay.permit(self._principal, method)
+        self.let_in(methods)
         self.methods = tuple(methods)
         self.safe = all(method.safe for method in methods)
         if not said.batch and methods:
@@ -158,7 +162,7 @@ class MountedRpc(Mounted):
             return True
         self._outcome = self.tools.outcomes.begin(key)
         if self._outcome is None:
-            self.verdict = Pass("a repetition")
+            self.verdict = REPEATED
             self.later(self._repeat(key))
             return False
         self._kept = []

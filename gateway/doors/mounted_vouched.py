@@ -20,6 +20,6 @@ class MountedVouched(Mounted):
             return
         method = way.method()
         self.judge_as(method)
-        self.tools.relay.permit(self._principal, method)
+        self.let_in((method,))
         self.verdict = pass_for("the gate vouches")
         self._answer(200, _FIELDS, said)

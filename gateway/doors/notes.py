@@ -91,8 +91,8 @@ class Notes:
         """Where requests of some lines (verb and path) went, of which the same holds for each of them."""
         self.stems: dict[bytes, Way] = {}
         """A way by the beginning of its line, up to the first step, where all that begins so goes to its service."""
-        self.settled: dict[tuple[str, str, str], Settled] = {}
-        """What was decided about requests of a verb for a method, by the caller's address."""
+        self.settled: dict[tuple[str, str, str, int], Settled] = {}
+        """What was decided about requests of a verb for a method, by the caller's address and the policy for the path."""
         self._catalog: tuple[Catalog, Access] | None = None
         self._version = b""
 
@@ -124,8 +124,8 @@ class Notes:
         if len(line) <= _LONGEST_LINE and len(self.stems) < _MOST_LINES:
             self.stems[line] = way
 
-    def settle(self, of_method: tuple[str, str, str], settled: Settled) -> None:
-        """Remember what was decided for a verb, a method and the caller's address."""
+    def settle(self, of_method: tuple[str, str, str, int], settled: Settled) -> None:
+        """Remember what was decided for a verb, a method, the caller's address and the policy that allows the path."""
         if len(self.settled) >= _MOST_WAYS:
             self.settled.clear()
         self.settled[of_method] = settled

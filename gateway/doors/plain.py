@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import blake2b
 
+from msgspec.structs import replace
+
+from gateway.audited import refused_call
 from gateway.core.cache_status import outcome
 from gateway.core.call import Call, Params
+from gateway.core.charging import Account
 from gateway.core.faults import (
     Fault,
     InvalidParams,
@@ -81,19 +85,25 @@ class PlainDoor:
         """The result of one call, in the form that is asked for; a fault or an upstream's error is JSON with its status."""
         started = self._monotonic()
         method: Method | None = None
+        call: Call | None = None
         answer: Answer | StreamAnswer
         try:
             form = _form(asked)
             method = self._relay.find(below_rpc(asked.request), asked.datastack, asked.principal)
             asked.visit.method = method.qualified
-            reply = await self._relay.answer(await self._call(method, asked))
+            call = await self._call(method, asked)
+            reply = await self._relay.answer(call)
             if reply.composed is not None and form is FORMS["npy"]:
                 answer = self._streamed(reply, reply.composed, asked)
             else:
                 answer = await self._written(await gathered(reply, method), form, asked)
+            if call.account is not None:
+                answer = self._spent(call.account, answer)
         except Fault as fault:
             ended, answer = fault.name, _told(fault, method, asked)
             asked.visit.fault = fault.name
+            if call is not None:
+                refused_call(self._relay.auditor, call, fault)
         else:
             ended = outcome(reply) if reply.kind == "result" else "error"
         if method is not None:
@@ -107,6 +117,15 @@ class PlainDoor:
         kind = (b"Content-Type", FORMS["npy"].content_type)
         fields = (kind, (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
         return StreamAnswer(200, None, fields, pieces, length)
+
+    def _spent(self, account: Account, answer: Answer | StreamAnswer) -> Answer | StreamAnswer:
+        """The answer, whose bytes are charged: at once, or while they are sent."""
+        if isinstance(answer, StreamAnswer):
+            return replace(
+                answer, chunks=_counted(answer.chunks, lambda size: account.spend(size, self._wall()))
+            )
+        account.spend(len(answer.body), self._wall())
+        return answer
 
     async def _call(self, method: Method, asked: Asked) -> Call:
         deadline = self._monotonic() + patience(asked.request)
@@ -128,6 +147,8 @@ class PlainDoor:
             ask=Params(raw),
             deadline=min(deadline, self._monotonic() + timeout),
             demand=demand(asked.request),
+            account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
+            client=asked.client,
         )
 
     async def _body(self, method: Method, asked: Asked, query: list[tuple[str, str]]) -> bytes | None:
@@ -177,6 +198,20 @@ class PlainDoor:
         if has(asked.request, tag):
             return Answer(304, None, fields, b"")
         return Answer(200, None, ((b"Content-Type", form.content_type), *fields), body)
+
+
+async def _counted(
+    pieces: AsyncIterator[bytes | memoryview], count: Callable[[int], None]
+) -> AsyncIterator[bytes | memoryview]:
+    """The pieces; each is counted when it is asked for."""
+    try:
+        async for piece in pieces:
+            count(len(piece))
+            yield piece
+    finally:
+        aclose = getattr(pieces, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
 def arguments(method: Method, query: list[tuple[str, str]]) -> bytes | None:

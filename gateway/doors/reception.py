@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.core.audit import REFUSED, Kind, Record
 from gateway.core.faults import (
     Fault,
     Forbidden,
@@ -19,7 +20,7 @@ from gateway.core.faults import (
     NoSuchAddress,
     Unauthenticated,
 )
-from gateway.core.forwarded import check_loop
+from gateway.core.forwarded import Proxies, check_loop
 from gateway.core.ports import Observer, Visit
 from gateway.core.presented import check_cookie, without_token
 from gateway.core.principal import Principal
@@ -44,6 +45,7 @@ class Place(Struct, frozen=True):
     """A door at an address: the verbs it takes, whether anybody may come, whether operators only.
 
     `refused` says a fault as the door's own clients can show it, where they cannot show what others can.
+    `changes` = what comes by another verb than GET and HEAD changes something of the gate itself, and is written down.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Place(Struct, frozen=True):
     open: bool = False
     operators: bool = False
     refused: Callable[[Fault], Answer] | None = None
+    changes: bool = False
 
 
 class Reception:
@@ -65,12 +68,14 @@ class Reception:
         observer: Observer,
         pseudonym: bytes,
         origin: Callable[[Asked], str],
+        proxies: Proxies,
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
         One that ends in `/**` takes all that lies below. `pseudonym` is the gate's own in Via fields; `origin` is how the
-        caller of a request reaches the gate.
+        caller of a request reaches the gate; `proxies` are those whose word about callers counts.
         """
+        self._proxies = proxies
         self._places = places
         self._deep = {path[:-2]: found for path, found in places.items() if path.endswith("/**")}
         self._origin = origin
@@ -86,7 +91,11 @@ class Reception:
             Visit(request_id(request), "none", request.method, path, request.remote or ""), request=request
         )
         return await attend(
-            asked, self._observer, self._admitted(asked, path), lambda fault: self._refused(fault, asked)
+            asked,
+            self._observer,
+            self._relay.wall,
+            self._admitted(asked, path),
+            lambda fault: self._refused(fault, asked),
         )
 
     async def _admitted(self, asked: Asked, path: str) -> Answer | StreamAnswer:
@@ -99,6 +108,7 @@ class Reception:
             return await place.door.answer(asked)
         self._entrance.check_open()
         check_loop(request.raw_headers, self._pseudonym)
+        asked.client = self._proxies.client(tuple(request.raw_headers), asked.visit.peer)
         asked.principal = await self._identified(asked)
         asked.visit.subject = asked.principal.subject
         access = self._relay.policies.access(asked.principal)
@@ -108,7 +118,20 @@ class Reception:
             )
         asked.datastack = datastack(request, self._relay.catalog.datastacks)
         asked.view = self._relay.catalog.view(access, asked.datastack)
-        return await place.door.answer(asked)
+        auditor = self._relay.auditor
+        if auditor is None or not place.changes or request.method in ("GET", "HEAD"):
+            return await place.door.answer(asked)
+        auditor.check()
+        outcome, status = "error", 500
+        try:
+            answer = await place.door.answer(asked)
+            outcome, status = "ok", answer.status
+        except Fault as fault:
+            outcome, status = fault.name, fault.status
+            raise
+        finally:
+            auditor.write(self._record("write", asked, outcome, status))
+        return answer
 
     async def _identified(self, asked: Asked) -> Principal:
         """The caller, wherever their token stands."""
@@ -149,6 +172,7 @@ class Reception:
 
     def _refused(self, fault: Fault, asked: Asked) -> Answer:
         asked.visit.fault = fault.name
+        self._write_down(fault, asked)
         fields: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-store"),)
         if isinstance(fault, Unauthenticated):
             below = "/rpc" if asked.visit.door in ("rpc", "plain") else ""
@@ -161,6 +185,21 @@ class Reception:
         )
         writing = of_answer(asked.request.headers.get("Accept"), JSON)
         return refused(fault, asked.id, fields, reading=reading, writing=writing)
+
+    def _write_down(self, fault: Fault, asked: Asked) -> None:
+        """Have the audit log tell of a refusal."""
+        auditor = self._relay.auditor
+        if auditor is not None and fault.name in REFUSED:
+            auditor.write(self._record("refusal", asked, fault.name, fault.status))
+
+    @staticmethod
+    def _record(kind: Kind, asked: Asked, outcome: str, status: int) -> Record:
+        visit = asked.visit
+        known = asked.principal if visit.subject is not None else None
+        request = f"{visit.verb} {visit.path}"
+        return Record(
+            kind, asked.id, known, asked.client or visit.peer, outcome, request=request, status=status
+        )
 
 
 class _OperatorsOnly(Forbidden):

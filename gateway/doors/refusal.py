@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 
 import orjson
 
@@ -42,5 +43,5 @@ def extra_fields(fault: Fault) -> Fields:
     if isinstance(fault, MethodNotAllowed):
         found.append((b"Allow", str(fault.data.get("allow", "")).encode()))
     if "retry_after" in fault.data and fault.status in (429, 503):
-        found.append((b"Retry-After", b"%d" % max(1, round(fault.data["retry_after"]))))
+        found.append((b"Retry-After", b"%d" % max(1, ceil(fault.data["retry_after"]))))
     return tuple(found)

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.audited import refused_call
 from gateway.core.cache_status import outcome, worst
 from gateway.core.call import Call, Demand, Params
+from gateway.core.decisions import Undecided
 from gateway.core.describe import BUILTIN
 from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
@@ -45,7 +47,7 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "verdict")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "undecided", "verdict")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
@@ -56,6 +58,7 @@ class Part:
         self.fault: Fault | None = None
         self.raw: bytes | None = None
         self.question: Question | None = None
+        self.undecided: Undecided | None = None
 
 
 class RpcDoor:
@@ -98,11 +101,21 @@ class RpcDoor:
                 parts = [self._prepare(entry, asked, deadline, terms.demand)]
             case Batch(entries):
                 parts = [self._prepare(entry, asked, deadline, terms.demand) for entry in entries]
+        return await self._carried(parts, isinstance(message, Batch), asked, terms)
+
+    async def carry_on(self, part: Part, asked: Occasion, terms: Terms) -> Answer:
+        """The answer to a call that was begun, and whose reply was not at hand."""
+        return await self._carried([part], False, asked, terms)
+
+    async def _carried(self, parts: list[Part], batch: bool, asked: Occasion, terms: Terms) -> Answer:
         for part in parts:
             if part.question is not None:
                 await self._answer(part, part.question, asked, terms.demand)
+        undecided = [part for part in parts if part.undecided is not None]
+        if undecided:
+            await asyncio.gather(*map(self._decide, undecided))
         await self._carry_out(parts)
-        return await self._written(parts, isinstance(message, Batch), asked, terms)
+        return await self._written(parts, batch, asked, terms)
 
     def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
         """One call on its way: found and admitted, and answered where memory has the reply."""
@@ -151,12 +164,17 @@ class RpcDoor:
                 deadline=min(deadline, self._monotonic() + timeout),
                 demand=wanted,
                 notification=entry.id is None,
+                account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
+                client=asked.client,
             )
             found = self._relay.look(part.call, self._wall())
             if isinstance(found, Reply):
                 part.reply = found
             else:
                 part.verdict = found
+        except Undecided as undecided:
+            part.undecided = undecided
+            return part
         except Fault as fault:
             part.fault = fault
         if part.reply is not None or part.fault is not None:
@@ -169,7 +187,9 @@ class RpcDoor:
         if len(absent) == 1:
             await self._obtain(*absent[0])
         elif absent:
-            gate = asyncio.Semaphore(AT_ONCE)
+            # A batch alone never has more under way than its caller may.
+            most = (call.account.at_once for _, call in absent if call.account is not None)
+            gate = asyncio.Semaphore(min(AT_ONCE, *(one for one in most if one is not None), AT_ONCE))
 
             async def obtain(part: Part, call: Call) -> None:
                 async with gate:
@@ -185,6 +205,22 @@ class RpcDoor:
         except Fault as fault:
             part.fault = fault
 
+    async def _decide(self, part: Part) -> None:
+        """Have somebody else say whether the call may be, and go on where it was left."""
+        try:
+            if part.undecided is None or part.call is None:
+                return
+            await self._relay.decide(part.undecided.pleas)
+            found = self._relay.look(part.call, self._wall())
+            if isinstance(found, Reply):
+                part.reply = found
+            else:
+                part.verdict = found
+        except Fault as fault:
+            part.fault = fault
+        if part.reply is not None or part.fault is not None:
+            self.observe(part, 0.0)
+
     async def _obtain(self, part: Part, call: Call) -> None:
         started = self._monotonic()
         try:
@@ -199,9 +235,13 @@ class RpcDoor:
             return
         if part.fault is not None:
             self._observer.called(part.method, part.fault.name, seconds)
+            if part.call is not None:
+                refused_call(self._relay.auditor, part.call, part.fault)
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
             self._observer.called(part.method, ended, seconds, len(part.reply.body.data))
+            if part.call is not None and part.call.account is not None:
+                part.call.account.spend(len(part.reply.body.data), self._wall())
 
     # write
 

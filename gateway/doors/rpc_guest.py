@@ -6,6 +6,7 @@ import asyncio
 import logging
 from time import perf_counter
 
+from gateway.core.charging import lines_of
 from gateway.core.envelope import Request
 from gateway.core.faults import BadRequest, Fault
 from gateway.core.ports import Observer
@@ -58,6 +59,7 @@ class RpcGuest:
         self._fault: BadRequest | None = None
         self._task: asyncio.Task[None] | None = None
         self._trip: RpcTrip | None = None
+        self._part: Part | None = None  # a call that was begun, and takes a task
         self._started = perf_counter()
 
     # --- the caller's side
@@ -115,11 +117,13 @@ class RpcGuest:
         if part.raw is not None or part.reply is not None or part.fault is not None:
             self._finish(part, None)
             return True
+        self._part = part
         if part.call is None or self._standing.terms.patience < self._relay.time_of(part.call):
             return False
         trip = RpcTrip.begin(self._relay, self._caller.shared.loop, part.call, part, self._finish)
         if trip is None:
             return False
+        self._part = None
         if not trip.told:
             self._trip = trip
         return True
@@ -133,12 +137,14 @@ class RpcGuest:
                 self._door.observe(part, seconds)
             self._standing.answered.count += 1
             shared, now = caller.shared, self._relay.wall()
-            caller.answer(
-                written(reply, part.id, asked.id.encode("ascii"), self._standing.told, shared.date(), now)
-            )
+            told = self._standing.told
+            if asked.accounts:
+                told = lines_of(asked.accounts, now) + told
+            caller.answer(written(reply, part.id, asked.id.encode("ascii"), told, shared.date(), now))
             return
         asked.visit.seconds = perf_counter() - self._started
-        answer = attended(asked, self._observer, self._door.end(part, asked, self._standing.terms, seconds))
+        answer = self._door.end(part, asked, self._standing.terms, seconds)
+        answer = attended(asked, self._observer, self._relay.wall, answer)
         if len(answer.body) < JOINED_BYTES and not caller.over:
             deliver_now(caller, caller.head.keep_alive, answer)
         else:
@@ -153,7 +159,9 @@ class RpcGuest:
     # --- any request
 
     async def _answer(self) -> None:
-        await self._deliver(await attend(self._asked, self._observer, self._work(), self._refused))
+        await self._deliver(
+            await attend(self._asked, self._observer, self._relay.wall, self._work(), self._refused)
+        )
 
     async def _deliver(self, answer: Answer | StreamAnswer) -> None:
         caller = self._caller
@@ -168,6 +176,8 @@ class RpcGuest:
     async def _work(self) -> Answer:
         if self._fault is not None:
             raise self._fault
+        if self._part is not None:
+            return await self._door.carry_on(self._part, self._asked, self._standing.terms)
         return await self._door.carry(self._asked, self._standing.terms, b"".join(self._body))
 
     def _refused(self, fault: Fault) -> Answer:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.cache_status import age_of, ttl
+from gateway.core.charging import Account
 from gateway.core.envelope import Batch, Request, read
 from gateway.core.faults import Fault
+from gateway.core.forwarded import Proxies
 from gateway.core.ports import Observer, Visit
 from gateway.core.quick_envelope import usual_call
 from gateway.core.verdict import Entry
@@ -93,10 +95,32 @@ class Known:
         if second != self._second:
             self._second = second
             self._before, self._after = lane.written(caller, standing, entry, self._token, now)
+        quick = self._quick
+        account = None if quick.account is None else quick.account(caller.peer)
+        if account is not None and not charged(account, entry.length, now):
+            return False
         number = standing.given_id or new_number()
-        caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
-        lane.counted(caller, standing, self._quick, entry, number, len(self._token))
+        if account is None:
+            caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
+        else:
+            caller.out.write_now(stamped(self._before, number, account, self._after, now))
+        lane.counted(caller, standing, quick, entry, number, len(self._token))
         return True
+
+
+def charged(account: Account, size: int, now: float, cost: int = 1) -> bool:
+    """Whether calls whose replies have so many bytes may be answered now: they are charged then. The usual way says why not."""
+    try:
+        account.charge(now, cost)
+    except Fault:
+        return False
+    account.spend(size, now)
+    return True
+
+
+def stamped(before: bytes, number: bytes, account: Account, after: bytes, now: float) -> bytes:
+    """An answer with what is said of limits behind the request id."""
+    return b"%b%b\r\n%b%b" % (before, number, account.lines(now), after[2:])
 
 
 class RpcLane:
@@ -111,9 +135,14 @@ class RpcLane:
         limits: RpcLimits,
         *,
         pseudonym: bytes,
+        proxies: Proxies,
         wall: Callable[[], float],
     ) -> None:
-        """`pseudonym` is the gate's in Via fields, `wall` tells seconds since 1970."""
+        """`pseudonym` is the gate's in Via fields, `wall` tells seconds since 1970.
+
+        `proxies` are those whose word about callers counts.
+        """
+        self._proxies = proxies
         self._door = door
         self.relay = relay
         self._entrance = entrance
@@ -140,9 +169,15 @@ class RpcLane:
         entry = self.relay.ready(quick, params or None, now) if quick is not None else None
         if quick is None or entry is None or entry.length >= JOINED_BYTES:
             return False
+        account = None if quick.account is None else quick.account(caller.peer)
+        if account is not None and not charged(account, entry.length, now):
+            return False
         number = standing.given_id or new_number()
         before, after = self.written(caller, standing, entry, token, now)
-        caller.out.write_now(b"%b%b%b" % (before, number, after))
+        if account is None:
+            caller.out.write_now(b"%b%b%b" % (before, number, after))
+        else:
+            caller.out.write_now(stamped(before, number, account, after, now))
         self.counted(caller, standing, quick, entry, number, len(token))
         lane = caller.shared.lane
         if entry.length <= SMALL_BODY and lane.comes_again(data):
@@ -217,6 +252,13 @@ class RpcLane:
             if room < 0:
                 return False
             found.append((quick, entry, call.id))
+        accounts = {quick.account(caller.peer) for quick, _, _ in found if quick.account is not None}
+        account = accounts.pop() if accounts else None
+        mixed = accounts or (account is not None and any(quick.account is None for quick, _, _ in found))
+        if mixed or (
+            account and not charged(account, sum(one.length for _, one, _ in found), now, len(found))
+        ):
+            return False  # where some of it may be refused, each is looked at
         answers = b",".join(
             [
                 b'{"jsonrpc":"2.0","%b":%b,"id":%b}'
@@ -234,7 +276,7 @@ class RpcLane:
                 ttl(first, now),
                 aged,
                 number,
-                standing.told,
+                standing.told if account is None else account.lines(now) + standing.told,
                 caller.shared.date(),
                 len(answers) + 2,
                 answers,
@@ -302,7 +344,8 @@ class RpcLane:
     ) -> Guest:
         visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, caller.peer)
         visit.subject = standing.principal.subject
-        asked = Occasion(visit, standing.principal, standing.datastack, standing.view)
+        client = standing.client(caller.peer)
+        asked = Occasion(visit, standing.principal, standing.datastack, standing.view, client)
         return RpcGuest(
             self._door, self.relay, self._observer, caller, standing, asked, self._limits.depth, call
         )
@@ -327,6 +370,7 @@ class RpcLane:
         accept = notes.text(b"accept")
         terms = Terms(reading, of_answer(accept, reading), notes.patience, notes.demand)
         datastack = named[1].decode("ascii") if named[1] else None
+        fields, proxies = seen.fields, self._proxies
         return Standing(
             self.relay,
             self._observer,
@@ -336,4 +380,5 @@ class RpcLane:
             verb,
             _ADDRESS.decode(),
             datastack,
+            lambda peer: proxies.client(fields, peer),
         )

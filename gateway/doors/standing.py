@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.call import NO_DEMAND
 from gateway.core.catalog import Catalog, View
+from gateway.core.charging import Account
 from gateway.core.describe import BUILTIN
 from gateway.core.faults import Fault
+from gateway.core.method import Method
 from gateway.core.ports import Observer
 from gateway.core.principal import Principal
 from gateway.doors.asked import Terms
@@ -33,6 +36,7 @@ class Standing:
         "_relay",
         "answered",
         "catalog",
+        "client",
         "datastack",
         "given_id",
         "is_quick",
@@ -60,7 +64,10 @@ class Standing:
         verb: str,
         path: str,
         datastack: str | None,
+        client: Callable[[str], str],
     ) -> None:
+        self.client = client
+        """The address of a caller, as the gate believes it, for that of their connection."""
         self.notes = notes
         self.terms = terms
         self.refusing = refusing
@@ -116,9 +123,20 @@ class Standing:
                 if quick is not None:
                     quick.results = self._observer.tally(method, "hit")
                     quick.errors = self._observer.tally(method, "error")
+                    quick.account = self._account(method)
             except Fault:
                 pass  # the usual way says which
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
         self._names[name] = quick
         return quick
+
+    def _account(self, method: Method) -> Callable[[str], Account | None] | None:
+        """What calls of the method are charged to, by the address of the caller's connection; None = to nothing."""
+        relay, principal = self._relay, self.principal
+        if not principal.anonymous:
+            account = relay.account(principal, method, "")
+            return None if account is None else lambda _: account
+        if relay.account(principal, method, "") is None:
+            return None
+        return lambda peer: relay.account(principal, method, self.client(peer))

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from gateway.core.assembling import Inbound
 from gateway.core.catalog import Catalog
+from gateway.core.charging import Account
 from gateway.core.invalidation import uri_name
 from gateway.core.listing import Listing
 from gateway.core.method import SAFE_VERBS, Method
@@ -58,6 +59,8 @@ class Settled(Struct, frozen=True, gc=False):
     watched: tuple[str, ...] = ()
     hits: Tally = field(default_factory=Tally)
     """Where requests are counted that memory answers with a 200."""
+    account: Account | None = None
+    """What each of them is charged to."""
 
 
 class Way:

@@ -14,7 +14,10 @@ from gateway.settings.addresses import (
     Origin,
     is_loopback,
 )
+from gateway.settings.audit import Audit, audited
+from gateway.settings.decisions import Decisions
 from gateway.settings.identity import Identity, check_exchanged
+from gateway.settings.limits import Share
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
@@ -88,8 +91,8 @@ class Operator(Section):
     listen: Listen = Address("127.0.0.1", 8701)
 
 
-class Policy(Section):
-    """Which principals may call what; the first policy that matches decides."""
+class Policy(Share):
+    """Which principals may call what; the first policy that matches decides, and what it says of limits counts."""
 
     to: Annotated[tuple[Principal, ...], BeforeValidator(several), Field(min_length=1)]
     allow: Annotated[tuple[Permission, ...], BeforeValidator(several)] = ()
@@ -100,6 +103,11 @@ class Policy(Section):
         if not self.allow and not self.operate:
             raise refusal("allows nothing", 'add allow: ["jobs.get_*"], or remove the policy')
         return self
+
+    @property
+    def limits(self) -> bool:
+        """Whether it says how much somebody may have."""
+        return any(one is not None for one in (self.rate, self.concurrency, self.bytes))
 
 
 class Datastack(Section):
@@ -128,7 +136,8 @@ class Limits(Section):
 
     `body` (a request), `reply` (an upstream's answer), `describe` (a discovery document) and `header_bytes` are bytes;
     `batch` counts entries, `depth` levels of nesting, `connections` those of callers, `methods` those of one service;
-    `header_seconds` is the time for a whole head, `idle_seconds` that between requests.
+    `header_seconds` is the time for a whole head, `idle_seconds` that between requests. `per_principal` is what each caller
+    may have over all that they do.
     """
 
     body: Size = 1 << 30
@@ -142,12 +151,14 @@ class Limits(Section):
     describe: Size = 64 << 20
     upstream_concurrency: Count = 64
     methods: Count = 50_000
+    per_principal: Share = Share()
 
 
 class Telemetry(Section):
-    """What is written about calls."""
+    """What is written about calls: a line for each, and one for each write and each refusal."""
 
     access_log: Annotated[Literal["json", "text", "off"], Word] = "json"
+    audit: Annotated[Audit | None, BeforeValidator(audited)] = None
 
 
 class Settings(Section):
@@ -164,6 +175,7 @@ class Settings(Section):
     workers: Count = 1
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
+    decisions: Decisions | None = None
     services: Mapping[ServiceName, Service] = Field(default_factory=dict)
     datastacks: Mapping[Annotated[str, AfterValidator(_datastack_name)], Datastack] = Field(
         default_factory=dict

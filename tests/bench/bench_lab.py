@@ -46,7 +46,7 @@ listen: 127.0.0.1:{port}
 operator: {{listen: 127.0.0.1:{operator}}}
 state_dir: {folder}/state
 policies:
-  - {{to: ["group:bench"], allow: ["*"], operate: true}}
+{rules}  - {{to: ["group:bench"], allow: ["*"], operate: true}}
 services:
   bench:
     dialect: jsonrpc
@@ -57,7 +57,7 @@ services:
       "get_00000": {{cache: {{fresh: 1h, share: everyone}}}}
       "get_00002": {{cache: {{fresh: 1h, share: everyone}}}}
       "get_00003": {{safe: false}}
-telemetry: {{access_log: "off"}}
+telemetry: {{access_log: "off"{audit}}}
 """
 
 
@@ -111,15 +111,25 @@ class Lab:
 
 
 @contextmanager
-def lab(methods: int = 10, *, with_nginx: bool = True, more: str = "") -> Iterator[Lab]:
+def lab(
+    methods: int = 10, *, with_nginx: bool = True, more: str = "", rules: str = "", audit: bool = False
+) -> Iterator[Lab]:
     """Everything started; the servers under test on one core, the load and the upstream on the other.
 
-    `more` is added to the gate's settings.
+    `more` is added to the gate's settings, `rules` are lines of policies before the one that lets the load in;
+    `audit` has writes written down, to nowhere.
     """
     with tempfile.TemporaryDirectory() as name:
         here = Lab(Path(name), methods)
         here.config.write_text(
-            CONFIG.format(port=here.gate_port, operator=here.operator, upstream=here.upstream, folder=name)
+            CONFIG.format(
+                port=here.gate_port,
+                operator=here.operator,
+                upstream=here.upstream,
+                folder=name,
+                rules=rules,
+                audit=", audit: /dev/null" if audit else "",
+            )
             + more
         )
         python = sys.executable

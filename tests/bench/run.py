@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|catalog|sdk|clients|volumes|dvid|identity]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ def main() -> int:
     parser.add_argument(
         "what",
         nargs="*",
-        choices=["calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid", "identity", []],
+        choices=[
+            "calls",
+            "mounts",
+            "cache",
+            "access",
+            "catalog",
+            "sdk",
+            "clients",
+            "volumes",
+            "dvid",
+            "identity",
+            [],
+        ],
         default=[],
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
@@ -29,7 +41,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
     chosen = set(
-        args.what or ("calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid", "identity")
+        args.what
+        or ("calls", "mounts", "cache", "access", "catalog", "sdk", "clients", "volumes", "dvid", "identity")
     )
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
@@ -44,6 +57,10 @@ def main() -> int:
         mount_passing.run(args.seconds, args.runs, args.stream_mib)
     if "cache" in chosen:
         cache_table.run(args.seconds, args.runs, args.only)
+    if "access" in chosen:
+        import access_checks
+
+        access_checks.run(args.seconds, args.runs)
     if "catalog" in chosen:
         import catalog_lists
 
