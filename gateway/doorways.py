@@ -49,6 +49,7 @@ from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 from gateway.workers.alone import Alone
+from gateway.workers.listeners import open_all
 from gateway.workers.member import Member
 
 if TYPE_CHECKING:
@@ -253,8 +254,10 @@ class Doorways:
         self.stack.push_async_callback(server.close)
         self.servers.append(server)
         if self.member.sockets is None:
-            return await server.start(addresses[name].host, addresses[name].port)
-        bound = [server.share(one, self.patience) for one in self.member.sockets[name]]
+            own = await open_all({name: (addresses[name].host, addresses[name].port)})
+            bound = [server.listen(one) for one in own[name]]
+        else:
+            bound = [server.listen(one, self.patience) for one in self.member.sockets[name]]
         return bound[0]
 
     def _linking(self) -> LinksDoor:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Final, cast
 
-from aiohttp.web import BaseRequest, RequestHandler
+from aiohttp.web import BaseRequest
 from msgspec.structs import replace
 
 from gateway.core.faults import BadRequest
+from gateway.wire.behind import Behind
+from gateway.wire.crowd import Welcome
 from gateway.wire.framing import Chunks, Length
 from gateway.wire.guest import ANSWERED, Guest
 from gateway.wire.head import CHUNKED, END, Head, examine, fields_of, find_end, usual_line
 from gateway.wire.lane import Seen
+from gateway.wire.patience import Overdue, credited, overdue
 from gateway.wire.phase import Phase
 from gateway.wire.refusal import Refusal
 from gateway.wire.sender import Sender
 from gateway.wire.shared import Shared
-from gateway.wire.transport import CallerTransport
 from gateway.wire.written import written_refusal
 
 _END: Final = len(END)
@@ -29,15 +31,14 @@ class Connection(asyncio.Protocol):
 
     aiohttp is given one request at a time, whose head was examined and whose end is known; the connection
     closes itself after anything whose end is not. It owns every timer (`check`, called by the server), both
-    directions' pauses, and what happens at the end.
+    directions' pauses, and what happens at the end. Who is let in says the `Crowd`, what takes too long `patience`, and
+    what aiohttp gets and may say `Behind`.
     """
 
     __slots__ = (
         "_behind",
         "_ended",
-        "_fault",
         "_framing",
-        "_full",
         "_guest",
         "_held",
         "_invited",
@@ -51,9 +52,9 @@ class Connection(asyncio.Protocol):
         "_real",
         "_received",
         "_repeats",
-        "_request",
         "_scheduled",
         "_since",
+        "_unwelcome",
         "head",
         "out",
         "shared",
@@ -68,25 +69,23 @@ class Connection(asyncio.Protocol):
         self.shared = shared
         self._limits = shared.limits
         self._repeats = shared.lane.requests
-        self._behind: RequestHandler | None = None
+        self._behind: Behind | None = None
         self._guest: Guest | None = None
         self._peer: str | None = None
         self._phase = Phase.IDLE
-        self._full = False
+        self._unwelcome: Refusal | None = None  # what every request here is told
 
         self._held = bytearray()
         self.head = _NO_HEAD
         self._framing: Length | Chunks = _NO_BODY
-        self._request: BaseRequest | None = None
         self._open = False  # a request was handed on and its answer is not written yet
         self._ended = False  # the caller sends no more
         self._last = False  # no request after the present one
         self._invited = False
         self._scheduled = False  # what is held will be taken in a moment
-        self._fault: BadRequest | None = None
 
-        self._since = 0.0  # when the present phase began, or the body last moved on after a pause
-        self._received = 0  # bytes of the body, or dropped ones, since then
+        self._since = 0.0  # when the present phase began, or its silence
+        self._received = 0  # bytes of the body since it was last looked at, or all that were dropped
         self._paused_behind = False
         self._paused_held = False
 
@@ -99,14 +98,14 @@ class Connection(asyncio.Protocol):
         self.out = Sender(real, shared.loop)
         self._since = shared.loop.time()
         shared.counters.accepted += 1
-        taken = len(shared.connections)
         shared.connections.add(self)
         shared.emptied.clear()
-        self._full = taken >= limits.connections
-        if taken >= limits.connections + limits.connections // 10 or shared.draining:
+        welcome = shared.crowd.enter(self.peer)
+        if welcome is Welcome.TURNED_AWAY or shared.draining:
             shared.counters.turned_away += 1
             self.abort()
             return
+        self._unwelcome = _UNWELCOME.get(welcome)
         real.set_write_buffer_limits(high=limits.write_bytes)
 
     def data_received(self, data: bytes) -> None:
@@ -138,10 +137,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; whatever is done for this caller only is cancelled."""
         self._phase = Phase.LOST
-        self._request = None
         self._held.clear()
         shared = self.shared
         shared.connections.discard(self)
+        shared.crowd.leave(self.peer)
         if not shared.connections:
             shared.emptied.set()
         self.out.close()
@@ -149,7 +148,7 @@ class Connection(asyncio.Protocol):
         if guest is not None:
             guest.gone()
         if self._behind is not None:
-            self._behind.connection_lost(exc)
+            self._behind.lost(exc)
 
     def pause_writing(self) -> None:
         """The real transport holds enough for a caller who does not read."""
@@ -210,8 +209,8 @@ class Connection(asyncio.Protocol):
         head = examine(data[:end], self._limits)
         if isinstance(head, Refusal):
             self.refuse(head)
-        elif self._full:
-            self.refuse(Refusal.FULL)
+        elif self._unwelcome is not None:
+            self.refuse(self._unwelcome)
         else:
             self._hand_on(head, data, end)
 
@@ -220,7 +219,7 @@ class Connection(asyncio.Protocol):
         shared = self.shared
         at = data.find(b" HTTP/1.", 0, end)
         seen = shared.lane.get(data[at:end])
-        if seen is None or at > self._limits.line_bytes or self._full or shared.host is None:
+        if seen is None or at > self._limits.line_bytes or self._unwelcome or shared.host is None:
             return False
         line = data[:at]
         head = self.head = seen.bodiless if line.startswith(b"HEAD ") else seen.head
@@ -243,7 +242,7 @@ class Connection(asyncio.Protocol):
     def _may_answer(self) -> bool:
         """Whether an answer that is at hand may be written without handing the request on."""
         out, shared = self.out, self.shared
-        halted = out.paused or out.closed or shared.draining or self._full or self._ended
+        halted = out.paused or out.closed or shared.draining or self._unwelcome or self._ended
         return not (halted or self._real.is_closing())
 
     def _answered_at_once(self) -> None:
@@ -349,9 +348,8 @@ class Connection(asyncio.Protocol):
             self._guest.body(data)
             return
         if self._behind is None:
-            self._behind = self.shared.behind()
-            self._behind.connection_made(CallerTransport(self, self._real))
-        self._behind.data_received(data)
+            self._behind = Behind(self, self.shared.behind(), self._real)
+        self._behind.take(data)
 
     def _hold(self, data: bytes) -> None:
         self._held += data
@@ -373,21 +371,20 @@ class Connection(asyncio.Protocol):
         self._last = True
         self._enter(Phase.BROKEN)
         if not self._open:
-            self._finish()
+            self.finish()
             return
-        self._fault = BadRequest(text)
+        fault = BadRequest(text)
         if self._guest is not None:
-            self._guest.broken(self._fault)
-        if self._request is not None:
-            self._request.content.set_exception(self._fault)
+            self._guest.broken(fault)
+        if self._behind is not None:
+            self._behind.break_body(fault)
 
     # ---- one request and its answer
 
     def begin(self, request: BaseRequest) -> None:
         """aiohttp has made a request of the bytes it was given."""
-        self._request = request
-        if self._fault is not None:
-            request.content.set_exception(self._fault)
+        if self._behind is not None:
+            self._behind.begin(request)
 
     def invite_body(self) -> None:
         """Send 100 Continue if the caller waits for it (RFC 9110 section 10.1.1)."""
@@ -414,13 +411,13 @@ class Connection(asyncio.Protocol):
         """The present answer is written; `stay` = its head promised to take another request."""
         if self.out.closed:
             return
-        request, self._request = self._request, None
+        request = self._behind.end() if self._behind is not None else None
         guest, self._guest = self._guest, None
         self._open = False
         if guest is None and not stay and self._phase is Phase.ANSWER and not self._held:
             return  # aiohttp will close: after that, and not in the middle of its own work
         if not stay or self._last or self.shared.draining:
-            self._finish()
+            self.finish()
             if request is not None:
                 request.content.feed_eof()  # so that aiohttp does not wait for the rest of the body
         elif self._phase is Phase.ANSWER:
@@ -495,7 +492,7 @@ class Connection(asyncio.Protocol):
         self.shared.counters.refused[refusal.name.lower()] += 1
         self._held.clear()
         self.out.write(written_refusal(refusal, self.shared.date()))
-        self._finish()
+        self.finish()
 
     def release(self) -> None:
         """The server drains: close when the present answer is written, at once if there is none."""
@@ -508,7 +505,7 @@ class Connection(asyncio.Protocol):
             self._phase = Phase.CLOSING
             self.out.reset()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """The last answer is written: let it arrive before closing.
 
         A close with unread bytes makes the kernel send a reset, which may overtake the answer. So where more
@@ -549,47 +546,36 @@ class Connection(asyncio.Protocol):
             return
         if self._guest is not None:
             self._guest.check(now)
-        if self.out.stuck(now, limits.write_seconds):
+        if self.out.stuck(now, limits.write_seconds, limits.write_rate):
             self.shared.counters.stuck += 1
             self.abort()
             return
-        silent = now - self._since
-        # Who is to be told that there is no room has as little time as a head.
-        idle_seconds = limits.header_seconds if self._full else limits.idle_seconds
-        if phase is Phase.IDLE and silent > idle_seconds:
+        if phase is Phase.BODY:
+            self._since = credited(self._since, now, self._received, limits.body_rate)
+            self._received = 0
+        found = overdue(
+            phase,
+            now - self._since,
+            limits,
+            unwelcome=self._unwelcome is not None,
+            invited=self._invited and not self._paused_behind,
+        )
+        if found is Overdue.SILENT:
             self._close()
-        elif phase is Phase.HEAD and silent > limits.header_seconds:
+        elif found is Overdue.HEAD:
             self.refuse(Refusal.SLOW_HEAD)
-        elif phase is Phase.LINGER and silent > limits.linger_seconds:
-            self._close()
-        elif (
-            phase is Phase.BODY
-            and self._invited
-            and not self._paused_behind
-            and silent > limits.body_seconds + self._received / limits.body_rate
-        ):
+        elif found is Overdue.BODY:
             self._break_body("The body stopped half way: too little of it came in the time given.")
 
-    # ---- aiohttp's calls, by way of its transport
+    # ---- whoever answers
 
     @property
     def over(self) -> bool:
         """Whether nothing more can be written."""
         return self.out.closed or self._real.is_closing()
 
-    def write_behind(self, data: bytes | bytearray | memoryview) -> None:
-        """aiohttp writes. Outside of a request that is its parser's refusal, whose text quotes the caller."""
-        if self._request is not None:
-            self.out.write(data)
-        elif not self.over:
-            self.refuse(Refusal.MALFORMED)
-
-    def close_behind(self) -> None:
-        """aiohttp wants no more."""
-        self._finish()
-
     def pause_behind(self, pause: bool) -> None:
-        """aiohttp's reader has enough, or wants more."""
+        """Whoever takes the body has enough, or wants more."""
         if self.out.closed or pause == self._paused_behind:
             return
         self._paused_behind = pause
@@ -605,5 +591,6 @@ class Connection(asyncio.Protocol):
             self._real.resume_reading()
 
 
+_UNWELCOME: Final = {Welcome.FULL: Refusal.FULL, Welcome.CROWDED: Refusal.CROWDED}
 _NO_HEAD: Final = Head(0, 1)
 _NO_BODY: Final = Length(0)
