@@ -48,6 +48,7 @@ from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.shared_discovery import SharedDiscovery
 from gateway.status import Status, publish_worker
+from gateway.telemetry.lag import Lag
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
@@ -382,6 +383,10 @@ class Gate(Doorways):
         text = "Repeated calls that were answered with what came of the first."
         self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        lag = Lag(asyncio.get_running_loop())
+        self.stack.callback(lag.stop)
+        text = "By how much the event loop did late what was due: nobody is answered meanwhile."
+        self.metrics.histogram("event_loop_lag_seconds", text, lag.read)
         self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)

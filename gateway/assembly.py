@@ -175,6 +175,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         concurrency=one.concurrency
         or (_TO_CATALOGS if one.dialect == "intake" else limits.upstream_concurrency),
         max_reply=limits.reply,
+        max_passed=limits.mount_reply,
         max_describe=limits.describe,
         max_methods=limits.methods,
         rules={glob: _rule(rule) for glob, rule in one.methods.items()},

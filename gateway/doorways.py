@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from gateway.core.service import Service
 from gateway.core.shares import share
 from gateway.core.switches import Switches
 from gateway.core.vouching import told_of
+from gateway.descriptors import connections, raised
 from gateway.discovery import Discovery
 from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
@@ -47,7 +49,9 @@ from gateway.telemetry.metrics import Metrics
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
-from gateway.wire.server import Limits, Server
+from gateway.wire.crowd import Crowd
+from gateway.wire.limits import Limits
+from gateway.wire.server import Server
 from gateway.workers.alone import Alone
 from gateway.workers.listeners import open_all
 from gateway.workers.member import Member
@@ -58,6 +62,10 @@ if TYPE_CHECKING:
 
 _READ = ("GET", "HEAD")
 _CALL = ("POST", "QUERY")
+PER_ADDRESS = 1000
+"""Connections from one address, where nothing else is said and addresses tell callers apart."""
+OPERATORS_CONNECTIONS = 200
+"""Connections to the operator's door, of each worker."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """What a program on this machine calls it."""
 
@@ -100,6 +108,13 @@ class Doorways:
 
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
+        self._callers_limits = wire_limits(self.settings, self.member.place, raised())
+        # Operators have room of their own: they come when everything else is taken.
+        most = min(OPERATORS_CONNECTIONS, self._callers_limits.connections)
+        self._operators_limits = dataclasses.replace(
+            self._callers_limits, connections=most, connections_per_address=0
+        )
+        self.crowd = Crowd(self._callers_limits, Proxies(self.settings.trusted_proxies).trusts)
         self.entrance = self._entrance(self.settings.hosts)
         addresses = assembly.addresses(self.settings)
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
@@ -239,17 +254,14 @@ class Doorways:
             pseudonym=self.member.pseudonym,
             wall=self.wall,
         )
-        limits = self.settings.limits
+        operators = name == OPERATORS
+        limits = self._operators_limits if operators else self._callers_limits
         server = Server(
             reception.receive,
-            Limits(
-                header_bytes=limits.header_bytes,
-                header_seconds=limits.header_seconds,
-                idle_seconds=limits.idle_seconds,
-                connections=share(limits.connections, *self.member.place),
-            ),
+            limits,
             clock=self.wall,
             host=FrontDoor(lane if "/rpc" in places else None, mounts),
+            crowd=None if operators else self.crowd,
         )
         self.stack.push_async_callback(server.close)
         self.servers.append(server)
@@ -283,3 +295,23 @@ class Doorways:
 
     def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
         self.estate.learn(service, inner, body, who, self.discovery)
+
+
+def wire_limits(settings: Settings, place: tuple[int, int], descriptors: int) -> Limits:
+    """What callers' connections may take of the worker at this place, which may have so many file descriptors."""
+    limits = settings.limits
+    per_address = limits.connections_per_address
+    if per_address is None:
+        # Behind a proxy that is not named nobody can tell whose a connection is.
+        per_address = 0 if settings.behind_proxy and not settings.trusted_proxies else PER_ADDRESS
+    return Limits(
+        header_bytes=limits.header_bytes,
+        header_seconds=limits.header_seconds,
+        idle_seconds=limits.idle_seconds,
+        body_seconds=limits.body_seconds,
+        body_rate=limits.body_rate,
+        write_seconds=limits.write_seconds,
+        write_rate=limits.write_rate,
+        connections=connections(share(limits.connections, *place), descriptors),
+        connections_per_address=per_address and share(per_address, *place),
+    )

@@ -58,14 +58,14 @@ class Server:
         *,
         clock: Callable[[], float] = time.time,
         host: Host | None = None,
-        exempt: Callable[[str], bool] | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler.
 
-        `exempt` says of an address that its connections are not counted by it.
+        `crowd` counts the connections of several servers together.
         """
         self.limits = limits or Limits()
-        self._crowd = Crowd(self.limits, exempt)
+        self._crowd = crowd or Crowd(self.limits)
         self.counters = Counters()
         self.lane = Lane()
         self._handler = handler
