@@ -13,7 +13,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from gateway import assembly
 from gateway.core.assembling import Inbound
@@ -59,6 +59,7 @@ from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
+from gateway.wire.resolving import Resolver
 from gateway.wire.server import Server
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
@@ -108,7 +109,10 @@ class Gate(Doorways):
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        session = await self.stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
+        connector = TCPConnector(resolver=Resolver())
+        session = await self.stack.enter_async_context(
+            ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+        )
         self.identities = await self.stack.enter_async_context(
             Identities.open(
                 state_dir=self.settings.state_dir,
