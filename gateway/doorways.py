@@ -17,10 +17,9 @@ from gateway.core.paths import Steps
 from gateway.core.ports import Generations
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.core.shares import share
 from gateway.core.switches import Switches
 from gateway.core.vouching import told_of
-from gateway.descriptors import connections, raised
+from gateway.descriptors import raised
 from gateway.discovery import Discovery
 from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
 from gateway.doors.cookies import CookieOwners
@@ -62,8 +61,6 @@ if TYPE_CHECKING:
 
 _READ = ("GET", "HEAD")
 _CALL = ("POST", "QUERY")
-PER_ADDRESS = 1000
-"""Connections from one address, where nothing else is said and addresses tell callers apart."""
 OPERATORS_CONNECTIONS = 200
 """Connections to the operator's door, of each worker."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -108,7 +105,7 @@ class Doorways:
 
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
-        self._callers_limits = wire_limits(self.settings, self.member.place, raised())
+        self._callers_limits = Limits(**assembly.caller_limits(self.settings, self.member.place, raised()))
         # Operators have room of their own: they come when everything else is taken.
         most = min(OPERATORS_CONNECTIONS, self._callers_limits.connections)
         self._operators_limits = dataclasses.replace(
@@ -135,6 +132,22 @@ class Doorways:
             token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
             nobody=nobody,
             token_fields=assembly.token_fields(self.settings),
+        )
+
+    def _operators_entrance(self) -> Entrance:
+        """Who is let in to operate: nobody by a cookie, and under no name that a page could have made its own."""
+        listen = self.settings.operator.listen
+        hosts: Collection[str] = ()
+        if self.settings.hosts or listen.is_loopback:
+            own = f"[{listen.host}]" if ":" in listen.host else listen.host
+            hosts = (*self.settings.hosts, *LOOPBACK, own)
+        return Entrance(
+            self.identities,
+            anonymous=self.settings.identity.anonymous,
+            hosts=hosts,
+            draining=lambda: self.draining,
+            wall=self.wall,
+            challenge=www_authenticate,
         )
 
     def _entrance_of(self, own: Service | None) -> Entrance:
@@ -244,23 +257,27 @@ class Doorways:
         mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
-        reception = Reception(places, self.relay, self.entrance, self.metrics, self.member.pseudonym)
+        operators = name == OPERATORS
+        entrance = self._operators_entrance() if operators else self.entrance
+        reception = Reception(
+            places, self.relay, entrance, self.metrics, self.member.pseudonym, guarded=operators
+        )
         lane = RpcLane(
             self.rpc_door(),
             self.relay,
-            self.entrance,
+            entrance,
             self.metrics,
             self._rpc_limits,
             pseudonym=self.member.pseudonym,
             wall=self.wall,
         )
-        operators = name == OPERATORS
         limits = self._operators_limits if operators else self._callers_limits
         server = Server(
             reception.receive,
             limits,
             clock=self.wall,
-            host=FrontDoor(lane if "/rpc" in places else None, mounts),
+            # Every request of operators' passes the reception: it is there that pages are told apart.
+            host=None if operators else FrontDoor(lane if "/rpc" in places else None, mounts),
             crowd=None if operators else self.crowd,
         )
         self.stack.push_async_callback(server.close)
@@ -295,23 +312,3 @@ class Doorways:
 
     def _learn(self, service: Service, inner: Steps, body: bytes, who: Principal) -> None:
         self.estate.learn(service, inner, body, who, self.discovery)
-
-
-def wire_limits(settings: Settings, place: tuple[int, int], descriptors: int) -> Limits:
-    """What callers' connections may take of the worker at this place, which may have so many file descriptors."""
-    limits = settings.limits
-    per_address = limits.connections_per_address
-    if per_address is None:
-        # Behind a proxy that is not named nobody can tell whose a connection is.
-        per_address = 0 if settings.behind_proxy and not settings.trusted_proxies else PER_ADDRESS
-    return Limits(
-        header_bytes=limits.header_bytes,
-        header_seconds=limits.header_seconds,
-        idle_seconds=limits.idle_seconds,
-        body_seconds=limits.body_seconds,
-        body_rate=limits.body_rate,
-        write_seconds=limits.write_seconds,
-        write_rate=limits.write_rate,
-        connections=connections(share(limits.connections, *place), descriptors),
-        connections_per_address=per_address and share(per_address, *place),
-    )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.faults import (
     Fault,
@@ -20,6 +21,7 @@ from gateway.core.faults import (
     Unauthenticated,
 )
 from gateway.core.forwarded import check_loop
+from gateway.core.pages import GUARDS, check_page
 from gateway.core.ports import Observer, Visit
 from gateway.core.presented import check_cookie, without_token
 from gateway.core.principal import Principal
@@ -59,11 +61,14 @@ class Reception:
         entrance: Entrance,
         observer: Observer,
         pseudonym: bytes,
+        *,
+        guarded: bool = False,
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
-        `pseudonym` is the gate's own in Via fields.
+        `pseudonym` is the gate's own in Via fields. `guarded` = pages of other origins get nothing here.
         """
+        self._guarded = guarded
         self._places = places
         self._relay = relay
         self._entrance = entrance
@@ -76,14 +81,17 @@ class Reception:
         asked = Asked(
             Visit(request_id(request), "none", request.method, path, request.remote or ""), request=request
         )
-        return await attend(
+        answer = await attend(
             asked, self._observer, self._admitted(asked, path), lambda fault: self._refused(fault, asked)
         )
+        return replace(answer, fields=answer.fields + GUARDS) if self._guarded else answer
 
     async def _admitted(self, asked: Asked, path: str) -> Answer | StreamAnswer:
         """The host, the door and the caller; then the door itself."""
         request = asked.request
         self._entrance.check_host(request.host)
+        if self._guarded:
+            check_page(request.raw_headers, request.method, request.host)
         place = self._place(path, request.method)
         asked.visit.door = place.name
         if place.open:
