@@ -14,6 +14,7 @@ BODY = b'{"jsonrpc":"2.0","id":1,"method":"system.listMethods"}'
 
 PASS = "pass"
 _often = re.compile(rb"\{(\d+)\*([^}]*)\}")
+_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)")
 _part = re.compile(rb"\{body:(\d+):(\d+)\}")
 
 
@@ -25,6 +26,25 @@ class Case:
     data: bytes
     verdict: str | int
     stays: bool
+
+    @property
+    def body(self) -> bytes:
+        """The body of a request that is let in, without its frames."""
+        head, _, rest = self.data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        if b"\r\ntransfer-encoding:" not in head.lower():
+            found = _length.search(head.lower())
+            return rest[: int(found[1])] if found else b""
+        body = b""
+        while size := int(rest.partition(b"\r\n")[0].partition(b";")[0], 16):
+            rest = rest.partition(b"\r\n")[2]
+            body, rest = body + rest[:size], rest[size + 2 :]
+        return body
+
+    @property
+    def target(self) -> bytes:
+        """The path and the query of the request line, as they stand."""
+        target = self.data.lstrip(b"\r\n").split(b" ", 2)[1]
+        return target if target.startswith(b"/") else b"/" + target.partition(b"://")[2].partition(b"/")[2]
 
     @property
     def passes(self) -> bool:
@@ -44,12 +64,13 @@ class Case:
 
 
 def cases(door: str, target: bytes) -> Iterator[Case]:
-    """Every case that makes sense at a door, for a target of that door's."""
-    told = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+    """Every case that makes sense at a door, for a target of that door's; `{n}` in it is the number of the case."""
+    number, told = 0, yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     for theme, entries in told.items():
         for one in entries:
             if door in one.get("at", (door,)):
-                data = _expanded(_written(one), target)
+                number += 1
+                data = _expanded(_written(one), target.replace(b"{n}", b"%d" % number))
                 yield Case(f"{theme}: {one['name']}", data, one["verdict"], one.get("stays", False))
 
 
