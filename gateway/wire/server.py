@@ -21,6 +21,7 @@ from gateway.wire.connection import Connection
 from gateway.wire.crowd import Crowd
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
 from gateway.wire.guest import Host
+from gateway.wire.incoming import Incoming
 from gateway.wire.lane import Lane
 from gateway.wire.limits import Limits
 from gateway.wire.refusal import fault_parts
@@ -99,7 +100,7 @@ class Server:
         """The protocol for one new connection; to be called in the running loop."""
         if self._shared is None:
             self._shared = self._share(asyncio.get_running_loop())
-        return Connection(self._shared)
+        return Incoming(self._shared)
 
     def _share(self, loop: asyncio.AbstractEventLoop) -> Shared:
         limits = self.limits
