@@ -140,6 +140,24 @@ async def test_a_slow_reader_is_not_a_stuck_one(serve) -> None:
     sock.close()
 
 
+async def test_a_reader_that_takes_too_little_on_the_whole_is_a_stuck_one(serve, eventually) -> None:
+    gate = await serve(always(bytes(50_000_000)), write_seconds=0.4, write_rate=1 << 40)
+    sock = await gate.deaf()
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, GET)
+
+    async def read_on() -> None:
+        async with asyncio.timeout(20):
+            while await loop.sock_recv(sock, 10_000):
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionResetError):
+        await read_on()
+    await eventually(lambda: gate.server.connections == 0)
+    assert gate.server.counters.stuck == 1
+    sock.close()
+
+
 async def test_a_caller_that_goes_away_cancels_its_handler(serve, eventually) -> None:
     ended: list[BaseException] = []
 
