@@ -14,7 +14,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from gateway import assembly, trust
 from gateway.core.assembling import Inbound
@@ -59,6 +59,7 @@ from gateway.shared_discovery import SharedDiscovery
 from gateway.source_entries import source_entries
 from gateway.status import Status, publish_worker
 from gateway.telemetry.audit import AuditLog
+from gateway.telemetry.lag import Lag
 from gateway.telemetry.logs import access_log
 from gateway.telemetry.memory import resident
 from gateway.telemetry.metrics import Metrics, rendered
@@ -70,6 +71,7 @@ from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.health import HealthChecks
 from gateway.upstreams.replicas import HttpUpstream
+from gateway.wire.resolving import Resolver
 from gateway.wire.server import Server
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
@@ -119,7 +121,10 @@ class Gate(Doorways):
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
-        session = await self.stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
+        connector = TCPConnector(resolver=Resolver())
+        session = await self.stack.enter_async_context(
+            ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+        )
         self.identities = await self.stack.enter_async_context(
             Identities.open(
                 state_dir=self.settings.state_dir,
@@ -501,6 +506,10 @@ class Gate(Doorways):
         text = "Repeated calls that were answered with what came of the first."
         self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        lag = Lag(asyncio.get_running_loop())
+        self.stack.callback(lag.stop)
+        text = "By how much the event loop did late what was due: nobody is answered meanwhile."
+        self.metrics.histogram("event_loop_lag_seconds", text, lag.read)
         self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -26,6 +26,7 @@ from gateway.core.rates import Rate
 from gateway.core.retrying import Retries
 from gateway.core.service import Rule, Service, UpstreamIdentity
 from gateway.core.shares import share
+from gateway.descriptors import connections
 from gateway.settings.addresses import Address, Url
 from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
@@ -192,6 +193,33 @@ def addresses(settings: config.Settings) -> dict[str, Address]:
     return {CALLERS: settings.listen, OPERATORS: settings.operator.listen, **listeners(settings)}
 
 
+PER_ADDRESS: Final = 1000
+"""Connections from one address, where nothing else is said and addresses tell callers apart."""
+
+
+def caller_limits(settings: config.Settings, place: tuple[int, int], descriptors: int) -> dict[str, Any]:
+    """What callers' connections may take, by the names of `gateway.wire.limits`.
+
+    They are those of the worker at this place, which may have so many file descriptors.
+    """
+    limits = settings.limits
+    per_address = limits.connections_per_address
+    if per_address is None:
+        # Behind a proxy that is not named nobody can tell whose a connection is.
+        per_address = 0 if settings.behind_proxy and not settings.trusted_proxies else PER_ADDRESS
+    return {
+        "header_bytes": limits.header_bytes,
+        "header_seconds": limits.header_seconds,
+        "idle_seconds": limits.idle_seconds,
+        "body_seconds": limits.body_seconds,
+        "body_rate": limits.body_rate,
+        "write_seconds": limits.write_seconds,
+        "write_rate": limits.write_rate,
+        "connections": connections(share(limits.connections, *place), descriptors),
+        "connections_per_address": per_address and share(per_address, *place),
+    }
+
+
 def shared(service: Service, number: int, workers: int) -> Service:
     """A service as one of several workers has it: with its share of the calls at once."""
     return dataclasses.replace(service, concurrency=share(service.concurrency, number, workers))
@@ -241,6 +269,7 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         concurrency=one.concurrency
         or (_TO_CATALOGS if one.dialect == "intake" else limits.upstream_concurrency),
         max_reply=limits.reply,
+        max_passed=limits.mount_reply,
         max_describe=limits.describe,
         max_methods=limits.methods,
         rules={glob: _rule(rule) for glob, rule in one.methods.items()},

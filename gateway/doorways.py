@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -18,9 +19,9 @@ from gateway.core.paths import Steps
 from gateway.core.ports import Generations
 from gateway.core.principal import Principal
 from gateway.core.service import Service
-from gateway.core.shares import share
 from gateway.core.switches import Switches
 from gateway.core.vouching import told_of
+from gateway.descriptors import raised
 from gateway.discovery import Discovery
 from gateway.doors.asked import Asked
 from gateway.doors.cache_admin import CacheDoor, EntriesDoor, PurgeDoor
@@ -54,8 +55,11 @@ from gateway.tiers.memory import MemoryTier
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
 from gateway.upstreams.replicas import HttpUpstream
-from gateway.wire.server import Limits, Server
+from gateway.wire.crowd import Crowd
+from gateway.wire.limits import Limits
+from gateway.wire.server import Server
 from gateway.workers.alone import Alone
+from gateway.workers.listeners import open_all
 from gateway.workers.member import Member
 
 if TYPE_CHECKING:
@@ -64,6 +68,8 @@ if TYPE_CHECKING:
 
 _READ = ("GET", "HEAD")
 _CALL = ("POST", "QUERY")
+OPERATORS_CONNECTIONS = 200
+"""Connections to the operator's door, of each worker."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """What a program on this machine calls it."""
 
@@ -107,6 +113,13 @@ class Doorways:
 
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
+        self._callers_limits = Limits(**assembly.caller_limits(self.settings, self.member.place, raised()))
+        # Operators have room of their own: they come when everything else is taken.
+        most = min(OPERATORS_CONNECTIONS, self._callers_limits.connections)
+        self._operators_limits = dataclasses.replace(
+            self._callers_limits, connections=most, connections_per_address=0
+        )
+        self.crowd = Crowd(self._callers_limits, Proxies(self.settings.trusted_proxies).trusts)
         self.entrance = self._entrance(self.settings.hosts)
         self.proxies = Proxies(self.settings.trusted_proxies)
         addresses = assembly.addresses(self.settings)
@@ -129,6 +142,22 @@ class Doorways:
             token_name=assembly.token_name(self.settings),
             nobody=nobody,
             token_fields=assembly.token_fields(self.settings),
+        )
+
+    def _operators_entrance(self) -> Entrance:
+        """Who is let in to operate: nobody by a cookie, and under no name that a page could have made its own."""
+        listen = self.settings.operator.listen
+        hosts: Collection[str] = ()
+        if self.settings.hosts or listen.is_loopback:
+            own = f"[{listen.host}]" if ":" in listen.host else listen.host
+            hosts = (*self.settings.hosts, *LOOPBACK, own)
+        return Entrance(
+            self.identities,
+            anonymous=self.settings.identity.anonymous,
+            hosts=hosts,
+            draining=lambda: self.draining,
+            wall=self.wall,
+            challenge=www_authenticate,
         )
 
     def _entrance_of(self, own: Service | None) -> Entrance:
@@ -287,37 +316,38 @@ class Doorways:
         mounts: MountDoor | None = None,
     ) -> tuple[str, int]:
         """Listen at the address of this name, or on the sockets of it that all workers share."""
+        operators = name == OPERATORS
+        entrance = self._operators_entrance() if operators else self.entrance
         pseudonym, origin = self.member.pseudonym, self._origin_of
         reception = Reception(
-            places, self.relay, self.entrance, self.metrics, pseudonym, origin, self.proxies
+            places, self.relay, entrance, self.metrics, pseudonym, origin, self.proxies, guarded=operators
         )
         lane = RpcLane(
             self.rpc_door(),
             self.relay,
-            self.entrance,
+            entrance,
             self.metrics,
             self._rpc_limits,
             pseudonym=self.member.pseudonym,
             proxies=self.proxies,
             wall=self.wall,
         )
-        limits = self.settings.limits
+        limits = self._operators_limits if operators else self._callers_limits
         server = Server(
             reception.receive,
-            Limits(
-                header_bytes=limits.header_bytes,
-                header_seconds=limits.header_seconds,
-                idle_seconds=limits.idle_seconds,
-                connections=share(limits.connections, *self.member.place),
-            ),
+            limits,
             clock=self.wall,
-            host=FrontDoor(lane if "/rpc" in places else None, mounts),
+            # Every request of operators' passes the reception: it is there that pages are told apart.
+            host=None if operators else FrontDoor(lane if "/rpc" in places else None, mounts),
+            crowd=None if operators else self.crowd,
         )
         self.stack.push_async_callback(server.close)
         self.servers.append(server)
         if self.member.sockets is None:
-            return await server.start(addresses[name].host, addresses[name].port)
-        bound = [server.share(one, self.patience) for one in self.member.sockets[name]]
+            own = await open_all({name: (addresses[name].host, addresses[name].port)})
+            bound = [server.listen(one) for one in own[name]]
+        else:
+            bound = [server.listen(one, self.patience) for one in self.member.sockets[name]]
         return bound[0]
 
     def _linking(self) -> LinksDoor:

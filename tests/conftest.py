@@ -90,6 +90,12 @@ def dvid_lab() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def edges() -> ModuleType:
+    """The module lab/edges.py: the requests that readers of HTTP have read differently, and what the gate says to each."""
+    return _lab("edges")
+
+
+@pytest.fixture(scope="session")
 def intake_lab() -> ModuleType:
     """The module lab/intake.py: a catalog server on a thread of this process, and its faults."""
     return _lab("intake")

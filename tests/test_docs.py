@@ -63,6 +63,12 @@ def demo(tmp_path_factory):
         assert child.wait(30) == 0
 
 
+def test_what_the_page_on_security_names_as_proof_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.\w+)`", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 30
+    assert not [name for name in named if not (ROOT / name).is_file()]
+
+
 def ran(command: list[str], environ: dict[str, str], **how) -> str:
     done = subprocess.run(
         command, env=environ, capture_output=True, text=True, timeout=60, check=False, **how

@@ -76,8 +76,10 @@ def test_the_annotated_file_can_be_served() -> None:
 def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
     shown, default = served("lab.yaml"), Settings()
     # What limits callers, and the audit log, are nothing by default, and shown all the same.
-    nobody = default.limits.per_principal
-    assert shown.limits.model_copy(update={"per_principal": nobody}) == default.limits
+    assert (shown.limits.connections_per_address, shown.limits.mount_reply) == (1000, 64 << 30)
+    depends = {"connections_per_address": None, "mount_reply": None}
+    depends["per_principal"] = default.limits.per_principal
+    assert shown.limits.model_copy(update=depends) == default.limits
     assert (shown.listen, shown.operator) == (default.listen, default.operator)
     assert shown.cache.memory == default.cache.memory
     redis = shown.cache.redis

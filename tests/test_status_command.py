@@ -236,7 +236,8 @@ async def test_the_token_follows_no_redirect(typed):
 async def test_the_host_that_the_settings_name_is_the_one_that_is_sent(gate_of, token_for, tmp_path, capsys):
     text = 'hosts: [gate.lab.org]\npolicies: [{to: [authenticated], allow: ["*"], operate: true}]\n'
     async with gate_of(text) as gate, aiohttp.ClientSession() as session:
-        async with session.get("http://{}:{}/-/status".format(*gate.operator_address)) as got:
+        url = "http://{}:{}/-/status".format(*gate.operator_address)
+        async with session.get(url, headers={"Host": "elsewhere.org"}) as got:
             assert got.status == 421
         config = tmp_path / "here.yaml"
         config.write_text(text + "operator: {{listen: '{}:{}'}}\n".format(*gate.operator_address))

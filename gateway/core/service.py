@@ -109,6 +109,7 @@ class Service:
     arrays: Arrays = "lists"
     concurrency: int = 64
     max_reply: int = 1 << 30
+    max_passed: int | None = None
     max_describe: int = 64 << 20
     max_methods: int = 50_000
     rules: Mapping[str, Rule] = field(default_factory=dict)

@@ -47,6 +47,9 @@ from gateway.wire.passage import SOON
 
 RPC_VERBS: Final = frozenset(("POST", "QUERY"))
 
+LARGEST_PIECE: Final = 1 << 20
+"""Bytes of the largest answer that may come in one piece: one to which less is allowed has to be looked at."""
+
 _BY_PRINCIPAL: Final = (PRINCIPAL,)
 _ROOT: Final = (b"",)
 _query = re.compile(rb"[!-~\x80-\xff]+").fullmatch
@@ -274,6 +277,8 @@ class MountDoor:
         principal: Principal,
     ) -> Settled | None:
         service = way.service
+        if service.max_passed is not None and service.max_passed < LARGEST_PIECE:
+            return None
         lines = notes.lines(service.qualified, caller.peer)
         seconds = min(notes.patience, service.within)
         if not service.checked.isdisjoint(notes.first) or (service.checked and self._tools.entrance.nobody):

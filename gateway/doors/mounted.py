@@ -44,6 +44,7 @@ from gateway.doors.way import SAFE, Settled
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage import EARLY
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
+from gateway.wire.upstream_answer import AnswerTooLargeError
 from gateway.wire.upstream_request import field_lines
 
 log = logging.getLogger("labgate.doors")
@@ -427,6 +428,12 @@ class Mounted(MountedCached):
         if isinstance(failure, BadRequest):
             return failure
         way = self._way
+        if isinstance(failure, AnswerTooLargeError):
+            most = f"{self.most:.0f} bytes, the most that `limits.mount_reply` lets through"
+            doubt = {} if self.safe else {"maybe_executed": True}
+            return UpstreamBroken(
+                f"The answer of the service {way.service.qualified!r} is larger than {most}.", **doubt
+            )
         if isinstance(failure, TimeoutError):
             doubt = {} if self.safe else {"maybe_executed": True}
             return DeadlineExceeded(

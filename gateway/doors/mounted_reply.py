@@ -87,6 +87,8 @@ class MountedReply(Passage):
         self.notes = notes = notes_of(seen, tools.entrance)
         self.id = notes.request_id or new_id()
         self.upgrades = caller.head.upgrade
+        if way is not None and way.service.max_passed is not None:
+            self.most = way.service.max_passed
 
     @property
     def idle_seconds(self) -> float:

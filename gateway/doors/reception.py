@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.audit import REFUSED, Kind, Record
 from gateway.core.faults import (
@@ -21,6 +22,7 @@ from gateway.core.faults import (
     Unauthenticated,
 )
 from gateway.core.forwarded import Proxies, check_loop
+from gateway.core.pages import GUARDS, check_page
 from gateway.core.ports import Observer, Visit
 from gateway.core.presented import check_cookie, without_token
 from gateway.core.principal import Principal
@@ -69,13 +71,17 @@ class Reception:
         pseudonym: bytes,
         origin: Callable[[Asked], str],
         proxies: Proxies,
+        *,
+        guarded: bool = False,
     ) -> None:
         """`places` by path, where verbs tell them apart; a path that ends in `/` takes what lies one segment below it.
 
         One that ends in `/**` takes all that lies below. `pseudonym` is the gate's own in Via fields; `origin` is how the
-        caller of a request reaches the gate; `proxies` are those whose word about callers counts.
+        caller of a request reaches the gate; `proxies` are those whose word about callers counts. `guarded` = pages of other
+        origins get nothing here.
         """
         self._proxies = proxies
+        self._guarded = guarded
         self._places = places
         self._deep = {path[:-2]: found for path, found in places.items() if path.endswith("/**")}
         self._origin = origin
@@ -90,18 +96,21 @@ class Reception:
         asked = Asked(
             Visit(request_id(request), "none", request.method, path, request.remote or ""), request=request
         )
-        return await attend(
+        answer = await attend(
             asked,
             self._observer,
             self._relay.wall,
             self._admitted(asked, path),
             lambda fault: self._refused(fault, asked),
         )
+        return replace(answer, fields=answer.fields + GUARDS) if self._guarded else answer
 
     async def _admitted(self, asked: Asked, path: str) -> Answer | StreamAnswer:
         """The host, the door and the caller; then the door itself."""
         request = asked.request
         self._entrance.check_host(request.host)
+        if self._guarded:
+            check_page(request.raw_headers, request.method, request.host)
         place = self._place(path, request.method)
         asked.visit.door = place.name
         if place.open:

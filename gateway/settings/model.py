@@ -135,9 +135,12 @@ class Limits(Section):
     """What one caller or upstream may ask of the gate.
 
     `body` (a request), `reply` (an upstream's answer), `describe` (a discovery document) and `header_bytes` are bytes;
+    `mount_reply` is that of an answer through a mount, None = there is no limit.
     `batch` counts entries, `depth` levels of nesting, `connections` those of callers, `methods` those of one service;
-    `header_seconds` is the time for a whole head, `idle_seconds` that between requests. `per_principal` is what each caller
-    may have over all that they do.
+    `connections_per_address` None is a default that depends on whether addresses tell callers apart.
+    `header_seconds` is the time for a whole head, `idle_seconds` that between requests. A body may pause for `body_seconds`
+    and must on the whole come at `body_rate` bytes a second; so must answers be taken, by `write_seconds` and `write_rate`.
+    `per_principal` is what each caller may have over all that they do.
     """
 
     body: Size = 1 << 30
@@ -146,8 +149,14 @@ class Limits(Section):
     header_seconds: Timeout = 10.0
     header_bytes: Size = 16 << 10
     idle_seconds: Timeout = 75.0
+    body_seconds: Timeout = 20.0
+    body_rate: Count = 256
+    write_seconds: Timeout = 60.0
+    write_rate: Count = 256
     connections: Count = 10_000
+    connections_per_address: Count | None = None
     reply: Size = 1 << 30
+    mount_reply: Size | None = None
     describe: Size = 64 << 20
     upstream_concurrency: Count = 64
     methods: Count = 50_000

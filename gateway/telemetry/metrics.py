@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -21,6 +21,9 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 
 Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 """Reads a number that others keep: its value for each combination of labels."""
+
+ReadBuckets: TypeAlias = Callable[[], tuple[Sequence[float], Sequence[int], float]]
+"""Reads a distribution that others keep: its upper bounds, the count of each bucket and of the one beyond, and the sum."""
 
 
 class _Kept(Struct, frozen=True):
@@ -53,6 +56,7 @@ class Metrics(Collector):
         self._hits: dict[tuple[str, str], Tally] = {}
         self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
+        self._distributions: dict[str, tuple[str, ReadBuckets]] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -146,6 +150,10 @@ class Metrics(Collector):
         """Publish numbers that only grow; `name` without the `labgate_` before it and the `_total` after it."""
         self._kept[name] = _Kept(CounterMetricFamily, text, labels, read)
 
+    def histogram(self, name: str, text: str, read: ReadBuckets) -> None:
+        """Publish a distribution; `name` without the `labgate_` before it."""
+        self._distributions[name] = (text, read)
+
     def outcomes(self) -> Mapping[str, int]:
         """How many calls ended how, over all methods."""
         self._gather()
@@ -205,6 +213,11 @@ class Metrics(Collector):
             for values, number in kept.read():
                 family.add_metric(values, number)
             yield family
+        for name, (text, read_buckets) in self._distributions.items():
+            bounds, counts, seconds = read_buckets()
+            distribution = HistogramMetricFamily(f"labgate_{name}", text, labels=())
+            distribution.add_metric((), list(_cumulated(counts, bounds)), seconds)
+            yield distribution
 
     def text(self) -> bytes:
         """Prometheus's text format, version 0.0.4."""
@@ -243,8 +256,8 @@ def _metric(family: Family) -> Metric:
     return metric
 
 
-def _cumulated(buckets: Iterable[int]) -> Iterator[tuple[str, int]]:
+def _cumulated(buckets: Iterable[int], bounds: Sequence[float] = BOUNDS) -> Iterator[tuple[str, int]]:
     total = 0
-    for bound, count in zip([*map(str, BOUNDS), "+Inf"], buckets, strict=True):
+    for bound, count in zip([*map(str, bounds), "+Inf"], buckets, strict=True):
         total += count
         yield bound, total

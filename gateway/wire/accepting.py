@@ -1,7 +1,10 @@
-"""Whose is the next connection, where several processes listen on one socket?
+"""Whose is the next connection, also where several processes listen on one socket, and what if there is no room for it?
 
-Each is woken by it, and the one that is quickest would take all that come at once: so whoever has more than others waits
-for a moment before it takes one, and nobody takes two in one turn.
+Each process is woken by it, and the one that is quickest would take all that come at once: so whoever has more than others
+waits for a moment before it takes one, and nobody takes two in one turn.
+
+Event loops have listeners of their own, but when the process has no file descriptor left, uvloop's closes for good, and
+asyncio's tries again without a pause. This one looks away for a second.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from typing import Final
 _EXHAUSTED: Final = 1.0
 """Seconds to wait when the system gives us no more connections."""
 
+_AT_ONCE: Final = 32
+"""Connections that are taken in one turn of the event loop where nobody else would take them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,13 +31,17 @@ class Accepting:
         self,
         listener: socket.socket,
         make: Callable[[], asyncio.Protocol],
-        patience: Callable[[], float],
+        patience: Callable[[], float] | None = None,
     ) -> None:
-        """`make` gives the protocol for a connection; `patience` says for how many seconds to leave it to others."""
+        """`make` gives the protocol for a connection; `patience` says for how many seconds to leave it to others.
+
+        Without `patience` there are none.
+        """
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._make = make
         self._patience = patience
+        self._at_once = _AT_ONCE if patience is None else 1
         self._later: asyncio.TimerHandle | None = None
         self._closed = False
         self._adopting: set[asyncio.Task[None]] = set()
@@ -50,7 +60,7 @@ class Accepting:
         self._listener.close()
 
     def _readable(self) -> None:
-        if seconds := self._patience():
+        if self._patience is not None and (seconds := self._patience()):
             self._leave(seconds)
         else:
             self._take()
@@ -66,19 +76,19 @@ class Accepting:
         self._take()
 
     def _take(self) -> None:
-        try:
-            taken, _ = self._listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # somebody was quicker, or the caller has gone
-        except OSError as error:
-            log.warning("no connection can be taken: %s", error.strerror or error)
-            if self._later is None:
+        for _ in range(self._at_once):
+            try:
+                taken, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return  # there is none, somebody was quicker, or the caller has gone
+            except OSError as error:
+                log.warning("no connection can be taken: %s", error.strerror or error)
                 self._leave(_EXHAUSTED)
-            return
-        taken.setblocking(False)
-        task = self._loop.create_task(self._adopt(taken))
-        self._adopting.add(task)
-        task.add_done_callback(self._adopting.discard)
+                return
+            taken.setblocking(False)
+            task = self._loop.create_task(self._adopt(taken))
+            self._adopting.add(task)
+            task.add_done_callback(self._adopting.discard)
 
     async def _adopt(self, taken: socket.socket) -> None:
         try:

@@ -16,7 +16,9 @@ CHUNKED: Final = -1
 
 END: Final = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~\x80-\xff]+) (HTTP/[0-9]\.[0-9])\r\n")
+# A verb is any token (RFC 9110 section 9.1); but some servers take `get` for GET, and every registered one is in capitals:
+_VERB = rb"[A-Z][A-Z0-9_-]*"
+_REQUEST_LINE = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/[0-9]\.[0-9])\r\n" % _VERB)
 _VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 # The fields that matter here, of a head in lower case; a folded line is found as a field without name.
 _FIELDS = re.compile(
@@ -27,7 +29,7 @@ _TWICE: Final = {
     b"content-length": Refusal.LENGTH,
     b"transfer-encoding": Refusal.LENGTH,
 }
-_AUTHORITY = re.compile(rb"https?://([^/?#]+)")
+_AUTHORITY = re.compile(rb"https?://([^/?#]+)(?:[/?].*)?")
 _HOST = re.compile(rb"(?:[a-z0-9._~!$&'()*+,;=%-]*|\[[0-9a-f:.]+\])(?::[0-9]*)?")
 
 # Beyond 18 digits llhttp and we might overflow differently; no body is that long.
@@ -118,7 +120,7 @@ def examine(head: bytes, limits: Limits) -> Head | Refusal:
 _LINE = re.compile(rb"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)\r$")
 
 
-_ORIGIN_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~\x80-\xff]*)").fullmatch
+_ORIGIN_LINE = re.compile(rb"(%b) (/[!-~\x80-\xff]*)" % _VERB).fullmatch
 
 
 def usual_line(line: bytes) -> tuple[bytes, bytes] | None:
@@ -158,7 +160,7 @@ def _hosts_agree(host: bytes | None, target: bytes, minor: int) -> bool:
         return False
     if target.startswith(b"/") or target == b"*":
         return True
-    authority = _AUTHORITY.match(target.lower())
+    authority = _AUTHORITY.fullmatch(target.lower())
     return authority is not None and authority[1] == host
 
 
@@ -167,7 +169,8 @@ def _body_length(fields: dict[bytes, bytes], minor: int) -> int | None:
     length = fields.get(b"content-length")
     coding = fields.get(b"transfer-encoding")
     if coding is not None:
-        return CHUNKED if minor and length is None and coding.rstrip(b" \t") == b"chunked" else None
+        # Not even a space behind it: some readers do not know it with one.
+        return CHUNKED if minor and length is None and coding == b"chunked" else None
     if length is None:
         return 0
     length = length.rstrip(b" \t")

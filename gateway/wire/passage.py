@@ -15,10 +15,12 @@ from typing import Final
 
 from gateway.core.faults import BadRequest
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
+from gateway.core.http_fields import length_of
 from gateway.core.ports import Lease
 from gateway.core.verdict import Extent
 from gateway.wire.connection import Connection
 from gateway.wire.sendfile import send_extent
+from gateway.wire.upstream_answer import AnswerTooLargeError
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Passage:
     """Bytes of the answer's body so far."""
     complete = False
     """Whether the request is whole."""
+    most = math.inf
+    """Bytes of an answer's body beyond which it breaks off."""
     begun = False
     """Whether the answer's head is on its way to the caller."""
     left = False
@@ -309,6 +313,9 @@ class Passage:
         if self.left and not self.safe:
             # Nobody reads the answer; but somebody has to see its end.
             self._timer = self.loop.call_later(self.idle_seconds, self._late)
+        if self.most < math.inf and self._is_announced_too_large(head):
+            self._break_off()
+            return
         try:
             written = self.answer_head(head)
         except Exception as mistake:  # noqa: BLE001 - else the caller would wait for ever
@@ -351,6 +358,9 @@ class Passage:
         if self.over:
             return
         self.sent += len(data)
+        if self.sent > self.most:
+            self._break_off()
+            return
         self.tee(data)
         if self.over:
             return
@@ -365,6 +375,16 @@ class Passage:
                 self._out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
             self._out.append(data)
+
+    def _is_announced_too_large(self, head: AnswerHead) -> bool:
+        if self.caller.head.bodiless or head.status in BODILESS_STATUSES:
+            return False
+        return head.traits.has_length and length_of(head.fields) > self.most
+
+    def _break_off(self) -> None:
+        """End an answer that is larger than it may be."""
+        self._give_up()
+        self.lost(AnswerTooLargeError())
 
     def tunnel(self, data: bytes) -> None:
         """Bytes of the other protocol, for the caller."""

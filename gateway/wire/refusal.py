@@ -41,6 +41,11 @@ class Refusal(Enum):
     LARGE_HEAD = (431, TooLarge, "The head of the request is too large.")
     TUNNEL = (501, MethodNotAllowed, "CONNECT is not served: this is no proxy for other hosts.")
     FULL = (503, Unavailable, "All connections are taken: try again soon.")
+    CROWDED = (
+        503,
+        Unavailable,
+        "Your address has too many connections here: close some, or use them for more than one request.",
+    )
     VERSION = (505, BadRequest, "Only HTTP/1.1 and HTTP/1.0 are spoken.")
 
     def __init__(self, status: int, fault: type[Fault], text: str) -> None:
@@ -64,7 +69,7 @@ def fault_parts(fault: Fault, status: int, request_id: str) -> tuple[int, Fields
 
 def refusal_parts(refusal: Refusal, request_id: str) -> tuple[int, Fields, bytes]:
     """Status, fields and body of a refusal."""
-    data = {"retry_after": RETRY_AFTER_SECONDS} if refusal is Refusal.FULL else {}
+    data = {"retry_after": RETRY_AFTER_SECONDS} if refusal in (Refusal.FULL, Refusal.CROWDED) else {}
     return fault_parts(refusal.fault(refusal.text, **data), refusal.status, request_id)
 
 

@@ -11,6 +11,8 @@ import sys
 import termios
 from typing import Final
 
+from gateway.wire.patience import credited
+
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -140,8 +142,10 @@ class Sender:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def stuck(self, now: float, patience: float) -> bool:
-        """Whether nothing of what is kept has left for `patience` seconds; to be asked regularly."""
+    def stuck(self, now: float, patience: float, rate: int) -> bool:
+        """Whether of what is kept nothing has left for `patience` seconds, or on the whole less than `rate` bytes a second;
+        to be asked regularly.
+        """
         unsent = self.transport.get_write_buffer_size()
         if not unsent and not self._lent:
             self._since = now
@@ -149,8 +153,8 @@ class Sender:
         # The kernel keeps megabytes, and asks for more by the megabyte: a slow reader's progress shows there.
         sent = self._written - unsent - self._unread()
         if sent > self._sent:
-            self._sent, self._since = sent, now
-            return False
+            self._since = credited(self._since, now, sent - self._sent, rate)
+            self._sent = sent
         return now - self._since > patience
 
     def _unread(self) -> int:

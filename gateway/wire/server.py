@@ -18,8 +18,10 @@ from gateway.core.faults import Fault, InternalFault
 from gateway.wire.accepting import Accepting
 from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
 from gateway.wire.connection import Connection
+from gateway.wire.crowd import Crowd
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
 from gateway.wire.guest import Host
+from gateway.wire.incoming import Incoming
 from gateway.wire.lane import Lane
 from gateway.wire.limits import Limits
 from gateway.wire.refusal import fault_parts
@@ -57,15 +59,20 @@ class Server:
         *,
         clock: Callable[[], float] = time.time,
         host: Host | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
-        """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler."""
+        """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler.
+
+        `crowd` counts the connections of several servers together.
+        """
         self.limits = limits or Limits()
+        self._crowd = crowd or Crowd(self.limits)
         self.counters = Counters()
         self.lane = Lane()
         self._handler = handler
         self._host = host
         self._date = DateLine(clock)
-        self._listeners: list[asyncio.AbstractServer | Accepting] = []
+        self._listeners: list[Accepting] = []
         self._behind: AiohttpServer | None = None
         self._shared: Shared | None = None
         self._pulse: asyncio.TimerHandle | None = None
@@ -75,31 +82,25 @@ class Server:
         """How many connections are open."""
         return len(self._shared.connections) if self._shared else 0
 
-    def share(self, listener: socket.socket, patience: Callable[[], float]) -> tuple[str, int]:
-        """Listen on a socket that other processes have too, as `Accepting` does; returns where it is bound."""
+    def listen(self, listener: socket.socket, patience: Callable[[], float] | None = None) -> tuple[str, int]:
+        """Take connections from a listening socket, as `Accepting` does; returns where it is bound.
+
+        `patience` is needed where other processes have the socket too. Can be called again for another one.
+        """
         host, bound = listener.getsockname()[:2]
         self._listeners.append(Accepting(listener, self.connection, patience))
         return host, bound
 
-    async def start(self, where: str | socket.socket, port: int = 0) -> tuple[str, int]:
-        """Listen at a host and port (0 = any free one), or on a bound socket; returns what was bound.
-
-        Can be called again for another listener. OSError if the address cannot be had.
-        """
-        loop = asyncio.get_running_loop()
-        if isinstance(where, socket.socket):
-            listener = await loop.create_server(self.connection, sock=where, backlog=_BACKLOG)
-        else:
-            listener = await loop.create_server(self.connection, where, port, backlog=_BACKLOG)
-        self._listeners.append(listener)
-        host, bound = listener.sockets[0].getsockname()[:2]
-        return host, bound
+    def start(self, host: str, port: int = 0) -> tuple[str, int]:
+        """Listen at an address and port (0 = any free one); returns what was bound. OSError if it cannot be had."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return self.listen(socket.create_server((host, port), family=family, backlog=_BACKLOG))
 
     def connection(self) -> Connection:
         """The protocol for one new connection; to be called in the running loop."""
         if self._shared is None:
             self._shared = self._share(asyncio.get_running_loop())
-        return Connection(self._shared)
+        return Incoming(self._shared)
 
     def _share(self, loop: asyncio.AbstractEventLoop) -> Shared:
         limits = self.limits
@@ -116,7 +117,9 @@ class Server:
             max_field_size=limits.line_bytes,
             max_headers=limits.fields,
         )
-        shared = Shared(loop, limits, self._date, self._behind, self._host, self.lane, self.counters)
+        shared = Shared(
+            loop, limits, self._date, self._crowd, self._behind, self._host, self.lane, self.counters
+        )
         shared.emptied.set()
         self._pulse = loop.call_later(limits.pulse, self._check, shared)
         return shared

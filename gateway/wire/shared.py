@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp.web import RequestHandler
 
+from gateway.wire.crowd import Crowd
 from gateway.wire.guest import Host
 from gateway.wire.lane import Lane
 from gateway.wire.limits import Limits
@@ -62,6 +63,8 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     limits: Limits
     date: DateLine
+    crowd: Crowd
+    """Says who is let in."""
     behind: Callable[[], RequestHandler]
     """Makes the aiohttp handler that stands behind one connection."""
     host: Host | None = None

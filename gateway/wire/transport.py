@@ -9,26 +9,28 @@ from typing import TYPE_CHECKING, Any
 from aiohttp.web import BaseRequest
 
 if TYPE_CHECKING:
+    from gateway.wire.behind import Behind
     from gateway.wire.connection import Connection
 
 
 class CallerTransport(asyncio.Transport):
     """The transport that an aiohttp handler is given: every call is the connection's to decide."""
 
-    __slots__ = ("_real", "connection")
+    __slots__ = ("_behind", "_real", "connection")
 
-    def __init__(self, connection: Connection, real: asyncio.Transport) -> None:
+    def __init__(self, connection: Connection, behind: Behind, real: asyncio.Transport) -> None:
         super().__init__()
+        self._behind = behind
         self.connection = connection
         self._real = real
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes of an answer that aiohttp writes itself."""
-        self.connection.write_behind(data)
+        self._behind.write(data)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send bytes of an answer that aiohttp writes itself."""
-        self.connection.write_behind(b"".join(list_of_data))
+        self._behind.write(b"".join(list_of_data))
 
     def is_closing(self) -> bool:
         """Whether nothing more can be written."""
@@ -36,7 +38,7 @@ class CallerTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Close when everything is sent, and has had time to arrive."""
-        self.connection.close_behind()
+        self.connection.finish()
 
     def abort(self) -> None:
         """Close at once."""

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
+from gateway.core.outbound import NeverConnectedError, allowed, is_address
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
 
 IDLE_SECONDS: Final = 15.0
 """Shorter than the keep-alive of common servers, so that it is mostly the gate that closes."""
 
 CONNECT_SECONDS: Final = 10.0
-_RESOLVED_SECONDS: Final = 30.0
+RESOLVED_SECONDS: Final = 30.0
+"""For how long the addresses of a host are taken to be the same."""
+
+LookUp = Callable[[str], Awaitable[list[str]]]
+"""Finds the addresses of a host, as numbers. OSError if there are none."""
+
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST_MISMATCH: Final = frozenset((62, 64))  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 
@@ -69,8 +75,13 @@ class Pool:
         tls: ssl.SSLContext | None = None,
         idle_seconds: float = IDLE_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
+        look_up: LookUp | None = None,
+        resolved_seconds: float = RESOLVED_SECONDS,
     ) -> None:
-        """`size` bounds the connections, `tls` holds the trusted authorities (default: the system's)."""
+        """`size` bounds the connections, `tls` holds the trusted authorities (default: the system's).
+
+        `look_up` finds the addresses of the host (default: the system's way), again after `resolved_seconds`.
+        """
         self.origin = origin
         self.opened = 0
         self.reused = 0
@@ -78,7 +89,7 @@ class Pool:
         self._tls = (tls or ssl.create_default_context()) if origin.scheme == "https" else None
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
-        self._addresses = _Addresses(origin.host)
+        self._addresses = _Addresses(origin.host, look_up or _look_up, resolved_seconds)
         self._idle: deque[Connection] = deque()  # the one that has waited longest comes first
         self._all: set[Connection] = set()
         self._reaper: asyncio.TimerHandle | None = None
@@ -213,11 +224,16 @@ class Pool:
 
 
 class _Addresses:
-    """The addresses of a host: one look-up at a time, because each takes a thread that others may need."""
+    """The addresses of a host: one look-up at a time, because each takes a thread that others may need.
 
-    def __init__(self, host: str) -> None:
+    What is found is what is connected to: nobody asks for the name a second time in between.
+    """
+
+    def __init__(self, host: str, look_up: LookUp, seconds: float) -> None:
         self._host = host
-        self._known: list[str] = [host] if _is_address(host) else []
+        self._ask = look_up
+        self._seconds = seconds
+        self._known: list[str] = [host] if is_address(host) else []
         self._until = float("inf") if self._known else 0.0
         self._lookup: asyncio.Task[OSError | None] | None = None
 
@@ -245,25 +261,24 @@ class _Addresses:
             await asyncio.wait((self._lookup,))
 
     async def _look_up(self) -> OSError | None:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+            addresses = allowed(await self._ask(self._host))
+        except NeverConnectedError as error:
+            # It leads elsewhere now: what was known before is its no more.
+            self._known = []
+            return error
         except OSError as error:
             return error
-        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
         # The order that was found to work is kept.
         self._known = [known for known in self._known if known in addresses]
         self._known += [address for address in addresses if address not in self._known]
-        self._until = loop.time() + _RESOLVED_SECONDS
+        self._until = asyncio.get_running_loop().time() + self._seconds
         return None
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+async def _look_up(host: str) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def _reason(error: OSError) -> str:
@@ -274,6 +289,8 @@ def _reason(error: OSError) -> str:
         return f"its TLS certificate cannot be trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return "it does not speak TLS as it should"
+    if isinstance(error, NeverConnectedError):
+        return str(error)
     if isinstance(error, socket.gaierror):
         return "its host name cannot be resolved"
     return os.strerror(error.errno).lower() if error.errno else "no connection"

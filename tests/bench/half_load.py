@@ -44,10 +44,10 @@ def tail(seconds: float, runs: int) -> list[Row]:
         same = min(half_gate, half_nginx)
 
         def gate(rate: float) -> Callable[[], Latency]:
-            return lambda: _once(here.gate_port, "/rpc", mine, here.token, rate, seconds)
+            return lambda: once(here.gate_port, "/rpc", mine, here.token, rate, seconds)
 
         def nginx(rate: float) -> Callable[[], Latency]:
-            return lambda: _once(here.nginx_port, "/cached", theirs, "", rate, seconds)
+            return lambda: once(here.nginx_port, "/cached", theirs, "", rate, seconds)
 
         own = _medians(runs, gate(half_gate), nginx(half_nginx))
         alike = _medians(runs, gate(same), nginx(same))
@@ -57,12 +57,14 @@ def tail(seconds: float, runs: int) -> list[Row]:
     ]
 
 
-def _once(port: int, path: str, body: str, token: str, rate: float, seconds: float) -> Latency:
+def once(
+    port: int, path: str, body: str, token: str, rate: float, seconds: float, *, connections: int = 32
+) -> Latency:
     """One run of the load in a process of its own."""
     command = (sys.executable, str(HERE / "open_loop.py"), str(port), path, f"{rate:.0f}", f"{seconds:g}")
     done = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), *command],
-        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token},
+        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token, "BENCH_CONNECTIONS": str(connections)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -21,7 +21,7 @@ import time
 from array import array
 from collections import deque
 
-_CONNECTIONS = 32
+_CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "32"))
 _LEAD = 0.05
 """Seconds from the start to the first request."""
 _PATIENCE = 10.0

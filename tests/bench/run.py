@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity|held]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from pathlib import Path
 
 import cache_table
 
+WHAT = (
+    "calls",
+    "mounts",
+    "cache",
+    "access",
+    "catalog",
+    "sdk",
+    "clients",
+    "volumes",
+    "dvid",
+    "identity",
+    "held",
+)
+
 
 def main() -> int:
     """Run what is asked for; everything without arguments."""
@@ -17,19 +31,7 @@ def main() -> int:
     parser.add_argument(
         "what",
         nargs="*",
-        choices=[
-            "calls",
-            "mounts",
-            "cache",
-            "access",
-            "catalog",
-            "sdk",
-            "clients",
-            "volumes",
-            "dvid",
-            "identity",
-            [],
-        ],
+        choices=[*WHAT, []],
         default=[],
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
@@ -40,10 +42,7 @@ def main() -> int:
     unknown = set(args.only).difference(cache_table.ROWS)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
-    chosen = set(
-        args.what
-        or ("calls", "mounts", "cache", "access", "catalog", "sdk", "clients", "volumes", "dvid", "identity")
-    )
+    chosen = set(args.what or WHAT)
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )

@@ -207,7 +207,7 @@ async def serve() -> AsyncIterator[Serve]:
 
     async def start(handler: Handler = echo, **limits: Any) -> Gate:
         server = Server(handler, Limits(**limits))
-        gate = Gate(server, *await server.start("127.0.0.1"))
+        gate = Gate(server, *server.start("127.0.0.1"))
         gates.append(gate)
         return gate
 

@@ -90,7 +90,7 @@ class Both:
 
 
 @pytest.fixture(params=["guest", "door"])
-async def served(request, serve, tmp_path):
+async def served(request, serve, tmp_path, eventually):
     """Starts a server that answers from a file of these bytes: `await served(LARGE, write_seconds=1)`."""
     made = []
 
@@ -100,7 +100,10 @@ async def served(request, serve, tmp_path):
         gate = await serve(both.answer)
         await gate.server.close()
         gate.server = Server(both.answer, Limits(**limits), host=both)
-        gate.host, gate.port = await gate.server.start("127.0.0.1")
+        gate.host, gate.port = gate.server.start("127.0.0.1")
+        # uvloop opens a descriptor of its own with the first connection, and keeps it.
+        (await gate.deaf()).close()
+        await eventually(lambda: gate.server.counters.accepted == 1 and not gate.server.connections)
         made.append(both)
         return gate, both
 

@@ -140,6 +140,24 @@ async def test_a_slow_reader_is_not_a_stuck_one(serve) -> None:
     sock.close()
 
 
+async def test_a_reader_that_takes_too_little_on_the_whole_is_a_stuck_one(serve, eventually) -> None:
+    gate = await serve(always(bytes(50_000_000)), write_seconds=0.4, write_rate=1 << 40)
+    sock = await gate.deaf()
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, GET)
+
+    async def read_on() -> None:
+        async with asyncio.timeout(20):
+            while await loop.sock_recv(sock, 10_000):
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionResetError):
+        await read_on()
+    await eventually(lambda: gate.server.connections == 0)
+    assert gate.server.counters.stuck == 1
+    sock.close()
+
+
 async def test_a_caller_that_goes_away_cancels_its_handler(serve, eventually) -> None:
     ended: list[BaseException] = []
 
@@ -184,6 +202,34 @@ async def test_beyond_the_limit_a_caller_is_told_to_come_back_and_then_only_clos
     assert (await (await gate.caller()).get(GET)).status == 200
 
 
+async def test_an_address_with_too_many_connections_is_told_so_and_those_that_it_has_go_on(serve) -> None:
+    gate = await serve(connections_per_address=2)
+    callers = [await gate.caller() for _ in range(2)]
+    for caller in callers:
+        assert (await caller.get(GET)).status == 200
+    more, most = await gate.caller(), await gate.caller()
+    answer = await more.get(GET)
+    assert (answer.status, answer.closes, answer[b"Retry-After"]) == (503, True, b"1")
+    assert b"Your address has too many connections" in answer.body
+    with pytest.raises(ConnectionError):
+        await most.rest()
+    for caller in callers:
+        assert (await caller.get(GET)).status == 200
+    assert gate.server.counters.refused == {"crowded": 1}
+    assert gate.server.counters.turned_away == 1
+
+
+async def test_a_body_that_came_fast_may_pause_no_longer_than_others(serve, echo) -> None:
+    gate = await serve(body_seconds=0.4, body_rate=1000)
+    caller = await gate.caller()
+    size = 900_000
+    await caller.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (size + 1))
+    await caller.send(b"a" * size)
+    answer = await caller.answer()
+    assert (answer.status, answer.closes) == (400, True)
+    assert answer.body.startswith(b"BadRequest: The body stopped half way")
+
+
 async def test_many_connections_are_served_side_by_side(serve, eventually) -> None:
     gate = await serve()
     callers = [await gate.caller() for _ in range(300)]
@@ -200,9 +246,9 @@ async def test_many_connections_are_served_side_by_side(serve, eventually) -> No
 
 async def test_several_listeners_share_a_handler(serve) -> None:
     gate = await serve()
-    other = await gate.server.start("127.0.0.1")
+    other = gate.server.start("127.0.0.1")
     bound = socket.create_server(("127.0.0.1", 0))
-    third = await gate.server.start(bound)
+    third = gate.server.listen(bound)
     assert len({(gate.host, gate.port), other, third}) == 3
     for address in ((gate.host, gate.port), other, third):
         reader, writer = await asyncio.open_connection(*address)

@@ -1,9 +1,10 @@
-"""How do the four upstreams start, and how are they asked what they saw?"""
+"""How do the upstreams start, and how are they asked what they saw?"""
 
 import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,8 @@ def start(name: str, python_of: Callable[[str], Path], folder: Path, ends: ExitS
     """Start an upstream that ends with `ends`; the port on loopback where it listens already."""
     if name == "nginx":
         return _start_nginx(folder, ends)
+    if name == "aiohttp":
+        return _ready([sys.executable, "-B", str(UPSTREAMS / "fidelity_aiohttp.py")], ends)
     if name == "node":
         return _ready(["node", str(UPSTREAMS / "fidelity_node.js")], ends)
     return _ready([str(python_of(name)), "-B", str(UPSTREAMS / f"fidelity_{name}.py")], ends)
@@ -128,12 +131,20 @@ http {{
   underscores_in_headers on;
   ignore_invalid_headers off;
   default_type application/octet-stream;
+  log_format noted escape=json '{{"verb":"$request_method","target":"$request_uri","body":"$request_body"}}';
   types {{ text/html html; text/plain txt; }}
   server {{
     listen 127.0.0.1:{port} reuseport;
     # Of itself nginx compresses nothing for requests with a Via field.
     location /files/ {{ alias {folder}/files/; gzip on; gzip_proxied any; gzip_min_length 100; }}
     location /store/ {{ alias {folder}/store/; dav_methods PUT DELETE; }}
+    # What comes here is noted with its body, which nginx has in full once it asks the server behind.
+    location /noted/ {{
+      access_log {folder}/noted.json noted;
+      client_body_in_single_buffer on;
+      proxy_pass http://127.0.0.1:{port}/taken/;
+    }}
+    location /taken/ {{ return 200 "ok"; }}
     location /echo {{
       return 200 "$request_method $request_uri\\n$args\\n$content_length\\n$http_x_one\\n$http_x_two\\n$http_cookie\\n";
     }}
