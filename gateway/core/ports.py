@@ -42,12 +42,14 @@ class Upstream(Protocol):
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer.
 
         `deadline` is on the monotonic clock. `repeatable` = it may be sent again, on another connection, when
         the first went away before an answer; what may change something is sent once, on a connection that is
-        surely alive. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
+        surely alive. Where requests wait for their turn, those of one `principal` keep nobody else's waiting; None is
+        the gate itself. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
         `Unavailable` (too many waiting).
         """
 
@@ -146,8 +148,8 @@ class Carrier(Protocol):
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
 
-    async def lease(self, deadline: float) -> Lease:
-        """A new connection. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+    async def lease(self, deadline: float, principal: Principal | None = None) -> Lease:
+        """A new connection, when it is the principal's turn. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
 
     def fault(self, failure: Exception, *, safe: bool) -> Fault:
         """What is said to a caller whose request failed so."""

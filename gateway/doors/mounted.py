@@ -219,7 +219,7 @@ class Mounted(MountedCached):
     async def _depart_anew(self) -> None:
         carrier = self._way.carrier
         deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
-        lease = await carrier.lease(deadline)
+        lease = await carrier.lease(deadline, self._principal)
         if self.over or self.left:
             lease.release()
             return

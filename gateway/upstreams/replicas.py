@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken, UpstreamUnreachable
 from gateway.core.ports import Answer
+from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.upstreams.turns import Turns
@@ -20,8 +21,11 @@ from gateway.wire.upstream_answer import AnswerTooLargeError, MalformedAnswerErr
 from gateway.wire.upstream_pool import CONNECT_SECONDS, IDLE_SECONDS, Origin, Pool
 from gateway.wire.upstream_request import field_lines, request_head
 
-WAITING_PER_TURN: Final = 16
+WAITING_PER_TURN: Final = 32
 """How many requests may wait for each one that the service may get at once."""
+
+LEAST_WAITING: Final = 2048
+"""How many may wait however few the service may get: a batch, whose calls are one caller's, fits into half of it."""
 
 REST_SECONDS: Final = 5.0
 """For how long a replica that failed is asked only after the others."""
@@ -61,7 +65,7 @@ class HttpUpstream:
         """
         self.failures = 0
         self._name = service.qualified
-        self._turns = Turns(service.concurrency, service.concurrency * WAITING_PER_TURN)
+        self._turns = Turns(service.concurrency, max(LEAST_WAITING, service.concurrency * WAITING_PER_TURN))
         fields = tuple(
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in service.headers.items()
         )
@@ -121,6 +125,7 @@ class HttpUpstream:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer; see `core.ports.Upstream`.
 
@@ -130,7 +135,7 @@ class HttpUpstream:
         """
         request = _Request(verb, path, fields, body, deadline, max_reply, repeatable)
         try:
-            if not await self._turns.take(deadline):
+            if not await self._turns.take(deadline, principal):
                 raise ExpiredError(sent=False)
             try:
                 return await self._send(request)
@@ -157,13 +162,13 @@ class HttpUpstream:
             return lease
         return None
 
-    async def lease(self, deadline: float) -> Lease:
+    async def lease(self, deadline: float, principal: Principal | None = None) -> Lease:
         """A new connection, when it is this caller's turn.
 
         Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then.
         """
         try:
-            taken = await self._turns.take(deadline)
+            taken = await self._turns.take(deadline, principal)
             replica, connection = await self._fresh(deadline, taken=taken)
         except (NotConnectedError, ExpiredError) as failure:
             raise self.fault(failure, safe=True) from failure

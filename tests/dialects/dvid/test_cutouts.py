@@ -133,7 +133,9 @@ async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once
 
 
 @pytest.mark.parametrize("first_on_its_way", [True, False])
-async def test_a_block_that_comes_while_the_tiers_are_asked_for_its_neighbour_is_not_read_again(first_on_its_way):
+async def test_a_block_that_comes_while_the_tiers_are_asked_for_its_neighbour_is_not_read_again(
+    first_on_its_way,
+):
     parts, coming = Parts(turns=5), Coming()
     edge = block_shape(VOXELS)
     looking, may_end = asyncio.Event(), asyncio.Event()

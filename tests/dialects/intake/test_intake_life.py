@@ -14,7 +14,7 @@ from gateway.demo.catalog.encoding import pack, unpack
 SHORT = """\
     methods:
       "entries": {cache: {fresh: 0s, share: everyone}}
-      "read": {cache: {fresh: 0.001s, stale: 1h, share: everyone}}
+      "read": {cache: {fresh: 0.000001s, stale: 1h, share: everyone}}
 """
 
 
