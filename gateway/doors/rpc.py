@@ -45,7 +45,7 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "verdict")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "said", "verdict")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
@@ -56,6 +56,8 @@ class Part:
         self.fault: Fault | None = None
         self.raw: bytes | None = None
         self.question: Question | None = None
+        self.said = False
+        """Whether the reply is in the answer's encoding already."""
 
 
 class RpcDoor:
@@ -101,7 +103,7 @@ class RpcDoor:
         for part in parts:
             if part.question is not None:
                 await self._answer(part, part.question, asked, terms.demand)
-        await self._carry_out(parts)
+        await self._carry_out(parts, terms.writing)
         return await self._written(parts, isinstance(message, Batch), asked, terms)
 
     def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
@@ -163,17 +165,17 @@ class RpcDoor:
             self.observe(part, 0.0)
         return part
 
-    async def _carry_out(self, parts: Sequence[Part]) -> None:
+    async def _carry_out(self, parts: Sequence[Part], writing: Encoding) -> None:
         """Obtain what is not at hand, at most `AT_ONCE` of it at a time."""
         absent = [(part, part.call) for part in parts if part.call and not part.reply and not part.fault]
         if len(absent) == 1:
-            await self._obtain(*absent[0])
+            await self._obtain(*absent[0], writing)
         elif absent:
             gate = asyncio.Semaphore(AT_ONCE)
 
             async def obtain(part: Part, call: Call) -> None:
                 async with gate:
-                    await self._obtain(part, call)
+                    await self._obtain(part, call, writing)
 
             async with asyncio.TaskGroup() as group:
                 for part, call in absent:
@@ -185,10 +187,12 @@ class RpcDoor:
         except Fault as fault:
             part.fault = fault
 
-    async def _obtain(self, part: Part, call: Call) -> None:
+    async def _obtain(self, part: Part, call: Call, writing: Encoding) -> None:
         started = self._monotonic()
         try:
-            part.reply = await gathered(await self._relay.obtain(call), call.method)
+            reply = await self._relay.obtain(call)
+            part.said = reply.composed is not None
+            part.reply = await gathered(reply, call.method, writing)
         except Fault as fault:
             part.fault = fault
         self.observe(part, self._monotonic() - started)
@@ -238,7 +242,8 @@ class RpcDoor:
                 return writing.result(token, writing.value(part.raw))
             if part.reply is not None:
                 put = writing.result if part.reply.kind == "result" else writing.error
-                return put(token, writing.value(part.reply.body.data))
+                body = part.reply.body.data
+                return put(token, body if part.said else writing.value(body))
         except NotSayable as reason:
             part.fault = Unrepresentable(
                 f"The result cannot be said in {writing.content_type.decode()}: {reason}. "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 import aiohttp
+import msgpack
 import numpy as np
 import pyarrow
 import pyarrow.csv
@@ -110,6 +112,16 @@ async def test_an_array_is_a_numpy_file_at_its_plain_address(bench: Any) -> None
     assert np.array_equal(found, bench.lab.entry("frames").made().array)
 
 
+async def test_an_array_of_one_block_has_the_shape_that_its_source_says_though_its_service_says_another(
+    bench: Any,
+) -> None:
+    source = await bench.open("by_sample")
+    said = msgpack.unpackb((await bench.read(source))["data"])
+    assert said[b"shape"] == [1, 200, 2]
+    told = await bench.result("data.source", name="by_sample")
+    assert list(as_array(await bench.result("data.read", name="by_sample")).shape) == told["shape"]
+
+
 async def test_what_the_mount_has_read_a_method_need_not_read_again(bench: Any) -> None:
     opened = await bench.open("frames")
     await bench.read(opened, [0, 0, 0])
@@ -136,6 +148,34 @@ services: {{data: {{dialect: DIALECT, url: {url}}}}}
 """
     bench = await bench_of(config=config.replace("DIALECT", dialect))
     assert (await bench.result("data.entries", page_size=1))["entries"][0]["name"] == "runs"
+
+
+async def test_a_table_is_the_same_bytes_in_every_form_and_is_kept_by_its_tag(bench: Any) -> None:
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc"
+    forms = {}
+    for form in ("arrow", "bytes", "json"):
+        address = f"{url}/data.read?name=runs&partition=1&format={form}"
+        async with bench.session.get(address, headers=fields) as response:
+            forms[form], tag = await response.read(), response.headers["ETag"]
+            assert response.status == 200, form
+        async with bench.session.get(address, headers={**fields, "If-None-Match": tag}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+    asked = {"jsonrpc": "2.0", "id": 7, "method": "data.read", "params": {"name": "runs", "partition": 1}}
+    kind = {"Content-Type": "application/msgpack"}
+    async with bench.session.post(url, data=msgpack.packb([asked, asked]), headers=fields | kind) as response:
+        answers = msgpack.unpackb(await response.read())
+    assert [one["result"] for one in answers] == [forms["arrow"], forms["arrow"]]
+    assert forms["bytes"] == forms["arrow"]
+    assert base64.b64decode(json.loads(forms["json"])["$binary"]["base64"]) == forms["arrow"]
+    assert bench.lab.reads("runs") == 1
+
+
+async def test_what_is_no_table_is_refused_in_the_form_of_one(bench: Any) -> None:
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc/data.read?name=runs&partition=1&format=npy"
+    async with bench.session.get(url, headers=fields) as response:
+        assert (response.status, "no array" in await response.text()) == (406, True)
 
 
 @pytest.mark.parametrize("form", ["arrow", "csv"])
