@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|catalog|sdk|clients|volumes|dvid]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|catalog|sdk|clients|volumes|dvid|sources]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import cache_table
 
+ALL = ("calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid", "sources")
+
 
 def main() -> int:
     """Run what is asked for; everything without arguments."""
@@ -17,7 +19,7 @@ def main() -> int:
     parser.add_argument(
         "what",
         nargs="*",
-        choices=["calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid", []],
+        choices=[*ALL, []],
         default=[],
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
@@ -28,7 +30,7 @@ def main() -> int:
     unknown = set(args.only).difference(cache_table.ROWS)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
-    chosen = set(args.what or ("calls", "mounts", "cache", "catalog", "sdk", "clients", "volumes", "dvid"))
+    chosen = set(args.what or ALL)
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
@@ -58,6 +60,10 @@ def main() -> int:
         import dvid_cutouts
 
         dvid_cutouts.run(args.runs)
+    if "sources" in chosen:
+        import sources
+
+        sources.run(args.runs)
     if "sdk" in chosen:
         script = Path(__file__).with_name("sdk_budgets.py")
         subprocess.run([sys.executable, str(script)], check=True)
