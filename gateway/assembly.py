@@ -31,8 +31,6 @@ from gateway.settings.services import Service as ServiceSettings
 CALLERS = "/callers"
 OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
-_TO_CATALOGS = 2
-"""Calls on their way at once to a server of the dialect `intake`, where nothing else is said."""
 
 
 def policies(settings: config.Settings) -> Policies:
@@ -114,7 +112,7 @@ def token_fields(settings: config.Settings) -> frozenset[bytes]:
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
-    return "intake-secret" if one.dialect == "intake" else ""
+    return "intake-secret" if one.dialect in ("intake", "auto") else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:
@@ -171,9 +169,8 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         describe_timeout=one.describe_timeout,
         refresh=one.refresh,
         arrays=one.arrays,
-        # A catalog server does one thing at a time, and whoever waits within it keeps all others waiting.
-        concurrency=one.concurrency
-        or (_TO_CATALOGS if one.dialect == "intake" else limits.upstream_concurrency),
+        concurrency=one.concurrency or limits.upstream_concurrency,
+        concurrency_said=one.concurrency is not None,
         max_reply=limits.reply,
         max_describe=limits.describe,
         max_methods=limits.methods,

@@ -42,6 +42,8 @@ class Service:
     are `checked` (in lower case) must know its value. `rules` map method
     globs to what is known of them; later ones win over earlier ones.
 
+    `concurrency` is how many calls it gets at once; where nobody has said that, what its description knows goes before.
+
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
     on a port of its own. `idle` is for how many seconds
     a stream may be silent. `keep_host` sends callers' Host; `underscores` and `encoded_slash` let through what is else
@@ -78,6 +80,7 @@ class Service:
     refresh: float = 300.0
     arrays: Arrays = "lists"
     concurrency: int = 64
+    concurrency_said: bool = True
     max_reply: int = 1 << 30
     max_describe: int = 64 << 20
     max_methods: int = 50_000
@@ -144,6 +147,7 @@ class Description:
 
     `convention` is the one by which it answered (`rpc.discover`, `system.describe`, …) and `address` where its
     calls go (for JSON-RPC: the path). `rpc_path` is where JSON-RPC calls go, None for what takes none. `left_out` counts the names that could not be taken, with an example.
+    `concurrency` is how many calls at once are right for such a service, None where that is not known.
     `datastacks` are what it says of the datastacks that there are, by name; None for one of which it did not say it this time.
     """
 
@@ -155,4 +159,5 @@ class Description:
     rpc_path: str | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    concurrency: int | None = None
     datastacks: Mapping[str, Mapping[str, Any] | None] | None = None

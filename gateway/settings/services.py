@@ -189,8 +189,8 @@ class Service(Section):
     caller has linked, or the gate's, which is `token`. A caller's goes to it only if `vouched_by` vouched for it, the address
     of an entry of `identity.introspection`.
 
-    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
-    is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
+    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialects
+    `intake` and `auto` it is intake-secret. `pickle`, of the former, lets clients that take nothing else have the service's pickles.
 
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
     servers at, `https://*.host` for any below a host. Of the dialect `dvid`, `nodes` are names for versions, in the place of

@@ -95,6 +95,10 @@ class HttpUpstream:
         """Requests that wait for their turn."""
         return self._turns.waiting
 
+    def narrow(self, concurrency: int) -> None:
+        """Let no more requests be at the service at once than so many."""
+        self._turns.narrow(concurrency)
+
     @property
     def own_fields(self) -> frozenset[bytes]:
         """The names of the fields, in lower case, that the service sends values of its own for."""

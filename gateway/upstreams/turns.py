@@ -38,6 +38,10 @@ class Turns:
         self._gap: float | None = None
         self._passed = 0.0
 
+    def narrow(self, limit: int) -> None:
+        """No more than so many at once from here on."""
+        self._limit = min(self._limit, limit)
+
     def take_now(self) -> bool:
         """A turn without waiting, if there is one; whether there was. It must be given back."""
         if self.taken >= self._limit:
@@ -72,7 +76,7 @@ class Turns:
 
     def give(self) -> None:
         """End a turn; it passes to the one who is next."""
-        while self.waiting:
+        while self.waiting and self.taken <= self._limit:
             turn = self._next()
             if not turn.done():  # one who has just gone away may still stand here
                 now = turn.get_loop().time()

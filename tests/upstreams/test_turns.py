@@ -146,6 +146,24 @@ async def test_those_who_went_away_take_no_room() -> None:
     assert turns.waiting == 0
 
 
+async def test_a_limit_that_was_narrowed_holds_for_who_waits_and_who_comes() -> None:
+    turns = Turns(4, 100)
+    for _ in range(4):
+        await turns.take(later())
+    order: list[Principal] = []
+    tasks = await waiters(turns, 1, ALICE, order)
+    turns.narrow(2)
+    for left in (3, 2):
+        turns.give()
+        assert (turns.taken, turns.waiting) == (left, 1)
+    assert not turns.take_now()
+    turns.give()
+    await asyncio.gather(*tasks)
+    assert (order, turns.taken, turns.take_now()) == ([ALICE], 1, True)
+    turns.narrow(9)
+    assert not turns.take_now()
+
+
 # --- who may not wait
 
 

@@ -27,6 +27,8 @@ _PARAMETERS: Final = Param(
     schema={"type": "object"},
     description="The entry's own parameters by name; others have their defaults.",
 )
+AT_ONCE: Final = 2
+"""Calls on their way to a catalog server: it does one thing at a time, and whoever waits within it keeps all others waiting."""
 PAGE: Final = 1000
 """Entries on a page where nothing is said."""
 
@@ -111,7 +113,7 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
     )
     if answer.status in (401, 403) and service.dialect != "auto":
         if service.bearer in ("caller", "linked"):  # it knows its callers, and not the gate
-            return Description(methods=methods(), convention="intake", address="")
+            return Description(methods=methods(), convention="intake", address="", concurrency=AT_ONCE)
         raise UpstreamBroken(
             f"The service {service.qualified!r} refuses the gate (HTTP {answer.status}): its secret belongs under `headers`."
         )
@@ -129,4 +131,5 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
         convention="intake",
         address="",
         version=version[:100] if isinstance(version, str) else "",
+        concurrency=AT_ONCE,
     )
