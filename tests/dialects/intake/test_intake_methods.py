@@ -80,6 +80,30 @@ async def test_parameters_stand_in_an_object_or_beside_the_name(bench: Any) -> N
     assert (await bench.call("data.read", name="by_sample", parameters=[1]))["error"]["code"] == -32602
 
 
+async def test_catalogs_with_parameters_lead_to_what_is_within(bench: Any) -> None:
+    bench.lab.add_rooms()
+    within = [{"name": "rooms", "parameters": {"room": "b"}}, {"name": "deep"}]
+    told = await bench.result("data.source", name="pressure", within=within)
+    assert (told["name"], told["within"], told["shape"]) == ("pressure", within, [4])
+    found = [as_array(await bench.result("data.read", name="pressure", within=within)) for _ in range(2)]
+    assert [one.tolist() for one in found] == [[98] * 4] * 2
+    assert bench.lab.reads("rooms.deep.pressure") == 1
+    listed = await bench.result("data.entries", within=within[:1])
+    assert [one["name"] for one in listed["entries"]] == ["pressure", "deep", "only_b"]
+    assert (await bench.result("data.entries", within=within[:1], catalog="deep"))["length"] == 1
+    assert (await bench.result("data.describe", name="only_b", within=within[:1]))["container"] == "ndarray"
+    assert (await bench.result("data.search", query="pressure", within=within))["length"] == 1
+    for wrong, why in (
+        ([{"name": "rooms", "parameters": {"room": "{{ 1 }}"}}], "templates"),
+        ([{"name": "rooms", "parameters": {"path": "/etc"}}], "no parameter"),
+        ([{"name": "notes"}], "is no catalog"),
+        ([{}], "'name' is missing"),
+        ("rooms", "must be a list"),
+    ):
+        error = (await bench.call("data.read", name="pressure", within=wrong))["error"]
+        assert (error["code"], why in error["message"]) == (-32602, True), error
+
+
 async def test_a_table_is_an_arrow_stream(bench: Any) -> None:
     result = await bench.result("data.read", name="runs", partition=1)
     table = pyarrow.ipc.open_stream(base64.b64decode(result["$binary"]["base64"])).read_all()
