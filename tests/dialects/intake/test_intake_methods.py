@@ -146,6 +146,19 @@ async def test_an_array_of_one_block_has_the_shape_that_its_source_says_though_i
     assert list(as_array(await bench.result("data.read", name="by_sample")).shape) == told["shape"]
 
 
+async def test_a_batch_of_partitions_loses_none_to_one_that_fails(bench: Any) -> None:
+    calls = [
+        {"jsonrpc": "2.0", "id": at, "method": "data.read", "params": {"name": "runs", "partition": at}}
+        for at in (0, 9, 1)
+    ]
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc"
+    async with bench.session.post(url, json=calls, headers=fields) as response:
+        first, failed, last = await response.json()
+    assert (first["id"], failed["id"], last["id"]) == (0, 9, 1)
+    assert ("result" in first, failed["error"]["code"], "result" in last) == (True, -32602, True)
+
+
 async def test_what_the_mount_has_read_a_method_need_not_read_again(bench: Any) -> None:
     opened = await bench.open("frames")
     await bench.read(opened, [0, 0, 0])
