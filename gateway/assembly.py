@@ -44,8 +44,6 @@ OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
 _INTAKE_FIELD: Final = "intake-secret"
 """The field in which Intake's own client shows a secret."""
-_TO_CATALOGS = 2
-"""Calls on their way at once to a server of the dialect `intake`, where nothing else is said."""
 
 
 def policies(settings: config.Settings) -> Policies:
@@ -160,7 +158,7 @@ def token_name(settings: config.Settings) -> bytes | None:
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
-    return _INTAKE_FIELD if one.dialect == "intake" else ""
+    return _INTAKE_FIELD if one.dialect in ("intake", "auto") else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:
@@ -265,9 +263,8 @@ def _service(name: str, datastack: str | None, one: ServiceSettings, limits: con
         describe_timeout=one.describe_timeout,
         refresh=one.refresh,
         arrays=one.arrays,
-        # A catalog server does one thing at a time, and whoever waits within it keeps all others waiting.
-        concurrency=one.concurrency
-        or (_TO_CATALOGS if one.dialect == "intake" else limits.upstream_concurrency),
+        concurrency=one.concurrency or limits.upstream_concurrency,
+        concurrency_said=one.concurrency is not None,
         max_reply=limits.reply,
         max_passed=limits.mount_reply,
         max_describe=limits.describe,

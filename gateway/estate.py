@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,6 +27,9 @@ class Connected(Upstream, Carrier, Protocol):
     @property
     def beside(self) -> Upstream:
         """The same for questions of the gate's own."""
+
+    def narrow(self, concurrency: int) -> None:
+        """Let no more requests be at the service at once than so many."""
 
     async def close(self) -> None:
         """End them all."""
@@ -106,6 +110,9 @@ class Estate(Generic[Link]):
 
     def described(self, service: Service, description: Description, follower: Follower) -> None:
         """Know the services that this one says there are; the follower asks them from then on."""
+        if description.concurrency is not None and not service.concurrency_said:
+            wanted = self._fit(replace(service, concurrency=description.concurrency))
+            self.upstreams[service.qualified].narrow(wanted.concurrency)
         site = self.site(service)
         if site is None or not site.is_guide(service):
             return

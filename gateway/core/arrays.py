@@ -107,6 +107,11 @@ def unbase64(text: object) -> bytes:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+def binary_as_json(data: bytes) -> bytes:
+    """Bytes as `$binary`."""
+    return b'{"$binary":{"base64":"%b"}}' % base64.b64encode(data)
+
+
 def as_json(array: Array) -> bytes:
     """The array as `$ndarray`."""
     return b'{"$ndarray":{"base64":"%b","dtype":%b,"shape":%b}}' % (

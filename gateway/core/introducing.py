@@ -70,6 +70,7 @@ class WithFields:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """See `Upstream`."""
         return await self._upstream.exchange(
@@ -80,6 +81,7 @@ class WithFields:
             deadline=deadline,
             max_reply=max_reply,
             repeatable=repeatable,
+            principal=principal,
         )
 
 

@@ -42,12 +42,14 @@ class Upstream(Protocol):
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer.
 
         `deadline` is on the monotonic clock. `repeatable` = it may be sent again, on another connection, when
         the first went away before an answer; what may change something is sent once, on a connection that is
-        surely alive. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
+        surely alive. Where requests wait for their turn, those of one `principal` keep nobody else's waiting; None is
+        the gate itself. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
         `Unavailable` (too many waiting).
         """
 
@@ -149,8 +151,10 @@ class Carrier(Protocol):
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
 
-    async def lease(self, deadline: float, other_than: Lease | None = None) -> Lease:
-        """A new connection, to another replica than that of a lease which failed, if there is one. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
+    async def lease(
+        self, deadline: float, principal: Principal | None = None, other_than: Lease | None = None
+    ) -> Lease:
+        """A new connection, when it is the principal's turn, to another replica than that of a lease which failed, if there is one. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
 
     def again(self, trouble: Exception | Answer, left: float) -> float | None:
         """In how many seconds a safe request that came to this is sent once more, where `left` seconds are left.

@@ -24,7 +24,7 @@ class Composed(Struct, frozen=True):
     """A body of `length` bytes that is made while it is sent; its pieces come once, in order, and raise what goes wrong.
 
     They are to be closed (`aclose`) whatever happens. Where it is an array, `dtype` is numpy's name of its type and `shape`
-    its shape, slowest axis first.
+    its shape, slowest axis first; else it is bytes, like a table as an Arrow stream.
     """
 
     length: int
@@ -50,7 +50,7 @@ class Reply(Struct, frozen=True):
     upstream_ms: float | None = None
     notices: tuple[bytes, ...] = ()
     composed: Composed | None = None
-    """The array that is the result, where it is made while it is sent; the body says nothing then."""
+    """The array or the bytes that are the result, where they need not be put into JSON; the body says nothing then."""
 
 
 class _Coded(Struct):

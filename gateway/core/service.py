@@ -64,6 +64,7 @@ class Service:
     answer not begin or stand still. `retries` are for what may be sent again, `breaker` says when the service is left alone (None =
     never), `health` what its replicas are asked to see whether they are well. Calls with the same value of the parameter
     `sticky` go to the same replica.
+    `concurrency` is how many calls it gets at once; where nobody has said that, what its description knows goes before.
 
     `mount` is the path below which callers reach the service as it is, None = they do not; `has_port` = they reach it
     on a port of its own. `idle` is for how many seconds
@@ -108,6 +109,7 @@ class Service:
     refresh: float = 300.0
     arrays: Arrays = "lists"
     concurrency: int = 64
+    concurrency_said: bool = True
     max_reply: int = 1 << 30
     max_passed: int | None = None
     max_describe: int = 64 << 20
@@ -203,6 +205,7 @@ class Description:
 
     `convention` is the one by which it answered (`rpc.discover`, `system.describe`, …) and `address` where its
     calls go (for JSON-RPC: the path). `rpc_path` is where JSON-RPC calls go, None for what takes none. `left_out` counts the names that could not be taken, with an example.
+    `concurrency` is how many calls at once are right for such a service, None where that is not known.
     `datastacks` are what it says of the datastacks that there are, by name; None for one of which it did not say it this time.
     """
 
@@ -214,4 +217,5 @@ class Description:
     rpc_path: str | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    concurrency: int | None = None
     datastacks: Mapping[str, Mapping[str, Any] | None] | None = None

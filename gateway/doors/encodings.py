@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+import msgpack
 from msgspec import Struct
 
-from gateway.core import envelope, msgpack_envelope
+from gateway.core import arrays, envelope, msgpack_envelope
+from gateway.core.arrays import Array
 from gateway.core.envelope import Batch, Refused, Single
 from gateway.core.faults import UnsupportedMediaType
 from gateway.core.transcode import json_to_msgpack, msgpack_to_json
@@ -17,6 +19,7 @@ class Encoding(Struct, frozen=True):
     """One way to write JSON-RPC messages.
 
     Results and errors come to it as JSON: `value` says them in this encoding, and raises `NotSayable` where it cannot. `json_id` says one of its ids in JSON.
+    `array` and `binary` say a result that never was in JSON.
     """
 
     content_type: bytes
@@ -27,10 +30,17 @@ class Encoding(Struct, frozen=True):
     value: Callable[[bytes], bytes]
     json_id: Callable[[bytes], bytes]
     null: bytes
+    array: Callable[[Array], bytes]
+    binary: Callable[[bytes], bytes]
 
 
 def _same(raw: bytes) -> bytes:
     return raw
+
+
+def _packed(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
 
 
 JSON = Encoding(
@@ -42,6 +52,8 @@ JSON = Encoding(
     value=_same,
     json_id=_same,
     null=b"null",
+    array=arrays.as_json,
+    binary=arrays.binary_as_json,
 )
 MSGPACK = Encoding(
     content_type=b"application/msgpack",
@@ -52,6 +64,8 @@ MSGPACK = Encoding(
     value=json_to_msgpack,
     json_id=msgpack_to_json,
     null=b"\xc0",
+    array=lambda array: _packed(arrays.as_msgpack(array)),
+    binary=_packed,
 )
 
 _JSON_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})

@@ -11,22 +11,24 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from gateway.core.arrays import NotSayable, from_json, unbase64
+from gateway.core.arrays import NotSayable, binary_as_json, from_json, unbase64
 from gateway.core.faults import Unrepresentable
-from gateway.doors.arrow import as_arrow, stream_as_csv, stream_in
+from gateway.doors.arrow import as_arrow, is_stream, stream_as_csv, stream_in
 
 LARGE = 1 << 20
 """Bytes of a result beyond which another form of it is made beside the event loop."""
 
 
 class Form(Struct, frozen=True):
-    """One form: its content type, and what makes it of a result in JSON. `write` raises `Unrepresentable`.
+    """One form: its content type, and what makes it of a result in JSON, or of bytes that never were in JSON.
 
+    `write` and `of_bytes` raise `Unrepresentable`.
     `heavy` = even a small result takes long enough to be made beside the event loop.
     """
 
     content_type: bytes
     write: Callable[[bytes], bytes]
+    of_bytes: Callable[[bytes], bytes]
     heavy: bool = False
 
 
@@ -110,6 +112,26 @@ def as_bytes(raw: bytes) -> bytes:
         raise Unrepresentable(f"The result's bytes cannot be read: {error}.") from error
 
 
+def _csv_of(data: bytes) -> bytes:
+    if not is_stream(data):
+        raise _no_table("csv")
+    return stream_as_csv(data)
+
+
+def _arrow_of(data: bytes) -> bytes:
+    if not is_stream(data):
+        raise _no_table("arrow")
+    return data
+
+
+def _npy_of(_: bytes) -> bytes:
+    raise _no_array()
+
+
+def _no_table(form: str) -> Unrepresentable:
+    return Unrepresentable(f"The result is no table, so it cannot be had as {form}; ask for format=bytes.")
+
+
 def _no_array() -> Unrepresentable:
     return Unrepresentable(
         "The result is no array of numbers, so it cannot be had as npy; ask for format=json."
@@ -121,10 +143,10 @@ def _same(raw: bytes) -> bytes:
 
 
 FORMS = {
-    "json": Form(b"application/json", _same),
-    "csv": Form(b"text/csv; charset=utf-8", as_csv),
-    "arrow": Form(b"application/vnd.apache.arrow.stream", as_arrow, heavy=True),
-    "bytes": Form(b"application/octet-stream", as_bytes),
-    "npy": Form(b"application/x-npy", as_npy),
+    "json": Form(b"application/json", _same, binary_as_json),
+    "csv": Form(b"text/csv; charset=utf-8", as_csv, _csv_of),
+    "arrow": Form(b"application/vnd.apache.arrow.stream", as_arrow, _arrow_of, heavy=True),
+    "bytes": Form(b"application/octet-stream", as_bytes, _same),
+    "npy": Form(b"application/x-npy", as_npy, _npy_of),
 }
 """Every form by the name that `format=` has."""

@@ -15,27 +15,47 @@ from gateway.core import arrays
 from gateway.core.faults import TooLarge
 from gateway.core.method import Method
 from gateway.core.reply import Composed, Reply, Whole
+from gateway.doors.encodings import JSON, Encoding
 
 MOST: Final = 256 << 20
-"""Bytes of an array that is put into JSON or msgpack; larger ones travel as numpy files, which nobody has to gather."""
+"""Bytes that are put into JSON or msgpack; larger arrays travel as numpy files, which nobody has to gather."""
+_LARGE: Final = 1 << 20
 
 
-async def gathered(reply: Reply, method: Method) -> Reply:
-    """The reply with its result whole. Raises `TooLarge`, and what its pieces raise."""
+async def gathered(reply: Reply, method: Method, writing: Encoding = JSON) -> Reply:
+    """The reply with its result whole; one that was not is in this encoding now. Raises `TooLarge`, and what its pieces raise."""
     made = reply.composed
     if made is None:
         return reply
+    if made.length > MOST:
+        await made.pieces.aclose()
+        raise TooLarge(
+            f"The result of {method.name!r} has {made.length} bytes, and at most {MOST} are put into JSON or msgpack: "
+            f"ask for it by its plain address with format={'npy' if made.dtype else 'arrow'}, or for less at once.",
+            limit=MOST,
+        )
+    data = await whole(made)
+    body = (
+        _said(made, data, writing)
+        if len(data) < _LARGE
+        else await asyncio.to_thread(_said, made, data, writing)
+    )
+    return replace(reply, body=Whole(body), composed=None)
+
+
+async def whole(made: Composed) -> bytes:
+    """All of it. Raises what its pieces raise."""
     async with aclosing(made.pieces):
-        if made.length > MOST:
-            raise TooLarge(
-                f"The result of {method.name!r} has {made.length} bytes, and at most {MOST} are put into JSON or msgpack: "
-                "ask for it by its plain address with format=npy, or for less at once.",
-                limit=MOST,
-            )
-        data = b"".join([piece async for piece in made.pieces])
-    array = arrays.array(made.dtype, list(made.shape), data)
-    text = arrays.as_json(array) if len(data) < 1 << 20 else await asyncio.to_thread(arrays.as_json, array)
-    return replace(reply, body=Whole(text), composed=None)
+        pieces = [piece async for piece in made.pieces]
+    if len(pieces) == 1 and isinstance(pieces[0], bytes):
+        return pieces[0]
+    return b"".join(pieces)
+
+
+def _said(made: Composed, data: bytes, writing: Encoding) -> bytes:
+    if not made.dtype:
+        return writing.binary(data)
+    return writing.array(arrays.array(made.dtype, list(made.shape), data))
 
 
 def as_file(made: Composed) -> tuple[int, AsyncGenerator[bytes | memoryview]]:

@@ -275,7 +275,7 @@ class Mounted(MountedCached):
         if wait:
             await asyncio.sleep(wait)
         deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
-        lease = await carrier.lease(deadline, self._sent_over)
+        lease = await carrier.lease(deadline, self._principal, self._sent_over)
         if self.over or self.left:
             lease.release()
             return

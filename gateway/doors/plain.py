@@ -36,7 +36,7 @@ from gateway.doors.attending import size_of
 from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, LARGE, Form
-from gateway.doors.gathering import as_file, gathered
+from gateway.doors.gathering import as_file, gathered, whole
 from gateway.doors.refusal import error_bytes, extra_fields
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.relay import Relay
@@ -93,10 +93,13 @@ class PlainDoor:
             asked.visit.method = method.qualified
             call = await self._call(method, asked)
             reply = await self._relay.answer(call)
-            if reply.composed is not None and form is FORMS["npy"]:
-                answer = self._streamed(reply, reply.composed, asked)
+            made = reply.composed
+            if made is not None and made.dtype and form is FORMS["npy"]:
+                answer = self._streamed(reply, made, asked)
+            elif reply.kind == "error":
+                answer = self._refused(reply, asked)
             else:
-                answer = await self._written(await gathered(reply, method), form, asked)
+                answer = self._written(reply, await _formed(reply, form, method), form, asked)
             if call.account is not None:
                 answer = self._spent(call.account, answer)
         except Fault as fault:
@@ -174,18 +177,18 @@ class PlainDoor:
         except MalformedJson as problem:
             raise ParseFault(f"The body is no JSON: {problem}.") from problem
 
-    async def _written(self, reply: Reply, form: Form, asked: Asked) -> Answer:
+    def _refused(self, reply: Reply, asked: Asked) -> Answer:
+        """The service's own error."""
+        asked.visit.cache = outcome(reply)
+        status = _ERROR_STATUS.get(error_code(reply.body.data), 500)
+        kind = (b"Content-Type", b"application/json")
+        fields = (kind, (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
+        return Answer(status, None, fields, reply.body.data)
+
+    def _written(self, reply: Reply, body: bytes, form: Form, asked: Asked) -> Answer:
         now = self._wall()
         asked.visit.cache = outcome(reply)
         fields = of_reply(reply, now)
-        if reply.kind == "error":
-            status = _ERROR_STATUS.get(error_code(reply.body.data), 500)
-            kind = (b"Content-Type", b"application/json")
-            return Answer(status, None, (kind, (b"Cache-Control", b"no-store"), *fields), reply.body.data)
-        if form.heavy or len(reply.body.data) > LARGE:
-            body = await asyncio.to_thread(form.write, reply.body.data)
-        else:
-            body = form.write(reply.body.data)
         if not _reads(asked):
             kind = (b"Content-Type", form.content_type)
             return Answer(200, None, (kind, (b"Cache-Control", b"no-store"), *fields), body)
@@ -212,6 +215,18 @@ async def _counted(
         aclose = getattr(pieces, "aclose", None)
         if aclose is not None:
             await aclose()
+
+
+async def _formed(reply: Reply, form: Form, method: Method) -> bytes:
+    """The result in this form. Raises `Unrepresentable`, and what `gathered` does."""
+    made = reply.composed
+    if made is not None and not made.dtype:
+        data, write = await whole(made), form.of_bytes
+    else:
+        data, write = (await gathered(reply, method)).body.data, form.write
+    if form.heavy or len(data) > LARGE:
+        return await asyncio.to_thread(write, data)
+    return write(data)
 
 
 def arguments(method: Method, query: list[tuple[str, str]]) -> bytes | None:

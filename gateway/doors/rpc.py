@@ -47,7 +47,7 @@ class RpcLimits:
 class Part:
     """One entry of a message on its way to its answer."""
 
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "undecided", "verdict")
+    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "said", "undecided", "verdict")
 
     def __init__(self, token: bytes | None) -> None:
         self.id = token
@@ -59,6 +59,8 @@ class Part:
         self.raw: bytes | None = None
         self.question: Question | None = None
         self.undecided: Undecided | None = None
+        self.said = False
+        """Whether the reply is in the answer's encoding already."""
 
 
 class RpcDoor:
@@ -114,7 +116,7 @@ class RpcDoor:
         undecided = [part for part in parts if part.undecided is not None]
         if undecided:
             await asyncio.gather(*map(self._decide, undecided))
-        await self._carry_out(parts)
+        await self._carry_out(parts, terms.writing)
         return await self._written(parts, batch, asked, terms)
 
     def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
@@ -181,11 +183,11 @@ class RpcDoor:
             self.observe(part, 0.0)
         return part
 
-    async def _carry_out(self, parts: Sequence[Part]) -> None:
+    async def _carry_out(self, parts: Sequence[Part], writing: Encoding) -> None:
         """Obtain what is not at hand, at most `AT_ONCE` of it at a time."""
         absent = [(part, part.call) for part in parts if part.call and not part.reply and not part.fault]
         if len(absent) == 1:
-            await self._obtain(*absent[0])
+            await self._obtain(*absent[0], writing)
         elif absent:
             # A batch alone never has more under way than its caller may.
             most = (call.account.at_once for _, call in absent if call.account is not None)
@@ -193,7 +195,7 @@ class RpcDoor:
 
             async def obtain(part: Part, call: Call) -> None:
                 async with gate:
-                    await self._obtain(part, call)
+                    await self._obtain(part, call, writing)
 
             async with asyncio.TaskGroup() as group:
                 for part, call in absent:
@@ -221,10 +223,12 @@ class RpcDoor:
         if part.reply is not None or part.fault is not None:
             self.observe(part, 0.0)
 
-    async def _obtain(self, part: Part, call: Call) -> None:
+    async def _obtain(self, part: Part, call: Call, writing: Encoding) -> None:
         started = self._monotonic()
         try:
-            part.reply = await gathered(await self._relay.obtain(call), call.method)
+            reply = await self._relay.obtain(call)
+            part.said = reply.composed is not None
+            part.reply = await gathered(reply, call.method, writing)
         except Fault as fault:
             part.fault = fault
         self.observe(part, self._monotonic() - started)
@@ -278,7 +282,8 @@ class RpcDoor:
                 return writing.result(token, writing.value(part.raw))
             if part.reply is not None:
                 put = writing.result if part.reply.kind == "result" else writing.error
-                return put(token, writing.value(part.reply.body.data))
+                body = part.reply.body.data
+                return put(token, body if part.said else writing.value(body))
         except NotSayable as reason:
             part.fault = Unrepresentable(
                 f"The result cannot be said in {writing.content_type.decode()}: {reason}. "

@@ -201,8 +201,8 @@ class Service(Section):
     of an entry of `identity.introspection`. With `exchange` it is sent one for which the caller's was exchanged. The gate's own may
     be one that it asks for: `client_credentials`. `identity` tells the service who asks in a field of its own.
 
-    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialect `intake` it
-    is intake-secret. `pickle`, of the same dialect, lets clients that take nothing else have the service's pickles.
+    `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialects
+    `intake` and `auto` it is intake-secret. `pickle`, of the former, lets clients that take nothing else have the service's pickles.
 
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
     servers at, `https://*.host` for any below a host. Of the dialect `dvid`, `nodes` are names for versions, in the place of

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from gateway.core.latency import Latency
 from gateway.core.method import Hedge
 from gateway.core.ports import Answer
+from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.upstreams.attempts import Attempts
 from gateway.upstreams.replica import Replica, Request
@@ -51,9 +52,10 @@ class Aimed:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """As `core.ports.Upstream` has it."""
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable)
+        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
         after = self._late_after() if repeatable else None
         loop = asyncio.get_running_loop()
         began = loop.time()

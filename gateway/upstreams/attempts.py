@@ -113,7 +113,7 @@ class Attempts:
         if counts:
             guard.enter(loop.time())
         try:
-            taken = await self._turns.take(request.deadline)
+            taken = await self._turns.take(request.deadline, request.principal)
         except BaseException:
             guard.abandoned(loop.time())
             raise

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.core.ports import Answer
+from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.wire.upstream import Connection, ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_pool import Pool
@@ -34,6 +35,8 @@ class Request(Struct, frozen=True, gc=False):
     deadline: float
     max_reply: int
     repeatable: bool
+    principal: Principal | None = None
+    """Whose turn it takes."""
 
 
 class Replica:

@@ -13,6 +13,7 @@ from gateway.core.latency import Latency
 from gateway.core.method import Method
 from gateway.core.ports import Answer, Upstream
 from gateway.core.ports import Lease as Failed
+from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.sticking import key_of
@@ -26,11 +27,14 @@ from gateway.upstreams.turns import Turns
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
 from gateway.wire.upstream_pool import IDLE_SECONDS, Origin, Pool
 
-WAITING_PER_TURN: Final = 16
+WAITING_PER_TURN: Final = 32
 """How many requests may wait for each one that the service may get at once."""
 
 MOST_TIMED: Final = 1024
 """Methods whose calls are timed, because they are hedged."""
+
+LEAST_WAITING: Final = 2048
+"""How many may wait however few the service may get: a batch, whose calls are one caller's, fits into half of it."""
 
 
 class HttpUpstream:
@@ -53,7 +57,7 @@ class HttpUpstream:
         self.guard = Guard(service, self.choice.replicas, turned)
         self.beside = Beside(self)
         """The same for the gate's own questions, which nothing keeps from being asked, and which say nothing of calls."""
-        self._turns = Turns(service.concurrency, service.concurrency * WAITING_PER_TURN)
+        self._turns = Turns(service.concurrency, max(LEAST_WAITING, service.concurrency * WAITING_PER_TURN))
         self._attempts = Attempts(service.qualified, self.choice, self._turns, self.guard)
         self._own_fields = service.drops.union(self.choice.replicas[0].replaced)
         self._latencies: dict[str, Latency] = {}
@@ -67,6 +71,10 @@ class HttpUpstream:
     def waiting(self) -> int:
         """Requests that wait for their turn."""
         return self._turns.waiting
+
+    def narrow(self, concurrency: int) -> None:
+        """Let no more requests be at the service at once than so many."""
+        self._turns.narrow(concurrency)
 
     @property
     def own_fields(self) -> frozenset[bytes]:
@@ -146,6 +154,7 @@ class HttpUpstream:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer; see `core.ports.Upstream`.
 
@@ -153,7 +162,7 @@ class HttpUpstream:
         over a connection of its own: of a pooled one nobody can know that the upstream is not just closing it. Faults
         that come after such a request was sent say `maybe_executed`. To cancel this ends the connection.
         """
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable)
+        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
         return await self._attempts.carry(request, most=self.guard.attempts if repeatable else 0)
 
     def aim(self, call: Call) -> Upstream:
@@ -211,7 +220,9 @@ class HttpUpstream:
             lease = connection.lease = Lease(self._turns, self.guard, replica, connection, pooled=True)
         return lease
 
-    async def lease(self, deadline: float, other_than: Failed | None = None) -> Lease:
+    async def lease(
+        self, deadline: float, principal: Principal | None = None, other_than: Failed | None = None
+    ) -> Lease:
         """A new connection, when it is this caller's turn; to another replica than that of a lease which failed, if it can be.
 
         Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then.
@@ -219,7 +230,7 @@ class HttpUpstream:
         loop, guard = asyncio.get_running_loop(), self.guard
         guard.enter(loop.time())
         try:
-            taken = await self._turns.take(deadline)
+            taken = await self._turns.take(deadline, principal)
             tried = [other_than.replica] if isinstance(other_than, Lease) else []
             replica, connection = await self._fresh(deadline, tried, taken=taken)
         except NotConnectedError as failure:
@@ -289,9 +300,12 @@ class Beside:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        principal: Principal | None = None,
     ) -> Answer:
         """As `core.ports.Upstream` has it."""
-        return await self._upstream.ask(Request(verb, path, fields, body, deadline, max_reply, repeatable))
+        return await self._upstream.ask(
+            Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
+        )
 
 
 def _replicas(service: Service, tls: ssl.SSLContext | None, idle_seconds: float) -> list[Replica]:

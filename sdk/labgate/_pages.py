@@ -67,35 +67,90 @@ def pages_of(
 def _items(ask: Ask, name: str, marks: dict[str, str], size: int, *, restart: bool) -> Iterator[Any]:
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise SetupError("page_size is a whole number from 1 on")
-    offset, length = 0, None
+    place: Offset | Cursor = Cursor(marks) if "cursor" in marks else Offset(marks["offset"])
+    length = None
     while True:
-        answer = ask({marks["size"]: size, marks["offset"]: offset})
+        answer = ask({marks["size"]: size, **place.asked()})
         items = answer.get(marks["items"]) if isinstance(answer, dict) else None
         if not isinstance(items, list):
             raise BadReply(f"the page has no list {marks['items']!r}", method=name, hint="")
         said = answer.get(_TOTAL)
         total = said if type(said) is int else None
-        if offset and total != length:
+        if place.begun and total != length:
             if not restart:
                 raise PageChanged(f"the list had {length} items, and has {total} by now", method=name)
-            offset, length = 0, None
+            place, length = place.anew(), None
             continue
         yield from items
-        offset, length = offset + len(items), total
-        if not items or (len(items) < size if total is None else offset >= total):
+        length = total
+        if not place.goes_on(answer, len(items), size, total, name):
             return
 
 
+class Offset:
+    """The place of the next page, where it is told by the number of the items before."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        self._offset = 0
+
+    @property
+    def begun(self) -> bool:
+        return self._offset > 0
+
+    def anew(self) -> Offset:
+        return Offset(self._word)
+
+    def asked(self) -> dict[str, Any]:
+        return {self._word: self._offset}
+
+    def goes_on(self, answer: dict[str, Any], count: int, size: int, total: int | None, name: str) -> bool:  # noqa: ARG002 - as cursors do
+        """Whether there is another page after this one."""
+        self._offset += count
+        return count > 0 and (count >= size if total is None else self._offset < total)
+
+
+class Cursor:
+    """The same where each page tells how the next is asked for, in the member `next`; the last tells nothing, null, or an empty text."""
+
+    def __init__(self, marks: dict[str, str]) -> None:
+        self._marks = marks
+        self._cursor: Any = None
+
+    @property
+    def begun(self) -> bool:
+        return self._cursor is not None
+
+    def anew(self) -> Cursor:
+        return Cursor(self._marks)
+
+    def asked(self) -> dict[str, Any]:
+        return {} if self._cursor is None else {self._marks["cursor"]: self._cursor}
+
+    def goes_on(self, answer: dict[str, Any], count: int, size: int, total: int | None, name: str) -> bool:  # noqa: ARG002 - as offsets do
+        """Whether there is another page after this one.
+
+        Raises:
+            BadReply: it would be this one again.
+        """
+        following = answer.get(self._marks.get("next", self._marks["cursor"]))
+        if following is None or following == "":
+            return False
+        if following == self._cursor:
+            raise BadReply("the page names itself as the next one", method=name, hint="")
+        self._cursor = following
+        return True
+
+
 def _marks(method: Method) -> dict[str, str]:
-    """Which of the method's words mean size, offset and items.
+    """Which of the method's words mean size, offset or cursor, and items, and which of the answer's the next cursor.
 
     Raises:
         TypeError: it has no pages.
     """
     notes = method.description.get("x-labgate")
     page = notes.get("page") if isinstance(notes, dict) else None
-    if not isinstance(page, dict) or not all(
-        isinstance(page.get(one), str) for one in ("size", "offset", "items")
-    ):
+    wanted = ("size", "items", "cursor" if isinstance(page, dict) and "cursor" in page else "offset")
+    if not isinstance(page, dict) or not all(isinstance(page.get(one), str) for one in wanted):
         raise TypeError(f"{method.name} does not answer in pages")
-    return page
+    return {mark: word for mark, word in page.items() if isinstance(word, str)}

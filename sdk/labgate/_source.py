@@ -18,6 +18,7 @@ from labgate._names import attribute_name, closest, printable
 from labgate._source_about import ARRAY, about_of, partition_of
 from labgate._source_found import name_of
 from labgate._source_known import Known
+from labgate._source_place import takes_catalogs
 from labgate._volume_found import wire_of
 from labgate.errors import Error, PageChanged
 
@@ -50,7 +51,7 @@ class Source(Known):
 
     A nested catalog gives its entries by name, as `detectors["front"]` or `detectors.front`; iterating gives their names.
 
-    Called, it is the same entry with other parameters: `curve(sample="b")`.
+    Called, it is the same entry with other parameters: `curve(sample="b")`; a catalog's reach its entries.
 
     Attributes:
         name: with dots where it leads through catalogs.
@@ -84,11 +85,11 @@ class Source(Known):
 
         Raises:
             Error: it does not take them, or cannot be opened with them.
-            TypeError: it is a catalog, whose entries its parameters do not reach.
+            TypeError: it is a catalog, whose entries this gate does not let its parameters reach.
         """
-        if parameters and self.nested:
+        if parameters and self.nested and not takes_catalogs(self._method):
             raise TypeError(f"{self.name} is a catalog: parameters are given to its entries")
-        return self._opened(self.name, {**self.arguments, **parameters})
+        return self._opened(self._place().entry(**parameters))
 
     def refresh(self) -> Source:
         """Ask the gate again what the source is. Returns the source.
@@ -97,7 +98,7 @@ class Source(Known):
             Error: the gate does not say.
         """
         session = self._session.derive({"fresh": True})
-        self._about = session.call(self._method, self._asked())._about  # noqa: SLF001 - it is a source, too
+        self._about = session.call(self._method, self._place().entry())._about  # noqa: SLF001 - it is a source, too
         self._names = None
         return self
 
@@ -136,7 +137,7 @@ class Source(Known):
         chosen = partition_of(partition)
         dtype, blocks = about.numbers(), about.placed(chosen)
         if dtype is not None and blocks:
-            reading = BlockReading(self._session, self._does("read").name, self._asked(), blocks)
+            reading = BlockReading(self._session, self._does("read").name, self._place().entry(), blocks)
             return reading.array(dtype, workers=workers, progress=progress)
         # Of an array of which too little is known here, the gate may know more.
         whole = about.partitions() if chosen is None and self.container != ARRAY else None
@@ -178,7 +179,7 @@ class Source(Known):
         if not isinstance(name, str):
             raise TypeError(f"an entry is named by a str, not by {type(name).__name__}")
         self._need_catalog()
-        return self._opened(f"{self.name}.{name}", {})
+        return self._opened(self._place().inner(name))
 
     def __iter__(self) -> Iterator[Any]:
         """The names of a catalog's entries; of anything else, its partitions."""
@@ -196,7 +197,7 @@ class Source(Known):
             TypeError: it is no catalog.
         """
         self._need_catalog()
-        asked = {"query": query, "catalog": self.name}
+        asked = {"query": query, **self._place().catalog()}
         found: Found = self._session.call(self._does("search"), asked)
         return found
 
@@ -229,11 +230,8 @@ class Source(Known):
         if not self.nested:
             raise TypeError(f"{self.name} is no catalog but a {self.container}: it has no entries")
 
-    def _asked(self) -> dict[str, Any]:
-        return _named(self.name, self.arguments)
-
-    def _opened(self, name: str, parameters: dict[str, Any]) -> Source:
-        found: Source = self._session.call(self._method, _named(name, parameters))
+    def _opened(self, asked: dict[str, Any]) -> Source:
+        found: Source = self._session.call(self._method, asked)
         return found
 
     def _does(self, what: str) -> Method:
@@ -243,7 +241,7 @@ class Source(Known):
     def _parts(self, wanted: list[Any], workers: int, *, progress: bool = False) -> list[Any]:
         from labgate._source_read import PartitionReading
 
-        reading = PartitionReading(self._session, self._does("read"), self._asked())
+        reading = PartitionReading(self._session, self._does("read"), self._place().entry())
         return reading.run(wanted, workers=workers, progress=progress)
 
     def _listed(self) -> list[str]:
@@ -251,7 +249,7 @@ class Source(Known):
         from labgate._pages import pages_of
 
         self._need_catalog()
-        asked = self._session, self._does("entries"), {"catalog": self.name}
+        asked = self._session, self._does("entries"), self._place().catalog()
         try:
             entries = [*pages_of(*asked)]
         except PageChanged:
@@ -276,10 +274,6 @@ def source_of(answer: object, session: Session, method: Method) -> Source:
         BadReply: the answer describes none.
     """
     return Source(session, method, about_of(answer, method.name))
-
-
-def _named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "parameters": parameters} if parameters else {"name": name}
 
 
 def _missing(source: Source, name: str) -> Source:

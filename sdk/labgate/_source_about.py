@@ -27,6 +27,7 @@ class About:
     Attributes:
         answer: all of it, as the gate sent it.
         name, container: the source's name with dots, and what it holds.
+        within: the catalogs in which it has that name, where they were opened with parameters: each as the gate takes it.
         nested: it is a catalog.
         npartitions, shape, chunks: None where nobody says, or says no such thing.
     """
@@ -36,11 +37,17 @@ class About:
         self.answer = answer
         self.name = _text(answer, "name")
         self.container = _text(answer, "container")
+        self.within = _within(answer.get("within"))
         self.nested = answer.get("nested") is True or self.container == CATALOG
         count = answer.get("npartitions")
         self.npartitions: int | None = count if type(count) is int and count >= 0 else None
         self.shape = _shape(answer.get("shape"))
         self.chunks = _chunks(answer.get("chunks"), self.shape)
+
+    @property
+    def path(self) -> str:
+        """The names that lead there, with dots."""
+        return ".".join([*(str(one["name"]) for one in self.within), self.name])
 
     def dtype(self) -> Any:
         """numpy's, where the source is an array of numbers and numpy is there; else as it is said."""
@@ -144,6 +151,14 @@ def partition_of(given: Any) -> Any:
         raise TypeError(
             f"a partition is a number, or the indices of a block, not a {type(given).__name__}"
         ) from None
+
+
+def _within(said: object) -> list[dict[str, Any]]:
+    if said is None:
+        return []
+    if not isinstance(said, list) or not all(isinstance(one, dict) and "name" in one for one in said):
+        raise ValueError("within is no list of catalogs")
+    return said
 
 
 def _text(answer: dict[str, Any], name: str) -> str:

@@ -52,7 +52,10 @@ class Found(dict[str, object]):
         link = self._session.link
         wire = _beside(self._method, str((self._method.sources or {})["source"]))
         opens = Method(wire, link.catalog.text(wire))
-        found: Source = self._session.call(opens, {"name": f"{self._prefix}{name}"})
+        asked: dict[str, object] = {"name": f"{self._prefix}{name}"}
+        if self.get("within"):
+            asked["within"] = self["within"]
+        found: Source = self._session.call(opens, asked)
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:

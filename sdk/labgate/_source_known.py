@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labgate._names import printable
+from labgate._source_place import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Known:
 
     @property
     def name(self) -> str:
-        return self._about.name
+        return self._about.path
 
     @property
     def container(self) -> str:
@@ -83,6 +84,9 @@ class Known:
         if self.npartitions is not None and not self.nested:
             facts.append(f"{self.npartitions} partition{'' if self.npartitions == 1 else 's'}")
         return f"<labgate source {printable(self.name, 200)}{given}: {', '.join(facts)}>"
+
+    def _place(self) -> Place:
+        return Place(self._about, self.arguments, usual=not self._chosen())
 
     def _chosen(self) -> dict[str, Any]:
         """The arguments that are not the defaults."""

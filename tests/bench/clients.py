@@ -39,7 +39,6 @@ telemetry: {{access_log: "off"}}
 
 def run(runs: int) -> None:
     """Print the table."""
-    python = _environments()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ports = {key: free_port() for key in ("port", "operator", "cave", "command")}
@@ -73,9 +72,9 @@ def run(runs: int) -> None:
             gate, operator = (f"http://127.0.0.1:{ports[key]}" for key in ("port", "operator"))
             direct = f"http://127.0.0.1:{ports['cave']}"
             words = (direct, gate, operator, PEOPLE["ada"], operators, str(runs))
-            session = _told(python("caveclient"), "clients_session.py", folder, *words)
+            session = _told(environment("caveclient"), "clients_session.py", folder, *words)
             words = (str(ports["command"]), str(ports["port"]), operators, LICENSE, "50")
-            calls = _told(python("cryosparc-tools"), "clients_calls.py", folder, *words)
+            calls = _told(environment("cryosparc-tools"), "clients_calls.py", folder, *words)
     print("\n| a client's work | direct | gate | ratio | at most |\n|---|---|---|---|---|")
     _row("caveclient, made and 50 calls, cold", session["direct"], session["cold"], "1.15", 1e3, "ms")
     _row("the same, warm", session["direct"], session["warm"], "0.5", 1e3, "ms")
@@ -99,12 +98,13 @@ def _told(python: Path, script: str, home: Path, *words: str) -> dict[str, list[
     return found
 
 
-def _environments():
-    """The interpreters of the clients' environments, by their locks' names."""
+def environment(name: str) -> Path:
+    """The interpreter of a client's environment, by the name of its lock."""
     file = HERE.parent / "interop" / "environments.py"
     spec = importlib.util.spec_from_file_location("interop_environments", file)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return lambda name: module.ensure(name).python
+    found: Path = module.ensure(name).python
+    return found

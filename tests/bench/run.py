@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity|held]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity|held|sources]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import argparse
 import os
 import subprocess
 import sys
+from argparse import Namespace
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import cache_table
 
-WHAT = (
-    "calls",
-    "mounts",
-    "cache",
-    "access",
-    "catalog",
-    "sdk",
-    "clients",
-    "volumes",
-    "dvid",
-    "identity",
-    "held",
-)
+HERE = Path(__file__).parent
+
+BENCHES: dict[str, Callable[[Namespace], object]] = {
+    "calls": lambda asked: _module("relay_calls").run(asked.seconds, asked.runs),
+    "mounts": lambda asked: _module("mount_passing").run(asked.seconds, asked.runs, asked.stream_mib),
+    "cache": lambda asked: cache_table.run(asked.seconds, asked.runs, asked.only),
+    "access": lambda asked: _module("access_checks").run(asked.seconds, asked.runs),
+    "catalog": lambda _: _module("catalog_lists").run(),
+    "sdk": lambda _: subprocess.run([sys.executable, str(HERE / "sdk_budgets.py")], check=True),
+    "clients": lambda asked: _module("clients").run(asked.runs),
+    "volumes": lambda asked: _module("volume_reads").run(asked.runs),
+    "dvid": lambda asked: _module("dvid_cutouts").run(asked.runs),
+    "identity": lambda _: _module("identity_costs").run(),
+    "held": lambda asked: _module("held").run(asked.seconds, asked.runs),
+    "sources": lambda asked: _module("sources").run(asked.runs),
+}
+
+
+def _module(name: str) -> Any:
+    """What one benchmark needs is imported when it is run."""
+    return import_module(name)
 
 
 def main() -> int:
@@ -31,7 +43,7 @@ def main() -> int:
     parser.add_argument(
         "what",
         nargs="*",
-        choices=[*WHAT, []],
+        choices=[*BENCHES, []],
         default=[],
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each figure and run")
@@ -42,47 +54,12 @@ def main() -> int:
     unknown = set(args.only).difference(cache_table.ROWS)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are: {', '.join(cache_table.ROWS)}")
-    chosen = set(args.what or WHAT)
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {args.runs} runs of {args.seconds:g} s"
     )
-    if "calls" in chosen:
-        import relay_calls
-
-        relay_calls.run(args.seconds, args.runs)
-    if "mounts" in chosen:
-        import mount_passing
-
-        mount_passing.run(args.seconds, args.runs, args.stream_mib)
-    if "cache" in chosen:
-        cache_table.run(args.seconds, args.runs, args.only)
-    if "access" in chosen:
-        import access_checks
-
-        access_checks.run(args.seconds, args.runs)
-    if "catalog" in chosen:
-        import catalog_lists
-
-        catalog_lists.run()
-    if "clients" in chosen:
-        import clients
-
-        clients.run(args.runs)
-    if "volumes" in chosen:
-        import volume_reads
-
-        volume_reads.run(args.runs)
-    if "dvid" in chosen:
-        import dvid_cutouts
-
-        dvid_cutouts.run(args.runs)
-    if "identity" in chosen:
-        import identity_costs
-
-        identity_costs.run()
-    if "sdk" in chosen:
-        script = Path(__file__).with_name("sdk_budgets.py")
-        subprocess.run([sys.executable, str(script)], check=True)
+    for name, bench in BENCHES.items():
+        if not args.what or name in args.what:
+            bench(args)
     return 0
 
 

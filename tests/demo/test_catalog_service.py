@@ -125,7 +125,7 @@ def test_an_array_is_read_block_by_block(caller: Caller) -> None:
     assert source["chunks"] == [[3, 3, 3, 3], [48, 48], [64, 64]]
     blocks = {at: caller.array(source, list(at)) for at in product(range(4), range(2), range(2))}
     whole = np.block([[[blocks[i, j, k] for k in range(2)] for j in range(2)] for i in range(4)])
-    assert np.array_equal(whole, contents().find("frames").made().whole())
+    assert np.array_equal(whole, contents().find("frames").made().array)
     # A ring stands out: there are more counts at its radius than between it and the next.
     assert whole[0, 48, 64 + 14] > 2 * whole[0, 48 - 2 : 48 + 3, 64 + 21].mean()
 

@@ -110,6 +110,16 @@ def test_zarr_tells_block_sizes_where_others_tell_lengths_and_answers_empty_past
     assert client["volume.open"] == ["error", "TypeError: 'int' object is not iterable"]
 
 
+def test_the_whole_of_a_numpy_file_has_an_axis_more_than_its_schema_and_its_one_block(
+    caller: Any, demo: tuple[Any, Any]
+) -> None:
+    for asked in (caller, demo[0].caller()):
+        source = asked.open("by_sample")
+        shape = tuple(source["shape"])
+        assert asked.array(source, [0, 0]).shape == shape
+        assert asked.array(source).shape == (1, *shape)
+
+
 def test_a_source_of_one_record_has_no_schema_which_the_real_client_cannot_open(
     caller: Any, client: dict[str, Any]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
+SDK = str(Path(__file__).parents[2] / "sdk")
 CONFIG = """\
 policies:
   - {{to: ["group:lab"], allow: ["data.*", "/**"]}}
@@ -36,6 +37,15 @@ def check_same(direct: dict[str, Any], through: dict[str, Any]) -> None:
     }
     assert differ.pop("search 粒子") == ["value", []]
     assert differ == {name: ["error", f"Exception: {text}"] for name, text in BETTER.items()}
+
+
+def check_sources(found: dict[str, Any], direct: dict[str, Any]) -> None:
+    """The SDK's sources give what the real client gets."""
+    expected = {name: direct[f"{name}.read"] for name in ("runs", "frames", "notes", "by_sample")}
+    expected["detectors.back"] = direct["detectors/back.read"]
+    for name, outcome in expected.items():
+        ways = {way: found[f"{name}.{way}"] for way in ("read", "to_dask")}
+        assert ways == dict.fromkeys(ways, outcome), name
 
 
 def _without_bounds(said: Any) -> Any:
@@ -116,29 +126,30 @@ async def test_the_clients_own_secret_is_the_gates_token(
         assert (kind, text.partition(":")[0]) == ("error", "AuthenticationFailure")
 
 
-async def test_before_the_real_server(upstream: Any, client: Any, gate_of: Any, token_for: Any) -> None:
+async def test_before_the_real_server(
+    upstream: Any, client: Any, calls_of: Any, gate_of: Any, token_for: Any
+) -> None:
     url = upstream("intake").url
     straight = await client(url.replace("http", "intake", 1))
     async with gate_of(CONFIG.format(url=url, mount="/lab/intake")) as gate:
-        field = f"Authorization=Bearer {token_for('alice', 'lab')}"
-        through = await client(f"intake://127.0.0.1:{gate.address[1]}/lab/intake", "--field", field)
+        token = token_for("alice", "lab")
+        address = f"127.0.0.1:{gate.address[1]}"
+        through = await client(f"intake://{address}/lab/intake", "--field", f"Authorization=Bearer {token}")
+        words = (SDK, f"http://{address}", token)
+        found = await asyncio.to_thread(calls_of, "intake", "source_client.py", *words)
     check_same(straight, through)
+    check_sources(found, straight)
 
 
 async def test_the_sdks_sources_give_what_the_real_client_gets_and_dask_too(
     lab: Any, direct: dict[str, Any], calls_of: Any, gate_of: Any, token_for: Any
 ) -> None:
-    sdk = str(Path(__file__).parents[2] / "sdk")
     async with gate_of(CONFIG.format(url=lab.url, mount="/data")) as gate:
         address = f"http://127.0.0.1:{gate.address[1]}"
-        words = (sdk, address, token_for("alice", "lab"))
+        words = (SDK, address, token_for("alice", "lab"))
         found = await asyncio.to_thread(calls_of, "intake", "source_client.py", *words)
-    expected = {name: direct[f"{name}.read"] for name in ("runs", "frames", "notes", "by_sample")}
-    expected["detectors.back"] = direct["detectors/back.read"]
-    for name, outcome in expected.items():
-        ways = {way: found[f"{name}.{way}"] for way in ("read", "to_dask")}
-        assert ways == dict.fromkeys(ways, outcome), name
+    check_sources(found, direct)
     for name in ("runs", "frames", "notes"):
-        assert found[f"{name}.processes"] == expected[name], name
+        assert found[f"{name}.processes"] == direct[f"{name}.read"], name
     assert found["frames.lazily"] == ["value", int(lab.entry("frames").made().array[3:5, :10].sum())]
     assert found["runs.lazily"][0] == "value"

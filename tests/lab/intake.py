@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.demo.catalog.contents import contents
 from gateway.demo.catalog.encoding import pack, unpack
-from gateway.demo.catalog.entries import Entry
+from gateway.demo.catalog.entries import Catalog, Entry, Parameter
 from gateway.demo.catalog.http import CatalogServer, HangUp
 from gateway.demo.catalog.protocol import Refusal, Service
 from gateway.demo.catalog.sources import Blocks, even
@@ -68,6 +68,19 @@ class Lab:
     def caller(self, **fields: str) -> "Caller":
         """A caller of this server."""
         return Caller(int(self.url.rpartition(":")[2]), **fields)
+
+    def add_rooms(self) -> None:
+        """Have a nested catalog `rooms` whose parameter `room` decides what is in it: `pressure`, and a catalog `deep` of the same."""
+
+        def made(room: str = "a") -> Catalog:
+            pressure = Entry("Pressure", "ndarray", "numpy", lambda: Blocks(np.full(4, ord(room)), ((4,),)))
+            deep = Entry(
+                "Deeper", "catalog", "yaml_file_cat", lambda: Catalog("deep", {"pressure": pressure})
+            )
+            return Catalog("rooms", {"pressure": pressure, "deep": deep, f"only_{room}": pressure})
+
+        room = Parameter("room", "Which room", "str", "a", allowed=("a", "b"))
+        self.service.catalog.entries["rooms"] = Entry("Rooms", "catalog", "yaml_file_cat", made, (room,))
 
     # --- counting
 

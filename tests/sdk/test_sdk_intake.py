@@ -1,6 +1,7 @@
 """The SDK's sources before a gate before a catalog server, line by line as a notebook has them."""
 
 import asyncio
+import copy
 import inspect
 
 import numpy as np
@@ -110,6 +111,34 @@ async def test_nested_catalogs_list_and_give_their_entries(used):
         assert (lab.data["detectors.back"].read(partition=1) == back[32:64]).all()
         with pytest.raises(TypeError, match="detectors is a catalog"):
             detectors.read()
+
+    await used(notebook)
+
+
+async def test_the_parameters_of_a_catalog_reach_what_is_in_it(used):
+    def notebook(lab, server):
+        server.add_rooms()
+        rooms = lab.data["rooms"]
+        assert list(rooms) == ["pressure", "deep", "only_a"]
+        assert rooms.pressure.read().tolist() == [97] * 4
+        other = rooms(room="b")
+        assert list(other) == ["pressure", "deep", "only_b"]
+        assert other.search("only").names == ["only_b"]
+        assert other.search("Pressure")["only_b"].read().tolist() == [98] * 4
+        for handle in (
+            other["pressure"],
+            other.deep["pressure"],
+            other.deep.pressure(),
+            copy.copy(other.pressure),
+        ):
+            assert handle.read().tolist() == [98] * 4
+            assert handle.refresh().read(partition=0).tolist() == [98] * 4
+        assert (other.deep.pressure.name, list(other.deep)) == ("rooms.deep.pressure", ["pressure"])
+        assert rooms["pressure"].read().tolist() == [97] * 4
+        with pytest.raises(InvalidParams, match="room"):
+            rooms(room="c")
+        with pytest.raises(InvalidParams, match=r"No such entry|no entry"):
+            other["only_a"]
 
     await used(notebook)
 

@@ -75,6 +75,48 @@ def test_a_list_that_changes_on_the_way_is_an_error_or_begun_again(lab: Any, row
                 next(one for one in found if one > 7)
 
 
+class Cursors:
+    """A method `log.lines` whose pages name the next one; `next` maps a cursor to the page and what it names."""
+
+    def __init__(self, gate: Gate, mark: dict[str, str]) -> None:
+        self.pages: dict[Any, dict[str, Any]] = {}
+        self.asked: list[dict[str, Any]] = []
+        notes = {"safe": True, "page": {"size": "limit", "cursor": "after", "items": "rows", **mark}}
+        params = [{"name": "limit"}, {"name": "after"}]
+        gate.add("log.lines", self.page, params=params, **{"x-labgate": notes})
+
+    def page(self, params: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(params)
+        return self.pages[params.get("after")]
+
+
+@pytest.mark.parametrize(("mark", "word"), [({}, "after"), ({"next": "nextCursor"}, "nextCursor")])
+@pytest.mark.parametrize("end", [{}, {"x": None}, {"x": ""}])
+def test_pages_that_name_the_next_one_are_followed_to_the_last_even_over_empty_ones(
+    mark: dict[str, str], word: str, end: dict[str, Any], gate: Gate
+) -> None:
+    lines = Cursors(gate, mark)
+    lines.pages = {
+        None: {"rows": [1, 2], word: "b"},
+        "b": {"rows": [], word: "c"},
+        "c": {"rows": [3], **dict.fromkeys([word] if end else [], end.get("x"))},
+    }
+    lab: Any = labgate.connect(gate.url)
+    assert [*labgate.pages(lab.log.lines, page_size=2)] == [1, 2, 3]
+    assert lines.asked == [{"limit": 2}, {"limit": 2, "after": "b"}, {"limit": 2, "after": "c"}]
+
+
+def test_a_page_that_names_itself_or_a_list_that_changes_ends_the_cursors_way(gate: Gate) -> None:
+    lines = Cursors(gate, {})
+    lab: Any = labgate.connect(gate.url)
+    lines.pages = {None: {"rows": [1], "after": "b"}, "b": {"rows": [2], "after": "b"}}
+    with pytest.raises(BadReply, match="names itself"):
+        [*labgate.pages(lab.log.lines)]
+    lines.pages = {None: {"rows": [1], "after": "b", "length": 2}, "b": {"rows": [2], "length": 3}}
+    with pytest.raises(PageChanged, match="had 2 items, and has 3"):
+        [*labgate.pages(lab.log.lines)]
+
+
 def test_an_empty_list_has_no_items(lab: Any, rows: Rows) -> None:
     rows.rows = []
     assert [*labgate.pages(lab.log.rows)] == []

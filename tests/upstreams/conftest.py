@@ -18,6 +18,29 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
+class Clocked(asyncio.SelectorEventLoop):
+    """A loop whose time stands still but for what a test adds."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return 1000.0 + self.ahead
+
+
+@pytest.fixture
+def clocked() -> Callable[[Callable[[Clocked], Awaitable[None]]], None]:
+    """`clocked(run)`: run this on such a loop, which it is given."""
+
+    def ran(run: Callable[[Clocked], Awaitable[None]]) -> None:
+        loop = Clocked()
+        try:
+            loop.run_until_complete(run(loop))
+        finally:
+            loop.close()
+
+    return ran
+
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

@@ -12,6 +12,7 @@ from gateway.core.faults import (
     Unavailable,
     UpstreamUnreachable,
 )
+from gateway.upstreams.replicas import LEAST_WAITING
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -160,7 +161,7 @@ async def test_when_far_too_many_wait_the_next_is_refused_at_once(scripted, upst
 
     server = await scripted(talk)
     upstream = upstream_of(server.url, concurrency=1)
-    tasks = [asyncio.ensure_future(ask(upstream)) for _ in range(17)]
+    tasks = [asyncio.ensure_future(ask(upstream)) for _ in range(1 + LEAST_WAITING // 2)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as fault:
         await ask(upstream)

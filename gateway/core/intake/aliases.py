@@ -14,9 +14,10 @@ _SCHEMES: Final = ("http", "https")
 def with_aliases(service: Service) -> Service:
     """The service, also reached where its mount has the word replaced from the left, once or more often.
 
-    For a nested catalog or a search the client replaces the first `intake` of an address that has its scheme already.
+    For a nested catalog or a search the client replaces the first `intake` of an address that has its scheme already. What
+    is found out by asking may turn out to be such a service.
     """
-    if service.dialect != "intake" or service.mount is None:
+    if service.dialect not in ("intake", "auto") or service.mount is None:
         return service
     return replace(service, mount_aliases=tuple(other_paths(service.mount)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final
@@ -15,9 +16,11 @@ from gateway.core.intake.refusals import Refusal
 from gateway.core.intake.wire import UnreadableError
 
 _WHOLE: Final = "g1."
+_PACKED: Final = "z1."
 _LONG: Final = "h1."
 LONGEST: Final = 2048
-"""Bytes of a chain that stand in its id; for longer ones, which no header field would hold, a digest does."""
+"""Bytes of a chain that stand in its id, packed where they are more; for longer ones, which no header field would hold, a digest does."""
+_UNPACKED: Final = 64 << 10
 _KEPT: Final = 8 << 20
 _SIGNATURE: Final = 16
 _UNKNOWN: Final = "unknown source id: open the entry again"
@@ -36,6 +39,9 @@ class SourceIds:
         said = chain.packed
         if len(said) <= longest:
             return _WHOLE + _text(self._signature(_WHOLE, service, said) + said)
+        packed = zlib.compress(said) if len(said) <= _UNPACKED else b""
+        if 0 < len(packed) <= LONGEST:
+            return _PACKED + _text(self._signature(_PACKED, service, packed) + packed)
         digest = blake2b(said, digest_size=32).digest()
         if len(said) <= _KEPT:
             self._long[digest] = said
@@ -47,13 +53,17 @@ class SourceIds:
             raise Refusal(400, "source_id is no text")
         kind, data = written[:3], _bytes(written[3:])
         signature, said = data[:_SIGNATURE], data[_SIGNATURE:]
-        if kind not in (_WHOLE, _LONG) or not compare_digest(signature, self._signature(kind, service, said)):
+        if kind not in (_WHOLE, _PACKED, _LONG) or not compare_digest(
+            signature, self._signature(kind, service, said)
+        ):
             raise Refusal(400, _UNKNOWN)
         if kind == _LONG:
             kept = self._long.get(said)
             if kept is None:
                 raise Refusal(410, "the gate has forgotten this long source id: open or search again")
             said = kept
+        elif kind == _PACKED:
+            said = zlib.decompress(said)  # this gate has packed it, or it would not be signed
         try:
             return Chain.of(said)
         except (UnreadableError, ValueError, TypeError):

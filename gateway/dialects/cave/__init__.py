@@ -114,6 +114,7 @@ class CaveDialect:
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=call.method.safe,
+            principal=call.principal,
         )
 
     async def _newest(self, call: Call, service: Service, upstream: Upstream) -> int | Reply:

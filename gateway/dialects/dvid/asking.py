@@ -192,6 +192,7 @@ async def exchange(
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=call.method.safe,
+            principal=call.principal,
         )
         wait = max(pause, _told_to_wait(answer))
         if answer.status != 503 or not call.method.safe or loop.time() + wait >= call.deadline:

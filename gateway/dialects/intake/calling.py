@@ -21,7 +21,7 @@ from gateway.core.naming import shown
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Pass, Verdict
-from gateway.dialects.intake import gathering, packs
+from gateway.dialects.intake import gathering
 from gateway.dialects.intake.asking import Asking, Found
 from gateway.dialects.intake.describing import PAGE
 from gateway.dialects.intake.hidden import Asker
@@ -79,7 +79,7 @@ class Calling:
         return _result(as_json(said), verdict)
 
     async def _describe(self, given: dict[str, Any]) -> Reply:
-        entry, verdict = await self._asking.entry(ROOT, _name(given))
+        entry, verdict = await self._asking.entry(await self._place(given), _name(given))
         return _result(as_json(entry.said), verdict)
 
     async def _search(self, given: dict[str, Any]) -> Reply:
@@ -92,14 +92,29 @@ class Calling:
             "entries": listing.entries(None, 0),
             "length": len(listing),
             "catalog": given.get("catalog") or "",
+            **_where(given),
         }
         return _result(as_json(said), verdict)
 
     async def _catalog(self, given: dict[str, Any]) -> Chain:
         name = given.get("catalog")
-        if name is None or name == "":
-            return ROOT
-        entry, chain = await self._chain(_name({"name": name}), {})
+        place = await self._place(given)
+        return place if name is None or name == "" else await self._nested(place, name, {})
+
+    async def _place(self, given: dict[str, Any]) -> Chain:
+        """The catalog that the nested ones of `within` lead to."""
+        steps = given.get("within") or []
+        if not isinstance(steps, list) or not all(isinstance(one, dict) for one in steps):
+            raise InvalidParams(
+                "The parameter 'within' must be a list of objects with `name` and `parameters`."
+            )
+        place = ROOT
+        for step in steps:
+            place = await self._nested(place, step.get("name"), _parameters(step, ("name", "parameters")))
+        return place
+
+    async def _nested(self, place: Chain, name: object, parameters: dict[str, Any]) -> Chain:
+        entry, chain = await self._chain(place, _name({"name": name}), parameters)
         if not entry.nested:
             raise InvalidParams(f"{shown(str(name))} is no catalog.")
         return chain
@@ -108,7 +123,8 @@ class Calling:
 
     async def _source(self, given: dict[str, Any]) -> Reply:
         name = _name(given)
-        entry, chain = await self._chain(name, _parameters(given, ("name", "parameters")))
+        own = ("name", "parameters", "within")
+        entry, chain = await self._chain(await self._place(given), name, _parameters(given, own))
         said, verdict = await self._asking.opened(chain)
         kept = ("npartitions", "shape", "dtype", "chunks", "metadata")
         told = {
@@ -118,17 +134,19 @@ class Calling:
             "description": entry.said.get("description", ""),
             "parameters": entry.said.get("user_parameters", []),
             "arguments": chain.steps[-1][2],
+            **_where(given),
             **{key: said.get(key) for key in kept},
         }
         return _result(as_json(told), verdict)
 
-    async def _chain(self, name: str, parameters: dict[str, Any]) -> tuple[Entry, Chain]:
-        entry, _ = await self._asking.entry(ROOT, name)
-        return entry, ROOT.opened(name, firewall.checked(entry, parameters))
+    async def _chain(self, place: Chain, name: str, parameters: dict[str, Any]) -> tuple[Entry, Chain]:
+        entry, _ = await self._asking.entry(place, name)
+        return entry, place.opened(name, firewall.checked(entry, parameters))
 
     async def _read(self, given: dict[str, Any]) -> Reply:
         name = _name(given)
-        entry, chain = await self._chain(name, _parameters(given, ("name", "parameters", "partition")))
+        own = ("name", "parameters", "partition", "within")
+        entry, chain = await self._chain(await self._place(given), name, _parameters(given, own))
         if entry.nested:
             raise InvalidParams(f"{shown(name)} is a catalog: read one of its entries.")
         partition = given.get("partition")
@@ -139,6 +157,9 @@ class Calling:
             if said.get("container") == "ndarray" and blocks and many:
                 composed = await gathering.whole(blocks, lambda at: self._block(chain, at))
                 return Reply("result", Whole(b""), verdict, composed=composed)
+            if said.get("container") == "ndarray" and blocks:
+                # Of one block, too: the whole of a numpy file has an axis more than its schema says.
+                partition = [0] * len(blocks)
             if said.get("container") == "python" and many:
                 return await self._joined(chain, schema.count(said) or 0, verdict)
         return _read_result(await self._asking.read(chain, partition))
@@ -168,7 +189,7 @@ def _read_result(found: Found) -> Reply:
     said = unpack(found.body)
     container, data = said["container"], said["data"]
     if container == "dataframe":
-        return _result(packs.binary(data), found.verdict)
+        return Reply("result", Whole(b""), found.verdict, composed=gathering.plain(data))
     if container == "ndarray":
         array = encodings.array_of(data)
         if array.dtype.names is not None:
@@ -200,6 +221,11 @@ def _name(given: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:
         raise InvalidParams("The parameter 'name' holds what is no character.") from None
     return name
+
+
+def _where(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What says in which catalogs it is, where that was said."""
+    return {"within": given["within"]} if given.get("within") else {}
 
 
 def _parameters(given: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:

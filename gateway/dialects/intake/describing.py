@@ -27,6 +27,13 @@ _PARAMETERS: Final = Param(
     schema={"type": "object"},
     description="The entry's own parameters by name; others have their defaults.",
 )
+AT_ONCE: Final = 2
+"""Calls on their way to a catalog server: it does one thing at a time, and whoever waits within it keeps all others waiting."""
+_WITHIN: Final = Param(
+    "within",
+    schema={"type": "array", "items": {"type": "object"}},
+    description="The nested catalogs that lead there, each with its own parameters: [{name, parameters}]; default: none.",
+)
 PAGE: Final = 1000
 """Entries on a page where nothing is said."""
 
@@ -39,6 +46,7 @@ def methods() -> tuple[Described, ...]:
             "Entries of a catalog, page by page, in its own order",
             (
                 _CATALOG,
+                _WITHIN,
                 Param("page_size", schema={**_COUNT, "default": PAGE}),
                 Param("page_offset", schema={**_COUNT, "default": 0}),
             ),
@@ -46,18 +54,22 @@ def methods() -> tuple[Described, ...]:
             HttpBinding("GET", "/v1/info"),
         ),
         _method(
-            "describe", "What a catalog says of one entry", (_NAME,), {}, HttpBinding("GET", "/v1/source")
+            "describe",
+            "What a catalog says of one entry",
+            (_NAME, _WITHIN),
+            {},
+            HttpBinding("GET", "/v1/source"),
         ),
         _method(
             "search",
             "Entries that have one of some words in what describes them",
-            (Param("query", required=True, schema=_TEXT), _CATALOG),
+            (Param("query", required=True, schema=_TEXT), _CATALOG, _WITHIN),
             {"sources": {"items": "entries", "source": "source"}},
         ),
         _method(
             "source",
             "What an entry is once it is opened with its parameters: container, schema, partitions, metadata",
-            (_NAME, _PARAMETERS),
+            (_NAME, _PARAMETERS, _WITHIN),
             {"result": "source", "source": {one: one for one in ("read", "entries", "search")}, "item": True},
             HttpBinding("POST", "/v1/source"),
         ),
@@ -70,6 +82,7 @@ def methods() -> tuple[Described, ...]:
                 Param(
                     "partition", schema={"type": ["integer", "array", "null"], "items": {"type": "integer"}}
                 ),
+                _WITHIN,
             ),
             {"result": "table"},
         ),
@@ -111,7 +124,7 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
     )
     if answer.status in (401, 403) and service.dialect != "auto":
         if service.sees_callers:  # it knows its callers, and not the gate
-            return Description(methods=methods(), convention="intake", address="")
+            return Description(methods=methods(), convention="intake", address="", concurrency=AT_ONCE)
         raise UpstreamBroken(
             f"The service {service.qualified!r} refuses the gate (HTTP {answer.status}): its secret belongs under `headers`."
         )
@@ -129,4 +142,5 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
         convention="intake",
         address="",
         version=version[:100] if isinstance(version, str) else "",
+        concurrency=AT_ONCE,
     )

@@ -235,6 +235,7 @@ class Errand:
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=True,
+            principal=call.principal,
         )
         return self._body_of(answer)
 

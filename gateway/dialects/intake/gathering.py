@@ -29,11 +29,16 @@ async def whole(lengths: Lengths, block: Block) -> Composed:
 
 def single(array: Array) -> Composed:
     """The array, in one piece."""
+    return Composed(len(array.data), _piece(array.data), array.dtype.str, array.shape)
 
-    async def piece() -> AsyncGenerator[bytes | memoryview]:
-        yield array.data
 
-    return Composed(len(array.data), piece(), array.dtype.str, array.shape)
+def plain(data: bytes) -> Composed:
+    """The bytes, in one piece."""
+    return Composed(len(data), _piece(data))
+
+
+async def _piece(data: bytes) -> AsyncGenerator[bytes | memoryview]:
+    yield data
 
 
 async def _rows(lengths: Lengths, block: Block, dtype: np.dtype[Any]) -> AsyncGenerator[bytes | memoryview]:

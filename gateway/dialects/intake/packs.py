@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -67,8 +66,3 @@ class Listing:
 
     def _page(self, size: int | None, offset: int) -> list[bytes]:
         return self._entries if size is None else self._entries[offset : offset + size]
-
-
-def binary(data: bytes) -> bytes:
-    """The bytes as a result in JSON."""
-    return b'{"$binary":{"base64":"%b"}}' % base64.b64encode(data)

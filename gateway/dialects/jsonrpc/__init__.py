@@ -53,6 +53,7 @@ class JsonRpcDialect:
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=call.method.safe,
+            principal=call.principal,
         )
         return self.reply(answer, asked.token, call, service)
 

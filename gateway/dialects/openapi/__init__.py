@@ -66,6 +66,7 @@ class OpenApiDialect:
             deadline=call.deadline,
             max_reply=service.max_reply,
             repeatable=safe,
+            principal=call.principal,
         )
         # A coded body may be many times larger than it looks.
         if len(answer.body) > _OFF_THE_LOOP or any(

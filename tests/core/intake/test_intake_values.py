@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -92,8 +93,25 @@ def test_an_id_is_of_one_gate_and_one_service() -> None:
             reader.read(service, made)
 
 
-def test_a_long_chain_is_known_where_it_was_made_and_says_so_elsewhere() -> None:
-    ids, chain = SourceIds(b"one"), ROOT.searched(["x" * 5000], {})
+def test_a_chain_that_is_long_and_says_little_stands_packed_in_its_id_at_every_gate() -> None:
+    words = [f"beamline {at} detector" for at in range(300)]
+    chain = ROOT.searched(words, {})
+    made = SourceIds(b"one").made("data", chain)
+    assert len(chain.packed) > 5000
+    assert len(made) < 3000
+    assert SourceIds(b"one").read("data", made).packed == chain.packed
+    for reader, service, written in (
+        (SourceIds(b"two"), "data", made),
+        (SourceIds(b"one"), "other", made),
+        (SourceIds(b"one"), "data", "g1." + made[3:]),
+    ):
+        with pytest.raises(Refusal) as refusal:
+            reader.read(service, written)
+        assert refusal.value.status == 400
+
+
+def test_a_longer_chain_is_known_where_it_was_made_and_says_so_elsewhere() -> None:
+    ids, chain = SourceIds(b"one"), ROOT.searched([random.Random(7).randbytes(4000).hex()], {})
     made = ids.made("data", chain)
     assert len(made) < 100
     assert ids.read("data", made).packed == chain.packed

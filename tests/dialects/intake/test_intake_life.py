@@ -154,10 +154,6 @@ async def test_a_purge_is_of_one_entry_or_of_all(bench: Any) -> None:
     assert await read_after({"service": "data"}) == (1, 1)
 
 
-async def test_the_service_is_asked_for_two_things_at_once_at_most(bench: Any) -> None:
-    assert bench.gate.estate.services["data"].concurrency == 2
-
-
 async def test_a_stale_list_is_answered_at_once_while_one_refresh_is_under_way(bench_of: Any) -> None:
     bench = await bench_of(SHORT.replace("fresh: 0s", "fresh: 0.000001s, stale: 1h"))
     before = await bench.get("/v1/info")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 import aiohttp
+import msgpack
 import numpy as np
 import pyarrow
 import pyarrow.csv
@@ -78,6 +80,30 @@ async def test_parameters_stand_in_an_object_or_beside_the_name(bench: Any) -> N
     assert (await bench.call("data.read", name="by_sample", parameters=[1]))["error"]["code"] == -32602
 
 
+async def test_catalogs_with_parameters_lead_to_what_is_within(bench: Any) -> None:
+    bench.lab.add_rooms()
+    within = [{"name": "rooms", "parameters": {"room": "b"}}, {"name": "deep"}]
+    told = await bench.result("data.source", name="pressure", within=within)
+    assert (told["name"], told["within"], told["shape"]) == ("pressure", within, [4])
+    found = [as_array(await bench.result("data.read", name="pressure", within=within)) for _ in range(2)]
+    assert [one.tolist() for one in found] == [[98] * 4] * 2
+    assert bench.lab.reads("rooms.deep.pressure") == 1
+    listed = await bench.result("data.entries", within=within[:1])
+    assert [one["name"] for one in listed["entries"]] == ["pressure", "deep", "only_b"]
+    assert (await bench.result("data.entries", within=within[:1], catalog="deep"))["length"] == 1
+    assert (await bench.result("data.describe", name="only_b", within=within[:1]))["container"] == "ndarray"
+    assert (await bench.result("data.search", query="pressure", within=within))["length"] == 1
+    for wrong, why in (
+        ([{"name": "rooms", "parameters": {"room": "{{ 1 }}"}}], "templates"),
+        ([{"name": "rooms", "parameters": {"path": "/etc"}}], "no parameter"),
+        ([{"name": "notes"}], "is no catalog"),
+        ([{}], "'name' is missing"),
+        ("rooms", "must be a list"),
+    ):
+        error = (await bench.call("data.read", name="pressure", within=wrong))["error"]
+        assert (error["code"], why in error["message"]) == (-32602, True), error
+
+
 async def test_a_table_is_an_arrow_stream(bench: Any) -> None:
     result = await bench.result("data.read", name="runs", partition=1)
     table = pyarrow.ipc.open_stream(base64.b64decode(result["$binary"]["base64"])).read_all()
@@ -110,6 +136,29 @@ async def test_an_array_is_a_numpy_file_at_its_plain_address(bench: Any) -> None
     assert np.array_equal(found, bench.lab.entry("frames").made().array)
 
 
+async def test_an_array_of_one_block_has_the_shape_that_its_source_says_though_its_service_says_another(
+    bench: Any,
+) -> None:
+    source = await bench.open("by_sample")
+    said = msgpack.unpackb((await bench.read(source))["data"])
+    assert said[b"shape"] == [1, 200, 2]
+    told = await bench.result("data.source", name="by_sample")
+    assert list(as_array(await bench.result("data.read", name="by_sample")).shape) == told["shape"]
+
+
+async def test_a_batch_of_partitions_loses_none_to_one_that_fails(bench: Any) -> None:
+    calls = [
+        {"jsonrpc": "2.0", "id": at, "method": "data.read", "params": {"name": "runs", "partition": at}}
+        for at in (0, 9, 1)
+    ]
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc"
+    async with bench.session.post(url, json=calls, headers=fields) as response:
+        first, failed, last = await response.json()
+    assert (first["id"], failed["id"], last["id"]) == (0, 9, 1)
+    assert ("result" in first, failed["error"]["code"], "result" in last) == (True, -32602, True)
+
+
 async def test_what_the_mount_has_read_a_method_need_not_read_again(bench: Any) -> None:
     opened = await bench.open("frames")
     await bench.read(opened, [0, 0, 0])
@@ -136,6 +185,34 @@ services: {{data: {{dialect: DIALECT, url: {url}}}}}
 """
     bench = await bench_of(config=config.replace("DIALECT", dialect))
     assert (await bench.result("data.entries", page_size=1))["entries"][0]["name"] == "runs"
+
+
+async def test_a_table_is_the_same_bytes_in_every_form_and_is_kept_by_its_tag(bench: Any) -> None:
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc"
+    forms = {}
+    for form in ("arrow", "bytes", "json"):
+        address = f"{url}/data.read?name=runs&partition=1&format={form}"
+        async with bench.session.get(address, headers=fields) as response:
+            forms[form], tag = await response.read(), response.headers["ETag"]
+            assert response.status == 200, form
+        async with bench.session.get(address, headers={**fields, "If-None-Match": tag}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+    asked = {"jsonrpc": "2.0", "id": 7, "method": "data.read", "params": {"name": "runs", "partition": 1}}
+    kind = {"Content-Type": "application/msgpack"}
+    async with bench.session.post(url, data=msgpack.packb([asked, asked]), headers=fields | kind) as response:
+        answers = msgpack.unpackb(await response.read())
+    assert [one["result"] for one in answers] == [forms["arrow"], forms["arrow"]]
+    assert forms["bytes"] == forms["arrow"]
+    assert base64.b64decode(json.loads(forms["json"])["$binary"]["base64"]) == forms["arrow"]
+    assert bench.lab.reads("runs") == 1
+
+
+async def test_what_is_no_table_is_refused_in_the_form_of_one(bench: Any) -> None:
+    fields = {"Authorization": f"Bearer {bench.token}"}
+    url = f"http://127.0.0.1:{bench.port}/rpc/data.read?name=runs&partition=1&format=npy"
+    async with bench.session.get(url, headers=fields) as response:
+        assert (response.status, "no array" in await response.text()) == (406, True)
 
 
 @pytest.mark.parametrize("form", ["arrow", "csv"])

@@ -78,6 +78,13 @@ async def test_the_second_reader_causes_no_question_to_the_service(bench: Any, t
     assert bench.lab.asked("") == 0
 
 
+async def test_one_entry_is_opened_without_a_list_of_all(bench: Any) -> None:
+    bench.lab.forget()  # discovery asks for a page without entries
+    await bench.read(await bench.open("notes"), 0)
+    await bench.result("data.read", name="frames", partition=[0, 0, 0])
+    assert bench.lab.asked("^list") == 0
+
+
 async def test_equal_reads_at_once_are_one_read_of_the_service(bench: Any) -> None:
     opened = await bench.open("frames")
     with bench.lab.slow("^read ") as held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,47 @@ async def test_at_the_first_step_too_for_all_that_lies_below(bench_of: Any) -> N
         for path in ("/v1/info", "/v1/source?name=frames", "/v1/info?page_size=1"):
             assert (await bench.ask("GET", path, caller=bench.caller(prefix)))[0].status == 200
         assert (await bench.ask("GET", "/other", caller=bench.caller(prefix)))[0].status == 404
+
+
+AUTO = CONFIG.replace("dialect: intake, ", "")
+
+
+async def test_the_further_paths_and_its_clients_field_hold_for_what_turns_out_to_be_a_catalog_server(
+    bench_of: Any,
+) -> None:
+    bench = await bench_of(config=AUTO)
+    caller = bench.caller("/lab/http", token=None, intake_secret=bench.token)
+    response, _ = await bench.ask("GET", "/v1/info", caller=caller)
+    assert response.status == 200
+
+
+@pytest.mark.parametrize("config", [CONFIG, AUTO])
+async def test_the_service_is_asked_for_two_things_at_once_at_most_however_it_was_found(
+    config: str, bench_of: Any
+) -> None:
+    bench = await bench_of(config=config)
+    upstream = bench.gate.estate.upstreams["data"]
+    await bench.result("data.source", name="frames")
+    with bench.lab.slow("^read frames") as held:
+        reads = [
+            asyncio.ensure_future(bench.result("data.read", name="frames", partition=[at, 0, 0]))
+            for at in range(4)
+        ]
+        async with asyncio.timeout(30):
+            while upstream.in_flight + upstream.waiting < 4:
+                await asyncio.sleep(0.001)
+        assert (upstream.in_flight, upstream.waiting) == (2, 2)
+        held.release()
+        await asyncio.gather(*reads)
+
+
+async def test_who_says_how_many_calls_it_takes_is_believed(bench_of: Any) -> None:
+    bench = await bench_of(config=AUTO.replace("mount:", "concurrency: 5, mount:"))
+    upstream = bench.gate.estate.upstreams["data"]
+    leases = [await upstream.lease(asyncio.get_running_loop().time() + 5) for _ in range(5)]
+    assert upstream.in_flight == 5
+    for lease in leases:
+        lease.release()
 
 
 def warnings_of(folder: Path, text: str) -> list[str]:
