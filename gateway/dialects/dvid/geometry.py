@@ -19,7 +19,7 @@ Corner = tuple[int, int, int]
 
 MOST_VOXELS: Final = 256**3
 """Of one read: DVID has a lock for larger ones, which all callers share."""
-READ_BYTES: Final = 16 << 20
+READ_BYTES: Final = 4 << 20
 """Of one read into blocks: several of them are in memory at once."""
 MOST_BYTES: Final = 3 << 30
 """Of one cutout: DVID refuses more."""
@@ -149,6 +149,12 @@ def in_blocks(box: Box, block: Corner) -> bool:
     """Whether a box is worth being made of whole blocks: thin lines through a volume are not."""
     count = math.prod((b - 1) // n - a // n + 1 for a, b, n in zip(box.start, box.stop, block, strict=True))
     return count <= _FEW_BLOCKS or count * math.prod(block) <= _MOST_WASTE * box.voxels
+
+
+def filling(box: Box, block: Corner) -> float:
+    """Which part of the blocks that the box touches lies in it."""
+    counts = ((b - 1) // n - a // n + 1 for a, b, n in zip(box.start, box.stop, block, strict=True))
+    return box.voxels / (math.prod(counts) * math.prod(block))
 
 
 def box_of_block(index: Corner, block: Corner) -> Box:

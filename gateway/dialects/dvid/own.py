@@ -18,7 +18,7 @@ from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Pass
 from gateway.dialects.dvid import volumes, writing
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
-from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
+from gateway.dialects.dvid.cutouts import Cutout
 from gateway.dialects.dvid.endpoints import GRACE_SECONDS
 from gateway.dialects.dvid.geometry import (
     MOST_BYTES,
@@ -30,6 +30,7 @@ from gateway.dialects.dvid.geometry import (
     voxels_of,
 )
 from gateway.dialects.dvid.repos import Instance, Node, Repo, Repos, mapping
+from gateway.dialects.dvid.stored import Coming, Source, Stored
 from gateway.dialects.openapi.requests import arguments
 
 _TRIP = Pass("assembled")
@@ -139,7 +140,7 @@ class Own:
         return Reply("result", Whole(b"null"), verdict, composed=made)
 
     async def _one_read(self, errand: Errand, source: Source, box: Box) -> Reply:
-        data = await Cutout(errand, source, box, self._coming).region(box)
+        data = await Stored(errand, source, self._coming).region(box)
         shape = [*box.shape, *([source.voxels.channels] if source.voxels.channels > 1 else [])]
         array = arrays.array(source.voxels.told, shape, data)
         written = await asyncio.to_thread(arrays.as_json, array)

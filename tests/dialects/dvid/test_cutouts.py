@@ -16,9 +16,10 @@ from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Entry, Hit, Miss, pass_for
 from gateway.dialects.dvid.asking import Errand, Hidden
-from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
+from gateway.dialects.dvid.cutouts import Cutout
 from gateway.dialects.dvid.geometry import Box, Voxels, block_shape
 from gateway.dialects.dvid.repos import Instance, Node, Repo
+from gateway.dialects.dvid.stored import Coming, Source
 
 SERVICE = Service("dvid", "dvid", ("http://127.0.0.1:1",))
 HIDDEN = Hidden(SERVICE)
@@ -133,7 +134,9 @@ async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once
 
 
 @pytest.mark.parametrize("first_on_its_way", [True, False])
-async def test_a_block_that_comes_while_the_tiers_are_asked_for_its_neighbour_is_not_read_again(first_on_its_way):
+async def test_a_block_that_comes_while_the_tiers_are_asked_for_its_neighbour_is_not_read_again(
+    first_on_its_way,
+):
     parts, coming = Parts(turns=5), Coming()
     edge = block_shape(VOXELS)
     looking, may_end = asyncio.Event(), asyncio.Event()

@@ -1,0 +1,246 @@
+"""Where do the blocks of a cutout come from: memory, a tier, somebody else's read, or a read of its own?
+
+Missing ones are fetched in large aligned reads, cut, and stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from gateway.core.call import Call
+from gateway.core.faults import Fault, UpstreamBroken
+from gateway.core.verdict import Hit, Miss, Verdict
+from gateway.dialects.dvid.asking import Errand, RefusedError
+from gateway.dialects.dvid.geometry import (
+    Box,
+    Corner,
+    Voxels,
+    around,
+    block_shape,
+    blocks,
+    box_of_block,
+    regions,
+)
+from gateway.dialects.dvid.repos import Instance, Node, Repo
+from gateway.dialects.dvid.rows import Slab
+
+AT_ONCE: Final = 4
+"""Reads that one cutout has under way."""
+
+
+class Source(Struct, frozen=True):
+    """Whose voxels they are: the data of a locked version, at a scale."""
+
+    repo: Repo
+    node: Node
+    instance: Instance
+    voxels: Voxels
+    scale: int = 0
+    kept: bool = True
+    """Whether their blocks are stored."""
+
+    def params(self, box: Box) -> dict[str, Any]:
+        """What a read of a box is asked with: sizes and corners as DVID has them, fastest axis first."""
+        return {
+            "node": self.node.uuid,
+            "instance": self.instance.name,
+            "size": "_".join(map(str, reversed(box.shape))),
+            "offset": "_".join(map(str, reversed(box.start))),
+            "scale": self.scale,
+        }
+
+
+class Coming:
+    """Blocks that are on their way, for all who need the same."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[Hashable, asyncio.Future[bytes | None]] = {}
+
+    def find(self, missing: Miss) -> asyncio.Future[bytes | None] | None:
+        """When a block comes that somebody has asked for, in the same generations."""
+        return self._blocks.get((missing.key, missing.epoch, missing.generations))
+
+    def expect(self, missing: Miss) -> asyncio.Future[bytes | None]:
+        """One is asked for now: its future must be given a result, None if it does not come."""
+        key = (missing.key, missing.epoch, missing.generations)
+        future = self._blocks[key] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda _: self._blocks.pop(key, None))
+        return future
+
+
+class Stored:
+    """The blocks of one cutout."""
+
+    def __init__(self, errand: Errand, source: Source, coming: Coming) -> None:
+        self._errand = errand
+        self._source = source
+        self._coming = coming
+        self._block = block_shape(source.voxels)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def judge(self, index: Corner) -> Verdict:
+        """What memory has of a block, now."""
+        return self._errand.parts.judge(self._call(index))
+
+    def _call(self, index: Corner) -> Call:
+        source = self._source
+        return self._errand.call(
+            self._errand.hidden.block,
+            {
+                "dataset": source.repo.alias or source.repo.root,
+                "data": source.instance.data,
+                "node": source.node.uuid,
+                "scale": source.scale,
+                "at": index,
+            },
+        )
+
+    async def slab(self, box: Box) -> Slab:
+        """All blocks of a slab. Raises `RefusedError`, and faults."""
+        missing: dict[Corner, Miss] = {}
+        found: dict[Corner, bytes] = {}
+        for index in blocks(box, self._block):
+            verdict = self.judge(index) if self._source.kept else None
+            if isinstance(verdict, Hit):
+                found[index] = verdict.entry.body
+            elif isinstance(verdict, Miss):
+                missing[index] = verdict
+            else:  # nothing of it is kept
+                missing[index] = Miss(b"", (), 0, self._errand.hidden.immutable, "not stored")
+        whole = None
+        if missing:
+            whole = await self._fetch(box, missing, found)
+        return Slab(box, found, whole)
+
+    async def _fetch(
+        self, slab: Box, missing: dict[Corner, Miss], found: dict[Corner, bytes]
+    ) -> bytes | None:
+        """Find what is not in memory; the bytes of the slab as they are, where one read brings it."""
+        coming = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
+        stored = await asyncio.gather(
+            *(self._recall(index, miss) for index, miss in missing.items() if not coming.get(index))
+        )
+        for index, body in filter(None, stored):
+            found[index] = body
+            del missing[index]
+        # What others asked for before, or ask for now; what came while we looked is in memory.
+        others = {
+            index: coming.get(index) or self._coming.find(miss) or self._came(index)
+            for index, miss in missing.items()
+            if miss.key
+        }
+        joined = {index: future for index, future in others.items() if future is not None}
+        own = [index for index in missing if index not in joined]
+        # Said before anything else runs: nobody else asks for the same now.
+        expected = {index: self._coming.expect(missing[index]) for index in own if missing[index].key}
+        try:
+            async with asyncio.TaskGroup() as group:
+                reads = [
+                    group.create_task(self._read(boxful, missing, expected, found))
+                    for boxful in regions(own, self._block, self._source.voxels.size)
+                ]
+                for index, future in joined.items():
+                    group.create_task(self._joined(index, future, missing, found))
+        except BaseExceptionGroup as failures:
+            raise _first_of(failures) from None
+        finally:
+            for future in expected.values():
+                if not future.done():
+                    future.set_result(None)
+        alone = len(reads) == 1 and len(own) == len(found) and around(own, self._block) == slab
+        return reads[0].result() if alone else None
+
+    def _came(self, index: Corner) -> asyncio.Future[bytes | None] | None:
+        """A block that came while its tiers were asked: somebody else has read it and is done."""
+        verdict = self.judge(index)
+        if not isinstance(verdict, Hit):
+            return None
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        future.set_result(verdict.entry.body)
+        return future
+
+    async def _recall(self, index: Corner, missing: Miss) -> tuple[Corner, bytes] | None:
+        async with self._turns:
+            hit = await self._errand.parts.recall(missing) if missing.key else None
+        return None if hit is None else (index, hit.entry.body)
+
+    async def _joined(
+        self,
+        index: Corner,
+        future: asyncio.Future[bytes | None],
+        missing: dict[Corner, Miss],
+        found: dict[Corner, bytes],
+    ) -> None:
+        body = await asyncio.shield(future)
+        if body is None:  # a failure is nobody else's
+            await self._read([index], missing, {}, found)
+        else:
+            found[index] = body
+
+    async def _read(
+        self,
+        group: list[Corner],
+        missing: dict[Corner, Miss],
+        expected: dict[Corner, asyncio.Future[bytes | None]],
+        found: dict[Corner, bytes],
+    ) -> bytes:
+        """Read a boxful of blocks and store them; who expects one gets it, or None."""
+        try:
+            async with self._turns:
+                box = around(group, self._block)
+                data = await self.region(box)
+            cut = (
+                [(group[0], data)]
+                if len(group) == 1
+                else await asyncio.to_thread(self._cut, data, box, group)
+            )
+            for index, body in cut:
+                found[index] = body
+                if missing[index].key:
+                    self._errand.parts.keep(missing[index], body)
+                if index in expected:
+                    expected[index].set_result(body)
+        finally:
+            for index in group:
+                if index in expected and not expected[index].done():
+                    expected[index].set_result(None)
+        return data
+
+    async def region(self, box: Box) -> bytes:
+        """The voxels of a box in one read. Raises `RefusedError`, and faults."""
+        source = self._source
+        reply = await self._errand.obtain(self._errand.hidden.region, source.params(box))
+        data = reply.body.data
+        wanted = box.voxels * source.voxels.size
+        if len(data) != wanted:
+            # A service that fails late appends its error to what came before.
+            tail = data[wanted:][:200].decode("utf-8", "replace") if len(data) > wanted else ""
+            raise UpstreamBroken(
+                f"The service {self._errand.service.qualified!r} gave {len(data)} bytes of {source.instance.name!r} where "
+                f"{wanted} were asked for{': ' + tail.strip() if tail else ''}. Nothing of it was stored."
+            )
+        return data
+
+    def _cut(self, data: bytes, box: Box, group: Iterable[Corner]) -> list[tuple[Corner, bytes]]:
+        """The blocks of what was read."""
+        read = np.frombuffer(data, self._source.voxels.unit).reshape(box.shape)
+        return [(index, read[box_of_block(index, self._block).within(box)].tobytes()) for index in group]
+
+
+def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one of several failures that says most: one of ours, else the first."""
+    leaves = list(_leaves(failures))
+    return next((one for one in leaves if isinstance(one, Fault | RefusedError)), leaves[0])
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for one in failure.exceptions:
+            yield from _leaves(one)
+    else:
+        yield failure
