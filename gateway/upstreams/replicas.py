@@ -39,6 +39,7 @@ class _Request(Struct, frozen=True, gc=False):
     deadline: float
     max_reply: int
     repeatable: bool
+    room: memoryview | None = None
 
 
 class HttpUpstream:
@@ -121,6 +122,7 @@ class HttpUpstream:
         deadline: float,
         max_reply: int,
         repeatable: bool,
+        room: memoryview | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer; see `core.ports.Upstream`.
 
@@ -128,7 +130,7 @@ class HttpUpstream:
         over a connection of its own: of a pooled one nobody can know that the upstream is not just closing it. Faults
         that come after such a request was sent say `maybe_executed`. To cancel this ends the connection.
         """
-        request = _Request(verb, path, fields, body, deadline, max_reply, repeatable)
+        request = _Request(verb, path, fields, body, deadline, max_reply, repeatable, room)
         try:
             if not await self._turns.take(deadline):
                 raise ExpiredError(sent=False)
@@ -320,6 +322,7 @@ class _Replica:
                 bodiless=request.verb == "HEAD",
                 max_body=request.max_reply,
                 deadline=request.deadline,
+                room=request.room,
             )
         finally:
             self.pool.give_back(connection)

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from gateway.core.ports import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
+from gateway.wire.upstream_placing import InPlace
 
 _ONE_WRITE: Final = 64 * 1024
 """Up to this size a body is joined to its head, so that both leave at once."""
@@ -67,11 +68,18 @@ class Connection(asyncio.Protocol):
         )
 
     async def exchange(
-        self, head: bytes, body: bytes | None, *, bodiless: bool, max_body: int, deadline: float
+        self,
+        head: bytes,
+        body: bytes | None,
+        *,
+        bodiless: bool,
+        max_body: int,
+        deadline: float,
+        room: memoryview | None = None,
     ) -> Answer:
         """Send a request and return its answer, whole.
 
-        `bodiless` = the request is a HEAD. Raises NotConnectedError, ConnectionLostError, ExpiredError,
+        `bodiless` = the request is a HEAD, `room` where the body of a 200 may go. Raises NotConnectedError, ConnectionLostError, ExpiredError,
         MalformedAnswerError or AnswerTooLargeError, and ends the connection then; so it does when the caller is
         cancelled.
         """
@@ -80,7 +88,7 @@ class Connection(asyncio.Protocol):
             raise NotConnectedError("it closed the connection")
         if self.loop.time() >= deadline:
             raise ExpiredError(sent=False)
-        self._reader.begin(max_body=max_body, bodiless=bodiless)
+        self._reader.begin(max_body=max_body, bodiless=bodiless, room=room)
         self._pending = self.loop.create_future()
         if body is None:
             transport.write(head)
@@ -234,6 +242,14 @@ class Connection(asyncio.Protocol):
             self._fail(failure)
             return
         if complete:
+            self._pending.set_result(None)
+        elif self._reader.placing is not None and self._transport is not None:
+            InPlace.begin(self, self._transport, self._reader.placing, self._placed)
+
+    def _placed(self) -> None:
+        """The body has come straight into its room."""
+        self._reader.placed()
+        if self._pending is not None and not self._pending.done():
             self._pending.set_result(None)
 
     def eof_received(self) -> None:

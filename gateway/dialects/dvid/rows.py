@@ -15,22 +15,19 @@ _PIECE: Final = 1 << 20
 
 
 class Slab(Struct, frozen=True):
-    """A box that lies in one layer of blocks, and all of those that it touches; `whole` are its voxels row by row, where they came so."""
+    """A box that lies in one layer of blocks, and all of those that it touches."""
 
     box: Box
     found: Mapping[Corner, bytes]
-    whole: bytes | None = None
 
 
 def in_rows(slab: Slab, block: Corner, unit: np.dtype[Any]) -> Iterator[memoryview]:
     """The voxels as an array has them, slowest axis first."""
-    whole = slab.whole
-    if whole is None and len(slab.found) == 1:
+    if len(slab.found) == 1:
         ((index, body),) = slab.found.items()
-        whole = body if slab.box == box_of_block(index, block) else None
-    if whole is not None:
-        yield from _cut(memoryview(whole))
-        return
+        if slab.box == box_of_block(index, block):
+            yield from _cut(memoryview(body))
+            return
     depth, height, width = slab.box.shape
     parts = [(place[1:], view) for place, view in _views(slab, block, unit)]
     step = max(1, _PIECE // (height * width * unit.itemsize))

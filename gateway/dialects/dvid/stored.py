@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable, Iterator
+from contextlib import aclosing
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from gateway.core.call import Call
 from gateway.core.faults import Fault, UpstreamBroken
+from gateway.core.reply import Composed
 from gateway.core.verdict import Hit, Miss, Verdict
 from gateway.dialects.dvid.asking import Errand, RefusedError
 from gateway.dialects.dvid.geometry import (
@@ -44,14 +46,19 @@ class Source(Struct, frozen=True):
     kept: bool = True
     """Whether their blocks are stored."""
 
-    def params(self, box: Box) -> dict[str, Any]:
-        """What a read of a box is asked with: sizes and corners as DVID has them, fastest axis first."""
+    def params(self, box: Box, *, cut: bool) -> dict[str, Any]:
+        """What a read of a box is asked with: sizes and corners as DVID has them, fastest axis first.
+
+        `cut` = what comes is cut into blocks at once.
+        """
         return {
             "node": self.node.uuid,
             "instance": self.instance.name,
             "size": "_".join(map(str, reversed(box.shape))),
             "offset": "_".join(map(str, reversed(box.start))),
             "scale": self.scale,
+            "bytes": box.voxels * self.voxels.size,
+            "cut": cut,
         }
 
 
@@ -112,15 +119,12 @@ class Stored:
                 missing[index] = verdict
             else:  # nothing of it is kept
                 missing[index] = Miss(b"", (), 0, self._errand.hidden.immutable, "not stored")
-        whole = None
         if missing:
-            whole = await self._fetch(box, missing, found)
-        return Slab(box, found, whole)
+            await self._fetch(missing, found)
+        return Slab(box, found)
 
-    async def _fetch(
-        self, slab: Box, missing: dict[Corner, Miss], found: dict[Corner, bytes]
-    ) -> bytes | None:
-        """Find what is not in memory; the bytes of the slab as they are, where one read brings it."""
+    async def _fetch(self, missing: dict[Corner, Miss], found: dict[Corner, bytes]) -> None:
+        """Find what is not in memory."""
         coming = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
         stored = await asyncio.gather(
             *(self._recall(index, miss) for index, miss in missing.items() if not coming.get(index))
@@ -140,10 +144,8 @@ class Stored:
         expected = {index: self._coming.expect(missing[index]) for index in own if missing[index].key}
         try:
             async with asyncio.TaskGroup() as group:
-                reads = [
+                for boxful in regions(own, self._block, self._source.voxels.size):
                     group.create_task(self._read(boxful, missing, expected, found))
-                    for boxful in regions(own, self._block, self._source.voxels.size)
-                ]
                 for index, future in joined.items():
                     group.create_task(self._joined(index, future, missing, found))
         except BaseExceptionGroup as failures:
@@ -152,8 +154,6 @@ class Stored:
             for future in expected.values():
                 if not future.done():
                     future.set_result(None)
-        alone = len(reads) == 1 and len(own) == len(found) and around(own, self._block) == slab
-        return reads[0].result() if alone else None
 
     def _came(self, index: Corner) -> asyncio.Future[bytes | None] | None:
         """A block that came while its tiers were asked: somebody else has read it and is done."""
@@ -188,17 +188,15 @@ class Stored:
         missing: dict[Corner, Miss],
         expected: dict[Corner, asyncio.Future[bytes | None]],
         found: dict[Corner, bytes],
-    ) -> bytes:
+    ) -> None:
         """Read a boxful of blocks and store them; who expects one gets it, or None."""
         try:
             async with self._turns:
                 box = around(group, self._block)
-                data = await self.region(box)
-            cut = (
-                [(group[0], data)]
-                if len(group) == 1
-                else await asyncio.to_thread(self._cut, data, box, group)
-            )
+                made = await self.region(box, cut=True)
+            async with aclosing(made.pieces) as pieces:
+                data = await anext(pieces)  # there is one, and the memory may serve another read afterwards
+                cut = await asyncio.to_thread(self._cut, data, box, group)
             for index, body in cut:
                 found[index] = body
                 if missing[index].key:
@@ -209,24 +207,24 @@ class Stored:
             for index in group:
                 if index in expected and not expected[index].done():
                     expected[index].set_result(None)
-        return data
 
-    async def region(self, box: Box) -> bytes:
-        """The voxels of a box in one read. Raises `RefusedError`, and faults."""
+    async def region(self, box: Box, *, cut: bool) -> Composed:
+        """The voxels of a box in one read; see `Source.params`. Raises `RefusedError`, and faults."""
         source = self._source
-        reply = await self._errand.obtain(self._errand.hidden.region, source.params(box))
-        data = reply.body.data
+        reply = await self._errand.obtain(self._errand.hidden.region, source.params(box, cut=cut))
         wanted = box.voxels * source.voxels.size
-        if len(data) != wanted:
-            # A service that fails late appends its error to what came before.
-            tail = data[wanted:][:200].decode("utf-8", "replace") if len(data) > wanted else ""
-            raise UpstreamBroken(
-                f"The service {self._errand.service.qualified!r} gave {len(data)} bytes of {source.instance.name!r} where "
-                f"{wanted} were asked for{': ' + tail.strip() if tail else ''}. Nothing of it was stored."
-            )
-        return data
+        made = reply.composed
+        if made is not None and made.length == wanted:
+            return made
+        # A service that fails late appends its error to what came before.
+        data = b"" if made is None else b"".join([piece async for piece in made.pieces])
+        tail = data[wanted:][:200].decode("utf-8", "replace").strip()
+        raise UpstreamBroken(
+            f"The service {self._errand.service.qualified!r} gave {len(data)} bytes of {source.instance.name!r} where "
+            f"{wanted} were asked for{': ' + tail if tail else ''}. Nothing of it was stored."
+        )
 
-    def _cut(self, data: bytes, box: Box, group: Iterable[Corner]) -> list[tuple[Corner, bytes]]:
+    def _cut(self, data: bytes | memoryview, box: Box, group: Iterable[Corner]) -> list[tuple[Corner, bytes]]:
         """The blocks of what was read."""
         read = np.frombuffer(data, self._source.voxels.unit).reshape(box.shape)
         return [(index, read[box_of_block(index, self._block).within(box)].tobytes()) for index in group]

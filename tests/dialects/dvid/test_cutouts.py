@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.core import keys
 from gateway.core.faults import UpstreamUnreachable
 from gateway.core.principal import ANONYMOUS
-from gateway.core.reply import Reply, Whole
+from gateway.core.reply import Composed, Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Entry, Hit, Miss, pass_for
 from gateway.dialects.dvid.asking import Errand, Hidden
@@ -63,7 +63,13 @@ class Parts:
             raise UpstreamUnreachable("it is gone")
         size, start = ([int(one) for one in asked[name].split("_")][::-1] for name in ("size", "offset"))
         box = Box(tuple(start), tuple(a + n for a, n in zip(start, size, strict=True)))
-        return Reply("result", Whole(voxels(box).tobytes()), pass_for("trip"))
+        data = voxels(box).tobytes()
+        made = Composed(len(data), one_piece(data))
+        return Reply("result", Whole(b""), pass_for("trip"), composed=made)
+
+
+async def one_piece(data):
+    yield memoryview(data)
 
 
 def voxels(box):
