@@ -112,7 +112,12 @@ class Errand(Struct, frozen=True):
 
     def call(self, method: Method, params: Mapping[str, Any] | None = None) -> Call:
         """A hidden call."""
-        raw = None if params is None else json.dumps(params, separators=(",", ":")).encode()
+        return self.named(
+            method, None if params is None else json.dumps(params, separators=(",", ":")).encode()
+        )
+
+    def named(self, method: Method, raw: bytes | None) -> Call:
+        """A hidden call with these parameters, a JSON object."""
         return Call(self.id, self.principal, method, Params(raw), self.deadline, self.demand)
 
     async def obtain(self, method: Method, params: Mapping[str, Any] | None = None) -> Reply:

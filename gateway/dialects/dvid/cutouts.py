@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -46,9 +46,11 @@ class Cutout:
 
         The first slab is there before: what goes wrong with it is still an answer. Raises `RefusedError`, and faults.
         """
-        voxels, verdict = self._source.voxels, self.verdict()
-        waiting = slabs(self._box, self._block)
-        begun = [await self._stored.slab(next(waiting))]
+        voxels, waiting = self._source.voxels, slabs(self._box, self._block)
+        box = next(waiting)
+        judged = self._stored.judged(box)
+        verdict = self._verdict(judged)
+        begun = [await self._stored.slab(box, judged)]
         channels = (voxels.channels,) if voxels.channels > 1 else ()
         size = self._box.voxels * voxels.size
         made = None
@@ -58,13 +60,16 @@ class Cutout:
         rows = self._pieces(in_rows, begun, waiting)
         return Composed(size, rows, voxels.told, (*self._box.shape, *channels), made), verdict
 
-    def verdict(self) -> Verdict:
-        """The worst of what memory says of the blocks: the first that is missing, or the oldest hit."""
+    def _verdict(self, judged: Mapping[Corner, Verdict]) -> Verdict:
+        """The worst of what memory says of the blocks: the first that is missing, or the oldest hit.
+
+        `judged` are those of the first slab.
+        """
         if not self._source.kept:
             return pass_for("the version is open")
         oldest: Entry | None = None
         for index in blocks(self._box, self._block):
-            verdict = self._stored.judge(index)
+            verdict = judged.get(index) or self._stored.judge(index)
             if not isinstance(verdict, Hit):
                 return verdict
             if oldest is None or verdict.entry.stored < oldest.stored:

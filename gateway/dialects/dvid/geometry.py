@@ -64,9 +64,7 @@ class Box(Struct, frozen=True):
 
     def meets(self, other: Box) -> Box:
         """What it has in common with one that it overlaps."""
-        start = tuple(max(a, b) for a, b in zip(self.start, other.start, strict=True))
-        stop = tuple(min(a, b) for a, b in zip(self.stop, other.stop, strict=True))
-        return Box(start, stop)  # type: ignore[arg-type]
+        return Box(tuple(map(max, self.start, other.start)), tuple(map(min, self.stop, other.stop)))  # type: ignore[arg-type]
 
     def within(self, outer: Box) -> tuple[slice, slice, slice]:
         """Where it lies in an array of `outer`."""
@@ -159,9 +157,9 @@ def filling(box: Box, block: Corner) -> float:
 
 def box_of_block(index: Corner, block: Corner) -> Box:
     """The voxels of a block."""
-    start = tuple(i * n for i, n in zip(index, block, strict=True))
-    stop = tuple((i + 1) * n for i, n in zip(index, block, strict=True))
-    return Box(start, stop)  # type: ignore[arg-type]
+    (z, y, x), (dz, dy, dx) = index, block
+    z, y, x = z * dz, y * dy, x * dx
+    return Box((z, y, x), (z + dz, y + dy, x + dx))
 
 
 def regions(

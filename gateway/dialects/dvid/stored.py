@@ -6,14 +6,14 @@ Missing ones are fetched in large aligned reads, cut, and stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Iterator
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
 
-from gateway.core.call import Call
 from gateway.core.faults import Fault, UpstreamBroken
 from gateway.core.reply import Composed
 from gateway.core.verdict import Hit, Miss, Verdict
@@ -89,30 +89,32 @@ class Stored:
         self._coming = coming
         self._block = block_shape(source.voxels)
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._hidden = errand.hidden.block
+        named = {
+            "dataset": source.repo.alias or source.repo.root,
+            "data": source.instance.data,
+            "node": source.node.uuid,
+            "scale": source.scale,
+        }
+        self._named = json.dumps(named, separators=(",", ":")).encode()[:-1] + b',"at":'
 
     def judge(self, index: Corner) -> Verdict:
         """What memory has of a block, now."""
-        return self._errand.parts.judge(self._call(index))
-
-    def _call(self, index: Corner) -> Call:
-        source = self._source
-        return self._errand.call(
-            self._errand.hidden.block,
-            {
-                "dataset": source.repo.alias or source.repo.root,
-                "data": source.instance.data,
-                "node": source.node.uuid,
-                "scale": source.scale,
-                "at": index,
-            },
+        return self._errand.parts.judge(
+            self._errand.named(self._hidden, b"%b[%d,%d,%d]}" % (self._named, *index))
         )
 
-    async def slab(self, box: Box) -> Slab:
-        """All blocks of a slab. Raises `RefusedError`, and faults."""
+    def judged(self, box: Box) -> dict[Corner, Verdict]:
+        """What memory has of the blocks of a box, now; nothing, where none are kept."""
+        return {index: self.judge(index) for index in blocks(box, self._block)} if self._source.kept else {}
+
+    async def slab(self, box: Box, judged: Mapping[Corner, Verdict] | None = None) -> Slab:
+        """All blocks of a slab, of which `judged` was said just now. Raises `RefusedError`, and faults."""
         missing: dict[Corner, Miss] = {}
         found: dict[Corner, bytes] = {}
+        judged = self.judged(box) if judged is None else judged
         for index in blocks(box, self._block):
-            verdict = self.judge(index) if self._source.kept else None
+            verdict = judged.get(index)
             if isinstance(verdict, Hit):
                 found[index] = verdict.entry.body
             elif isinstance(verdict, Miss):
