@@ -15,7 +15,10 @@ WORTH: Final = 64 << 10
 
 _LONGEST_LINE: Final = 4 << 10
 _MOST_TRAILERS: Final = 100
-_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\0]*)?").fullmatch
+# Extensions and trailers as they are usually written: what llhttp might refuse is refused.
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})(?:;%b(?:=%b)?)*" % (_TOKEN, _TOKEN)).fullmatch
+_TRAILER = re.compile(rb"%b:[\t -~\x80-\xff]*" % _TOKEN).fullmatch
 
 
 class BrokenChunkError(Exception):
@@ -114,8 +117,8 @@ class Placing:
 
     def _end_body(self, line: bytes) -> None:
         self._trailers += 1
-        if self._trailers > _MOST_TRAILERS:
-            raise BrokenChunkError("it has too many trailers")
+        if self._trailers > _MOST_TRAILERS or (line and not _TRAILER(line)):
+            raise BrokenChunkError("it has too many trailers, or some that are no fields")
         self.complete = not line
 
 
