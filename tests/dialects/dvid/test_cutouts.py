@@ -173,6 +173,15 @@ async def test_blocks_are_given_as_they_are_where_most_of_them_is_wanted_and_row
     assert await made(Box((0, 0, 0), (4, 4, 4))) is None
 
 
+async def test_blocks_come_in_their_order_whichever_of_them_were_there_before():
+    z, y, x = block_shape(VOXELS)
+    parts, coming = Parts(), Coming()
+    await cut(parts, Box((0, 0, x), (z, y, 2 * x)), coming)
+    box = Box((0, 0, 0), (2 * z, y, 2 * x))
+    assert (await cut(parts, box, coming, in_blocks=True) == voxels(box)).all()
+    assert all(count == 1 for count in parts.kept.values())
+
+
 async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once():
     parts, coming = Parts(turns=5), Coming()
     edge = block_shape(VOXELS)
