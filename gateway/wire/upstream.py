@@ -9,6 +9,7 @@ from typing import Final, cast
 from gateway.core.ports import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
 from gateway.wire.upstream_placing import InPlace
+from gateway.wire.upstream_room import RoomReader
 
 _ONE_WRITE: Final = 64 * 1024
 """Up to this size a body is joined to its head, so that both leave at once."""
@@ -46,7 +47,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
-        self._reader = AnswerReader()
+        self._reader: AnswerReader = AnswerReader()
         self._pending: asyncio.Future[None] | None = None
         self._receiver: Receiver | None = None
         self._sending = False
@@ -88,7 +89,9 @@ class Connection(asyncio.Protocol):
             raise NotConnectedError("it closed the connection")
         if self.loop.time() >= deadline:
             raise ExpiredError(sent=False)
-        self._reader.begin(max_body=max_body, bodiless=bodiless, room=room)
+        if room is not None:
+            self._reader = RoomReader(room)
+        self._reader.begin(max_body=max_body, bodiless=bodiless)
         self._pending = self.loop.create_future()
         if body is None:
             transport.write(head)
@@ -243,12 +246,12 @@ class Connection(asyncio.Protocol):
             return
         if complete:
             self._pending.set_result(None)
-        elif self._reader.placing is not None and self._transport is not None:
+        elif type(self._reader) is RoomReader and self._reader.placing and self._transport is not None:
             InPlace.begin(self, self._transport, self._reader.placing, self._placed)
 
     def _placed(self) -> None:
         """The body has come straight into its room."""
-        self._reader.placed()
+        self._reader.complete = True
         if self._pending is not None and not self._pending.done():
             self._pending.set_result(None)
 

@@ -9,7 +9,6 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.ports import Answer, Receiver
-from gateway.wire.upstream_placing import BrokenChunkError, Placing, SurplusError
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
@@ -88,23 +87,13 @@ class AnswerReader:
         self.begin(max_body=0, bodiless=False)
 
     def begin(
-        self,
-        *,
-        max_body: int,
-        bodiless: bool,
-        receiver: Receiver | None = None,
-        upgrades: bool = False,
-        room: memoryview | None = None,
+        self, *, max_body: int, bodiless: bool, receiver: Receiver | None = None, upgrades: bool = False
     ) -> None:
         """Expect the answer to a request; `bodiless` = that of a HEAD, which has no body whatever its fields say.
 
-        `upgrades` = a 101 is an answer. With a `receiver` there is no limit to the body. `room` is where that of a 200 goes
-        which is not given to one.
+        `upgrades` = a 101 is an answer. With a `receiver` there is no limit to the body.
         """
         self.receiver = receiver
-        self._room = room
-        self.placing: Placing | None = None
-        """The body on its way into the room."""
         self._upgrades = upgrades
         self._max_body = max_body
         self._bodiless = bodiless
@@ -151,41 +140,6 @@ class AnswerReader:
             if self._take_usual(data, self.receiver):
                 return self.complete
             self._begin()
-        if self._room is not None:
-            return self._feed_room(data, self._room)
-        return self._parse(data)
-
-    def _feed_room(self, data: bytes, room: memoryview) -> bool:
-        """Take what came of an answer whose body has a room: the parser has the head, and is spared the rest."""
-        if self.placing is None:
-            end = data.find(b"\r\n\r\n") + 4
-            if end < 4 or self._in_body:  # no head ends here
-                return self._parse(data)
-            self._parse(data[:end])
-            data = data[end:]
-            # Where the head's last line end came in two pieces, the parser has seen some of the body by now.
-            if self.complete or not self._in_body or self._gathered or self._status != 200:
-                return self._feed_room(data, room) if data else self.complete
-            counted = self._length is not None and not self._coded
-            if not (self._coded or (counted and (self._length or 0) <= len(room))):
-                return self._parse(data) if data else False
-            self.placing = Placing(room, self._length if counted else None, self._max_body)
-            self._spent = True
-        try:
-            self.complete = self.placing.feed(data)
-        except BrokenChunkError as broken:
-            raise MalformedAnswerError(str(broken)) from None
-        except SurplusError:
-            raise AnswerTooLargeError from None
-        self.reusable = self.reusable and not self.placing.behind
-        return self.complete
-
-    def placed(self) -> None:
-        """The body is complete in its room."""
-        self.complete = True
-
-    def _parse(self, data: bytes) -> bool:
-        """Have llhttp look at what came."""
         if len(self._start) < len(_START):
             self._start += data[: len(_START) - len(self._start)]
             if not _START.startswith(self._start):
@@ -271,11 +225,7 @@ class AnswerReader:
         """The complete answer, once."""
         pieces, self._pieces = self._pieces, []
         body = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
-        placing, self.placing, self._room = self.placing, None, None
-        placed = 0
-        if placing is not None:
-            body, placed = bytes(placing.surplus), placing.placed
-        return Answer(self._status, self._reason.decode("latin-1"), tuple(self._fields), body, placed)
+        return Answer(self._status, self._reason.decode("latin-1"), tuple(self._fields), body)
 
     # what the parser calls
 

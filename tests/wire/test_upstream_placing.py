@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
 from gateway.wire.upstream_placing import WORTH, Placing
+from gateway.wire.upstream_room import RoomReader
 
 ROOM = 40
 COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhello, world"
@@ -34,8 +35,8 @@ WHOLE = [
 def read(data: bytes, cuts: list[int], room: int | None) -> tuple[object, ...] | None:
     """Status, fields, body, and whether the connection serves on; None for an answer that is refused, or has no end."""
     memory = None if room is None else memoryview(bytearray(room))
-    reader = AnswerReader()
-    reader.begin(max_body=60, bodiless=False, room=memory)
+    reader = AnswerReader() if memory is None else RoomReader(memory)
+    reader.begin(max_body=60, bodiless=False)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     try:
         for start, end in pairwise(edges):
@@ -102,8 +103,8 @@ def test_a_chunk_that_is_larger_than_may_be_is_refused_before_anything_of_it_com
 
 
 def feed(*parts):
-    reader = AnswerReader()
-    reader.begin(max_body=1000, bodiless=False, room=memoryview(bytearray(ROOM)))
+    reader = RoomReader(memoryview(bytearray(ROOM)))
+    reader.begin(max_body=1000, bodiless=False)
     for part in parts:
         reader.feed(part)
 
