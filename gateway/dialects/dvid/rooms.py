@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 from typing import Final
 
 from gateway.dialects.dvid.geometry import READ_BYTES
 
-MOST: Final = 8
+MOST: Final = 16
 """Rooms that are kept for the next reads."""
 _IDLE_SECONDS: Final = 10.0
 
@@ -16,7 +17,7 @@ class Rooms:
     """Rooms of `READ_BYTES` that serve one read after the other; those that nobody needs for a while are let go."""
 
     def __init__(self) -> None:
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
         self._timer: asyncio.TimerHandle | None = None
         self._used = False
 
@@ -28,13 +29,13 @@ class Rooms:
         if size > READ_BYTES:
             return memoryview(bytearray(size))
         self._used = True
-        room = self._free.pop() if self._free else bytearray(READ_BYTES)
+        room = self._free.pop() if self._free else _fresh()
         return memoryview(room)[:size]
 
     def give(self, room: memoryview) -> None:
         """Nobody looks at it any more."""
         whole = room.obj
-        if isinstance(whole, bytearray) and len(whole) == READ_BYTES and len(self._free) < MOST:
+        if isinstance(whole, mmap.mmap) and len(self._free) < MOST:
             self._free.append(whole)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._leave)
@@ -46,3 +47,14 @@ class Rooms:
             self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._leave)
         else:
             self._free.clear()
+
+
+def _fresh() -> mmap.mmap:
+    """Pages of the system's own: in large ones where it has them, and given back as soon as nobody looks at them."""
+    room = mmap.mmap(-1, READ_BYTES)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        try:
+            room.madvise(mmap.MADV_HUGEPAGE)
+        except OSError:
+            pass  # a kernel without them
+    return room
