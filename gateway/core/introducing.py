@@ -71,6 +71,7 @@ class WithFields:
         max_reply: int,
         repeatable: bool,
         principal: Principal | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """See `Upstream`."""
         return await self._upstream.exchange(
@@ -82,6 +83,7 @@ class WithFields:
             max_reply=max_reply,
             repeatable=repeatable,
             principal=principal,
+            room=room,
         )
 
 

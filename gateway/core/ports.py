@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 
 class Answer(Struct, frozen=True):
-    """What an upstream answered to one HTTP request; the body is whole and in memory."""
+    """What an upstream answered to one HTTP request; the body is whole and in memory.
+
+    `placed` bytes of it are in the room that was given for it, and `body` is what comes behind them.
+    """
 
     status: int
     reason: str
     fields: Fields
     body: bytes
+    placed: int = 0
 
 
 class Upstream(Protocol):
@@ -43,9 +47,11 @@ class Upstream(Protocol):
         max_reply: int,
         repeatable: bool,
         principal: Principal | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer.
 
+        `room` is memory that the body of a 200 may be received into, instead of being gathered: see `Answer.placed`.
         `deadline` is on the monotonic clock. `repeatable` = it may be sent again, on another connection, when
         the first went away before an answer; what may change something is sent once, on a connection that is
         surely alive. Where requests wait for their turn, those of one `principal` keep nobody else's waiting; None is

@@ -20,17 +20,31 @@ class Whole(Struct, frozen=True, gc=False):
     data: bytes
 
 
+class InBlocks(Struct, frozen=True):
+    """An array cut at the multiples of `block` along each axis, one block after the other as their coordinates go.
+
+    `start` are the coordinates of its first element; each block is whole in itself, slowest axis first. The pieces are as those
+    of the whole.
+    """
+
+    start: tuple[int, ...]
+    block: tuple[int, ...]
+    pieces: AsyncGenerator[bytes | memoryview]
+
+
 class Composed(Struct, frozen=True):
     """A body of `length` bytes that is made while it is sent; its pieces come once, in order, and raise what goes wrong.
 
     They are to be closed (`aclose`) whatever happens. Where it is an array, `dtype` is numpy's name of its type and `shape`
-    its shape, slowest axis first; else it is bytes, like a table as an Arrow stream.
+    its shape, slowest axis first; else it is bytes, like a table as an Arrow stream. `blocks` is the same in another order,
+    where that is less work: only one of them is read.
     """
 
     length: int
     pieces: AsyncGenerator[bytes | memoryview]
     dtype: str = ""
     shape: tuple[int, ...] = ()
+    blocks: InBlocks | None = None
 
 
 class Reply(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -14,8 +15,11 @@ from msgspec.structs import replace
 from gateway.core import arrays
 from gateway.core.faults import TooLarge
 from gateway.core.method import Method
-from gateway.core.reply import Composed, Reply, Whole
+from gateway.core.reply import Composed, InBlocks, Reply, Whole
 from gateway.doors.encodings import JSON, Encoding
+
+BLOCKS: Final = b"application/x-labgate-blocks"
+"""The media type of an array that comes block by block."""
 
 MOST: Final = 256 << 20
 """Bytes that are put into JSON or msgpack; larger arrays travel as numpy files, which nobody has to gather."""
@@ -63,11 +67,21 @@ def as_file(made: Composed) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
     head = io.BytesIO()
     described = {"descr": np.dtype(made.dtype).str, "fortran_order": False, "shape": made.shape}
     np.lib.format.write_array_header_1_0(head, described)
-    return len(head.getvalue()) + made.length, _file(head.getvalue(), made)
+    return len(head.getvalue()) + made.length, _file(head.getvalue(), made.pieces)
 
 
-async def _file(head: bytes, made: Composed) -> AsyncGenerator[bytes | memoryview]:
-    async with aclosing(made.pieces):
+def as_blocks(made: Composed, blocks: InBlocks) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
+    """The array block by block behind a head that says which: the length of its JSON in four bytes, little-endian, and the JSON."""
+    said = {"dtype": made.dtype, "start": blocks.start, "shape": made.shape, "block": blocks.block}
+    text = json.dumps(said, separators=(",", ":")).encode()
+    head = len(text).to_bytes(4, "little") + text
+    return len(head) + made.length, _file(head, blocks.pieces)
+
+
+async def _file(
+    head: bytes, pieces: AsyncGenerator[bytes | memoryview]
+) -> AsyncGenerator[bytes | memoryview]:
+    async with aclosing(pieces):
         yield head
-        async for piece in made.pieces:
+        async for piece in pieces:
             yield piece

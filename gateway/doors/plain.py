@@ -36,12 +36,14 @@ from gateway.doors.attending import size_of
 from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, LARGE, Form
-from gateway.doors.gathering import as_file, gathered, whole
+from gateway.doors.gathering import BLOCKS, as_blocks, as_file, gathered, whole
 from gateway.doors.refusal import error_bytes, extra_fields
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.body import read_body
+
+_BLOCKS = BLOCKS.decode()
 
 _ERROR_STATUS = {-32600: 400, -32602: 400, -32601: 404}
 """The status of an upstream's error by its code; any other is 500."""
@@ -114,11 +116,13 @@ class PlainDoor:
         return answer
 
     def _streamed(self, reply: Reply, made: Composed, asked: Asked) -> StreamAnswer:
-        """The array as a numpy file, sent while it is made."""
+        """The array as a numpy file, or block by block for whoever takes that, sent while it is made."""
         asked.visit.cache = outcome(reply)
-        length, pieces = as_file(made)
-        kind = (b"Content-Type", FORMS["npy"].content_type)
-        fields = (kind, (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
+        if made.blocks is not None and _takes_blocks(asked):
+            kind, (length, pieces) = BLOCKS, as_blocks(made, made.blocks)
+        else:
+            kind, (length, pieces) = FORMS["npy"].content_type, as_file(made)
+        fields = ((b"Content-Type", kind), (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
         return StreamAnswer(200, None, fields, pieces, length)
 
     def _spent(self, account: Account, answer: Answer | StreamAnswer) -> Answer | StreamAnswer:
@@ -312,6 +316,12 @@ def _form(asked: Asked) -> Form:
     if name not in FORMS:
         raise InvalidParams(f"format={name[:40]!r} is not one of {', '.join(FORMS)}.")
     return FORMS[name]
+
+
+def _takes_blocks(asked: Asked) -> bool:
+    """Whether Accept names the type of arrays in blocks; no pattern means it."""
+    said = asked.request.headers.getall("Accept", [])
+    return any(part.partition(";")[0].strip().lower() == _BLOCKS for one in said for part in one.split(","))
 
 
 def _lifetime(reply: Reply, now: float) -> bytes:

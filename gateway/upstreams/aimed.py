@@ -53,10 +53,12 @@ class Aimed:
         max_reply: int,
         repeatable: bool,
         principal: Principal | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """As `core.ports.Upstream` has it."""
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
         after = self._late_after() if repeatable else None
+        room = room if after is None else None  # two answers would come into it
+        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
         loop = asyncio.get_running_loop()
         began = loop.time()
         tried = list(self._tried)

@@ -37,6 +37,8 @@ class Request(Struct, frozen=True, gc=False):
     repeatable: bool
     principal: Principal | None = None
     """Whose turn it takes."""
+    room: memoryview | None = None
+    """Memory for its body; not of a request that may be under way twice."""
 
 
 class Replica:
@@ -143,6 +145,7 @@ class Replica:
                 max_body=request.max_reply,
                 deadline=request.deadline,
                 silence=self._read_seconds,
+                room=request.room,
             )
         finally:
             self.pool.give_back(connection)

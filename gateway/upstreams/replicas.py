@@ -155,6 +155,7 @@ class HttpUpstream:
         max_reply: int,
         repeatable: bool,
         principal: Principal | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """Send one request below the service's address and return its answer; see `core.ports.Upstream`.
 
@@ -162,7 +163,7 @@ class HttpUpstream:
         over a connection of its own: of a pooled one nobody can know that the upstream is not just closing it. Faults
         that come after such a request was sent say `maybe_executed`. To cancel this ends the connection.
         """
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
+        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
         return await self._attempts.carry(request, most=self.guard.attempts if repeatable else 0)
 
     def aim(self, call: Call) -> Upstream:
@@ -301,10 +302,11 @@ class Beside:
         max_reply: int,
         repeatable: bool,
         principal: Principal | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """As `core.ports.Upstream` has it."""
         return await self._upstream.ask(
-            Request(verb, path, fields, body, deadline, max_reply, repeatable, principal)
+            Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
         )
 
 

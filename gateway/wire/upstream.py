@@ -9,6 +9,8 @@ from typing import Final, cast
 from gateway.core.breaker import says_down
 from gateway.core.ports import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
+from gateway.wire.upstream_placing import InPlace
+from gateway.wire.upstream_room import RoomReader
 
 _LAST_UNSUSPECTED: Final = 501
 """Answers of a higher status may say that the service is down."""
@@ -50,7 +52,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
-        self._reader = AnswerReader()
+        self._reader: AnswerReader = AnswerReader()
         self._pending: asyncio.Future[None] | None = None
         self._receiver: Receiver | None = None
         self._sending = False
@@ -91,10 +93,12 @@ class Connection(asyncio.Protocol):
         max_body: int,
         deadline: float,
         silence: float | None = None,
+        room: memoryview | None = None,
     ) -> Answer:
         """Send a request and return its answer, whole.
 
-        `bodiless` = the request is a HEAD; `silence` is for how many seconds nothing may come. Raises NotConnectedError, ConnectionLostError, ExpiredError,
+        `bodiless` = the request is a HEAD; `silence` is for how many seconds nothing may come, `room` where the body of a 200
+        may go. Raises NotConnectedError, ConnectionLostError, ExpiredError,
         MalformedAnswerError or AnswerTooLargeError, and ends the connection then; so it does when the caller is
         cancelled.
         """
@@ -104,6 +108,8 @@ class Connection(asyncio.Protocol):
         now = self.loop.time()
         if now >= deadline:
             raise ExpiredError(sent=False)
+        if room is not None:
+            self._reader = RoomReader(room)
         self._reader.begin(max_body=max_body, bodiless=bodiless)
         self._pending = self.loop.create_future()
         if body is None:
@@ -274,14 +280,25 @@ class Connection(asyncio.Protocol):
         if self._pending is None or self._pending.done():
             self.drop()
             return
-        if self._silence is not None:
-            self._heard = self.loop.time()
+        self._came()
         try:
             complete = self._reader.feed(data)
         except (MalformedAnswerError, AnswerTooLargeError) as failure:
             self._fail(failure)
             return
         if complete:
+            self._pending.set_result(None)
+        elif type(self._reader) is RoomReader and self._reader.placing and self._transport is not None:
+            InPlace.begin(self, self._transport, self._reader.placing, self._came, self._placed)
+
+    def _came(self) -> None:
+        if self._silence is not None:
+            self._heard = self.loop.time()
+
+    def _placed(self) -> None:
+        """The body has come straight into its room."""
+        self._reader.complete = True
+        if self._pending is not None and not self._pending.done():
             self._pending.set_result(None)
 
     def eof_received(self) -> None:

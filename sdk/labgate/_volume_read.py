@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+from labgate._blocks import BLOCKS, receive_blocks
 from labgate._delivery import Request
 from labgate._fetching import Fetching
 from labgate._npy import receive
@@ -30,6 +31,7 @@ _NPY = "application/x-npy"
 class ArrayReading(Fetching):
     """Reads boxes of an array by a method's plain URL, each as a numpy file into its place."""
 
+    _accepted = _NPY.encode()
     _array: np.ndarray[Any, Any]
     _first: Sequence[int]
 
@@ -65,10 +67,13 @@ class ArrayReading(Fetching):
         head = flow.head
         pieces = Pieces(flow.reader, head, verb="GET")
         kind = head.fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if head.status != 200 or kind != _NPY.encode():
+        view, length = self._array[slices(part, self._first)], head.length if head.length >= 0 else None
+        if head.status == 200 and kind == _NPY.encode():
+            receive(pieces, view, length, came)
+        elif head.status == 200 and kind == BLOCKS.encode() and kind in self._accepted:
+            receive_blocks(pieces, view, part[0], length, came)
+        else:
             raise self._refused(flow, pieces)
-        view = self._array[slices(part, self._first)]
-        receive(pieces, view, head.length if head.length >= 0 else None, came)
 
     def _request(self, part: Box, left: float | None) -> Request:
         link, options = self._session.link, self._session.options
@@ -76,7 +81,7 @@ class ArrayReading(Fetching):
         head = b"%b%bUser-Agent: labgate-python\r\nAccept: %b, application/json;q=0.9\r\n%b" % (
             link.opening("GET", with_query(f"/rpc/{quote(self._method, safe='')}", query)),
             link.credential(),
-            _NPY.encode(),
+            self._accepted,
             options.fields(),
         )
         return Request(head, b"", method=self._method, repeatable=True, timeout=left, retries=0)
@@ -89,6 +94,7 @@ class Reading(ArrayReading):
     """One reading of a box of a volume."""
 
     thing = "the box"
+    _accepted = f"{BLOCKS}, {_NPY}".encode()
 
     def __init__(
         self,

@@ -127,34 +127,71 @@ def run(runs: int) -> None:
 
 
 def _cold(dvid: Dvid, out: np.ndarray, runs: int) -> None:
-    pairs = []
+    pairs, spent = [], Spent()
     for _ in range(runs):
         beside = rate_of(lambda: direct(dvid.url, dvid.version, out))
         expected = out[::50].copy()
-        with gate(dvid.url, "1GiB") as (lab, _, _):
+        with gate(dvid.url, "1GiB") as (lab, pid, _):
             vol = lab.dvid.volume(dvid.version, "big")
-            own = rate_of(lambda: vol.read(out=out))  # noqa: B023 - called at once
+            with spent.of(pid):
+                own = rate_of(lambda: vol.read(out=out))  # noqa: B023 - called at once
         assert (out[::50] == expected).all()
         pairs.append((beside, own))
     _row("cold, 256 MiB", _compared(pairs, "a direct client's"), "0.8")
+    _row("its processor time", spent.told(), "")
 
 
 def _warm(dvid: Dvid, out: np.ndarray, runs: int) -> None:
-    with gate(dvid.url, "1GiB") as (lab, _, _), served() as port:
+    from labgate._volume_read import ArrayReading, Reading
+
+    with gate(dvid.url, "1GiB") as (lab, pid, _), served() as port:
         vol = lab.dvid.volume(dvid.version, "big")
         vol.read(out=out)
-        flat = out.reshape(-1)
-        pairs = [
-            (rate_of(lambda: straight(port, flat, flat.nbytes)), rate_of(lambda: vol.read(out=out)))
-            for _ in range(runs)
-        ]
-        _row("warm, 256 MiB", _compared(pairs, "a raw socket's"), "0.8")
+        flat, forms = out.reshape(-1), (Reading._accepted, ArrayReading._accepted)
+        pairs: list[list[tuple[float, float]]] = [[], []]
+        spent = [Spent(), Spent()]
+        for _ in range(runs):
+            for form in (0, 1):  # they take turns
+                Reading._accepted = forms[form]
+                beside = rate_of(lambda: straight(port, flat, flat.nbytes))
+                with spent[form].of(pid):
+                    own = rate_of(lambda: vol.read(out=out))
+                pairs[form].append((beside, own))
+        Reading._accepted = forms[0]
+        for form, name in enumerate(("warm, 256 MiB", "the same as numpy files")):
+            _row(name, _compared(pairs[form], "a raw socket's"), "0.8")
+            _row("its processor time", spent[form].told(), "")
         _row("24 random cubes of 64 voxels at once, warm", f"{_random(vol):.1f} ms each", "3 ms")
         tracemalloc.start()
         vol.read(out=out)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         _row("the SDK's memory beside the array", f"{peak / MIB:.1f} MiB", "8 MiB")
+
+
+class Spent:
+    """The processor time of gate and SDK in several runs, which others on the machine change less than the clock's."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[float, float]] = []
+
+    @contextmanager
+    def of(self, pid: int) -> Iterator[None]:
+        """One run of this gate and of this process."""
+        gate, own = processor_ms(pid), time.process_time()
+        yield
+        self._runs.append((processor_ms(pid) - gate, (time.process_time() - own) * 1000))
+
+    def told(self) -> str:
+        """The medians."""
+        gate, own = (statistics.median(column) for column in zip(*self._runs, strict=True))
+        return f"gate {gate:.0f} ms, SDK {own:.0f} ms"
+
+
+def processor_ms(pid: int) -> float:
+    """What a process has used of the processors so far, in milliseconds."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 
 
 def _compared(pairs: list[tuple[float, float]], beside: str) -> str:

@@ -18,11 +18,21 @@ from gateway.core.ports import Answer, Messenger, Route, Upstream
 from gateway.core.reply import Reply
 from gateway.core.service import Description, Service
 from gateway.dialects.dvid import help as helping
-from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError, exchange, plainly, refused, whole
+from gateway.dialects.dvid.asking import (
+    Errand,
+    Knowing,
+    RefusedError,
+    exchange,
+    in_room,
+    plainly,
+    refused,
+    whole,
+)
 from gateway.dialects.dvid.endpoints import asked, never_changes, target_of
 from gateway.dialects.dvid.methods import FAMILIES, OWN
 from gateway.dialects.dvid.mounted import Inner
 from gateway.dialects.dvid.own import Own, read
+from gateway.dialects.dvid.rooms import Rooms
 from gateway.dialects.openapi import replies
 from gateway.dialects.openapi.requests import Request, request
 
@@ -39,6 +49,7 @@ class DvidDialect:
         """`wall` tells seconds since 1970."""
         self._wall = wall
         self._knowing = Knowing()
+        self._rooms = Rooms()
         self._own = Own(self._knowing, wall)
         self._inner = Inner(self._knowing, self._own)
 
@@ -88,6 +99,12 @@ class DvidDialect:
         target = binding.path.format(**steps)
         if params.get("scale"):
             target += f"?scale={params['scale']}"
+        if "bytes" in params:  # voxels: it is known how many
+            room = (
+                self._rooms.take(params["bytes"]) if params["cut"] else memoryview(bytearray(params["bytes"]))
+            )
+            answer = await exchange(call, service, upstream, binding.verb, target, room=room)
+            return in_room(answer, room, service, self._rooms.give if params["cut"] else None)
         answer = await exchange(call, service, upstream, binding.verb, target)
         if "target" in params:
             return await _shaped(whole(answer, service, target), service, safe=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -17,7 +17,7 @@ from gateway.core.call import NO_DEMAND, Call, Demand, Params
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.ports import Answer, Upstream
 from gateway.core.principal import Principal
-from gateway.core.reply import Fields, Reply, Whole
+from gateway.core.reply import Composed, Fields, Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Pass
 from gateway.core.vouching import bearer_fields
@@ -112,7 +112,12 @@ class Errand(Struct, frozen=True):
 
     def call(self, method: Method, params: Mapping[str, Any] | None = None) -> Call:
         """A hidden call."""
-        raw = None if params is None else json.dumps(params, separators=(",", ":")).encode()
+        return self.named(
+            method, None if params is None else json.dumps(params, separators=(",", ":")).encode()
+        )
+
+    def named(self, method: Method, raw: bytes | None) -> Call:
+        """A hidden call with these parameters, a JSON object."""
         return Call(self.id, self.principal, method, Params(raw), self.deadline, self.demand)
 
     async def obtain(self, method: Method, params: Mapping[str, Any] | None = None) -> Reply:
@@ -167,8 +172,12 @@ async def exchange(
     target: str,
     fields: Fields = (),
     body: bytes | None = None,
+    room: memoryview | None = None,
 ) -> Answer:
-    """The answer to one request; a read that was turned away because the service is busy is made again, within its time."""
+    """The answer to one request; a read that was turned away because the service is busy is made again, within its time.
+
+    `room`: see `Upstream.exchange`.
+    """
     loop = asyncio.get_running_loop()
     pause = 0.1
     while True:
@@ -193,6 +202,7 @@ async def exchange(
             max_reply=service.max_reply,
             repeatable=call.method.safe,
             principal=call.principal,
+            room=room,
         )
         wait = max(pause, _told_to_wait(answer))
         if answer.status != 503 or not call.method.safe or loop.time() + wait >= call.deadline:
@@ -211,6 +221,30 @@ def plainly(answer: Answer, service: Service, *, safe: bool) -> Reply:
     if answer.status in (200, 204, 206):
         return Reply("result", Whole(answer.body), _TRIP)
     return refused(answer, service, safe=safe)
+
+
+def in_room(
+    answer: Answer, room: memoryview, service: Service, over: Callable[[memoryview], None] | None
+) -> Reply:
+    """The body of an answer that may have come into its room, as it lies in memory; or its error.
+
+    `over` is given the room when the pieces are closed: they are not to be looked at then.
+    """
+    if answer.status != 200:
+        return plainly(answer, service, safe=True)
+    pieces = [piece for piece in (room[: answer.placed], memoryview(answer.body)) if piece]
+
+    async def one_by_one() -> AsyncGenerator[bytes | memoryview]:
+        try:
+            for piece in pieces:
+                yield piece
+        finally:
+            if over is not None:
+                over(room)
+
+    return Reply(
+        "result", Whole(b""), _TRIP, composed=Composed(answer.placed + len(answer.body), one_by_one())
+    )
 
 
 def whole(answer: Answer, service: Service, target: str) -> Answer:

@@ -19,7 +19,7 @@ Corner = tuple[int, int, int]
 
 MOST_VOXELS: Final = 256**3
 """Of one read: DVID has a lock for larger ones, which all callers share."""
-READ_BYTES: Final = 16 << 20
+READ_BYTES: Final = 4 << 20
 """Of one read into blocks: several of them are in memory at once."""
 MOST_BYTES: Final = 3 << 30
 """Of one cutout: DVID refuses more."""
@@ -64,9 +64,7 @@ class Box(Struct, frozen=True):
 
     def meets(self, other: Box) -> Box:
         """What it has in common with one that it overlaps."""
-        start = tuple(max(a, b) for a, b in zip(self.start, other.start, strict=True))
-        stop = tuple(min(a, b) for a, b in zip(self.stop, other.stop, strict=True))
-        return Box(start, stop)  # type: ignore[arg-type]
+        return Box(tuple(map(max, self.start, other.start)), tuple(map(min, self.stop, other.stop)))  # type: ignore[arg-type]
 
     def within(self, outer: Box) -> tuple[slice, slice, slice]:
         """Where it lies in an array of `outer`."""
@@ -151,11 +149,17 @@ def in_blocks(box: Box, block: Corner) -> bool:
     return count <= _FEW_BLOCKS or count * math.prod(block) <= _MOST_WASTE * box.voxels
 
 
+def filling(box: Box, block: Corner) -> float:
+    """Which part of the blocks that the box touches lies in it."""
+    counts = ((b - 1) // n - a // n + 1 for a, b, n in zip(box.start, box.stop, block, strict=True))
+    return box.voxels / (math.prod(counts) * math.prod(block))
+
+
 def box_of_block(index: Corner, block: Corner) -> Box:
     """The voxels of a block."""
-    start = tuple(i * n for i, n in zip(index, block, strict=True))
-    stop = tuple((i + 1) * n for i, n in zip(index, block, strict=True))
-    return Box(start, stop)  # type: ignore[arg-type]
+    (z, y, x), (dz, dy, dx) = index, block
+    z, y, x = z * dz, y * dy, x * dx
+    return Box((z, y, x), (z + dz, y + dy, x + dx))
 
 
 def regions(

@@ -13,7 +13,6 @@ from gateway.core.service import Service
 from gateway.core.verdict import pass_for
 from gateway.dialects.dvid import old
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
-from gateway.dialects.dvid.cutouts import Source
 from gateway.dialects.dvid.endpoints import (
     Asked,
     asked,
@@ -27,6 +26,7 @@ from gateway.dialects.dvid.endpoints import (
 from gateway.dialects.dvid.geometry import Box, block_shape, in_blocks
 from gateway.dialects.dvid.own import Own
 from gateway.dialects.dvid.repos import Instance, Node, Repo
+from gateway.dialects.dvid.stored import Source
 
 _READ = ("GET", "HEAD")
 _OF_VERSIONS = (b"node", b"repo")
@@ -101,6 +101,8 @@ class Inner:
         return await self._cutout(ask, errand, Source(repo, node, instance, kind, scale), box, fields)
 
     async def _cutout(self, ask: MountAsk, errand: Errand, source: Source, box: Box, fields: Fields) -> Ready:
+        if not await self._own.is_settled(errand, source):
+            raise InvalidParams("no cutout")
         reply = await self._own.cutout(errand, source, box)
         if reply.composed is None:
             raise InvalidParams("no cutout")

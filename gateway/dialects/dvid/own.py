@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +9,7 @@ from urllib.parse import quote
 import orjson
 from msgspec.structs import replace
 
-from gateway.core import arrays, scanner
+from gateway.core import scanner
 from gateway.core.call import Call
 from gateway.core.faults import InvalidParams, UpstreamBroken
 from gateway.core.ports import Route
@@ -18,7 +17,7 @@ from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Pass
 from gateway.dialects.dvid import volumes, writing
 from gateway.dialects.dvid.asking import Errand, Knowing, RefusedError
-from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
+from gateway.dialects.dvid.cutouts import Cutout
 from gateway.dialects.dvid.endpoints import GRACE_SECONDS
 from gateway.dialects.dvid.geometry import (
     MOST_BYTES,
@@ -30,6 +29,7 @@ from gateway.dialects.dvid.geometry import (
     voxels_of,
 )
 from gateway.dialects.dvid.repos import Instance, Node, Repo, Repos, mapping
+from gateway.dialects.dvid.stored import Coming, Source, Stored
 from gateway.dialects.openapi.requests import arguments
 
 _TRIP = Pass("assembled")
@@ -139,11 +139,10 @@ class Own:
         return Reply("result", Whole(b"null"), verdict, composed=made)
 
     async def _one_read(self, errand: Errand, source: Source, box: Box) -> Reply:
-        data = await Cutout(errand, source, box, self._coming).region(box)
-        shape = [*box.shape, *([source.voxels.channels] if source.voxels.channels > 1 else [])]
-        array = arrays.array(source.voxels.told, shape, data)
-        written = await asyncio.to_thread(arrays.as_json, array)
-        return Reply("result", Whole(written), _TRIP)
+        made = await Stored(errand, source, self._coming).region(box, cut=False)
+        channels = (source.voxels.channels,) if source.voxels.channels > 1 else ()
+        made = replace(made, dtype=source.voxels.told, shape=(*box.shape, *channels))
+        return Reply("result", Whole(b"null"), _TRIP, composed=made)
 
     async def is_settled(self, errand: Errand, source: Source) -> bool:
         """Whether these voxels never change: their version is locked, and what is derived of them was made long ago."""

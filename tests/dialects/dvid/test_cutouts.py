@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from gateway.core import keys
 from gateway.core.faults import UpstreamUnreachable
 from gateway.core.principal import ANONYMOUS
-from gateway.core.reply import Reply, Whole
+from gateway.core.reply import Composed, Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Entry, Hit, Miss, pass_for
 from gateway.dialects.dvid.asking import Errand, Hidden
-from gateway.dialects.dvid.cutouts import Coming, Cutout, Source
+from gateway.dialects.dvid.cutouts import Cutout
 from gateway.dialects.dvid.geometry import Box, Voxels, block_shape
 from gateway.dialects.dvid.repos import Instance, Node, Repo
+from gateway.dialects.dvid.stored import Coming, Source
 
 SERVICE = Service("dvid", "dvid", ("http://127.0.0.1:1",))
 HIDDEN = Hidden(SERVICE)
@@ -62,7 +64,13 @@ class Parts:
             raise UpstreamUnreachable("it is gone")
         size, start = ([int(one) for one in asked[name].split("_")][::-1] for name in ("size", "offset"))
         box = Box(tuple(start), tuple(a + n for a, n in zip(start, size, strict=True)))
-        return Reply("result", Whole(voxels(box).tobytes()), pass_for("trip"))
+        data = voxels(box).tobytes()
+        made = Composed(len(data), one_piece(data))
+        return Reply("result", Whole(b""), pass_for("trip"), composed=made)
+
+
+async def one_piece(data):
+    yield memoryview(data)
 
 
 def voxels(box):
@@ -76,13 +84,34 @@ def voxels(box):
     return out
 
 
-async def cut(parts, box, coming, *, kept=True):
+async def cut(parts, box, coming, *, kept=True, in_blocks=False):
     """A cutout, as an array."""
     errand = Errand("1", ANONYMOUS, 1e9, SERVICE, parts, HIDDEN)
     repo = Repo(ROOT.uuid, {"DAG": {"Nodes": {}}})
     made, _ = await Cutout(errand, Source(repo, ROOT, GRAY, VOXELS, 0, kept), box, coming).composed()
+    if in_blocks and made.blocks is not None:
+        return await put_in_place(made)
     data = b"".join([bytes(piece) async for piece in made.pieces])
     return np.frombuffer(data, made.dtype).reshape(made.shape)
+
+
+async def put_in_place(made):
+    """The array of what comes block by block."""
+    data = b"".join([bytes(piece) async for piece in made.blocks.pieces])
+    assert len(data) == made.length
+    out, at = np.empty(made.shape, made.dtype), 0
+    edges = [
+        [n for n in range(first, first + size + 1) if n in (first, first + size) or n % block == 0]
+        for first, size, block in zip(made.blocks.start, made.shape, made.blocks.block, strict=True)
+    ]
+    for corner in product(*(pairwise(along) for along in edges)):
+        place = tuple(
+            slice(a - first, b - first) for (a, b), first in zip(corner, made.blocks.start, strict=True)
+        )
+        voxels = out[place]
+        voxels[...] = np.frombuffer(data, made.dtype, voxels.size, at).reshape(voxels.shape)
+        at += voxels.nbytes
+    return out
 
 
 corners = st.tuples(*[st.integers(-150, 150)] * 3)
@@ -91,16 +120,14 @@ boxes = st.builds(lambda at, n: Box(at, tuple(a + b for a, b in zip(at, n, stric
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(boxes, min_size=1, max_size=3), st.booleans(), st.booleans())
+@given(st.lists(boxes, min_size=1, max_size=3), st.booleans(), st.booleans(), st.booleans())
 def test_cutouts_one_after_the_other_or_at_once_are_what_numpy_cuts_out_and_no_block_is_kept_twice(
-    wanted, at_once, kept
+    wanted, at_once, kept, in_blocks
 ):
     async def main():
         parts, coming = Parts(), Coming()
-        if at_once:
-            found = await asyncio.gather(*(cut(parts, box, coming, kept=kept) for box in wanted))
-        else:
-            found = [await cut(parts, box, coming, kept=kept) for box in wanted]
+        asked = [cut(parts, box, coming, kept=kept, in_blocks=in_blocks) for box in wanted]
+        found = await asyncio.gather(*asked) if at_once else [await one for one in asked]
         for box, array in zip(wanted, found, strict=True):
             assert (array == voxels(box)).all()
         assert all(count == 1 for count in parts.kept.values())
@@ -123,6 +150,36 @@ def test_a_read_that_fails_is_nobody_elses_failure(box, fails):
         assert not coming._blocks
 
     asyncio.run(main())
+
+
+async def test_blocks_are_given_as_they_are_where_most_of_them_is_wanted_and_rows_else():
+    edge = block_shape(VOXELS)
+    parts, coming = Parts(), Coming()
+    errand = Errand("1", ANONYMOUS, 1e9, SERVICE, parts, HIDDEN)
+    source = Source(Repo(ROOT.uuid, {"DAG": {"Nodes": {}}}), ROOT, GRAY, VOXELS)
+
+    async def made(box):
+        return (await Cutout(errand, source, box, coming).composed())[0].blocks
+
+    whole = await made(Box((0, 0, 0), (edge[0], edge[1], 2 * edge[2])))
+    stored = [entry.body for entry in parts.memory.values()]
+    given = [piece.obj async for piece in whole.pieces]
+    assert len(given) == 2
+    assert all(any(one is body for body in stored) for one in given)
+    assert await made(Box((1, 1, 1), edge)) is not None
+    assert (
+        await made(Box((1, 1, 1), (edge[0] + 1, edge[1] + 1, edge[2] + 1))) is None
+    )  # an eighth of eight blocks
+    assert await made(Box((0, 0, 0), (4, 4, 4))) is None
+
+
+async def test_blocks_come_in_their_order_whichever_of_them_were_there_before():
+    z, y, x = block_shape(VOXELS)
+    parts, coming = Parts(), Coming()
+    await cut(parts, Box((0, 0, x), (z, y, 2 * x)), coming)
+    box = Box((0, 0, 0), (2 * z, y, 2 * x))
+    assert (await cut(parts, box, coming, in_blocks=True) == voxels(box)).all()
+    assert all(count == 1 for count in parts.kept.values())
 
 
 async def test_cutouts_that_find_a_block_missing_in_the_same_moment_read_it_once():

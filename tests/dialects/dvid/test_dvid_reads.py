@@ -1,10 +1,14 @@
 """Voxels of versions that never change come from stored blocks, bit by bit; those of open versions come from the service."""
 
 import asyncio
+import io
 import json
 
 import numpy as np
 import pytest
+
+from labgate._blocks import receive_blocks
+from tests.sdk.test_sdk_blocks import Body
 
 
 def padded(array, start, stop):
@@ -43,6 +47,35 @@ async def test_any_box_is_the_same_through_the_gate_twice_and_directly(lab, star
     array, fields = await lab.npy("prod", "gray", start, stop)
     assert (array == expected).all()
     assert "hit" in fields["Cache-Status"]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "said"),
+    [
+        ([0, 0, 0], [64, 128, 256], "x-labgate-blocks"),
+        ([3, 5, 7], [64, 250, 250], "x-labgate-blocks"),
+        BOXES[1] + ("x-npy",),
+    ],
+)
+async def test_whoever_takes_blocks_gets_a_large_box_so_and_others_get_the_numpy_file(lab, start, stop, said):
+    query = f"node=prod&instance=gray&start={json.dumps(start)}&stop={json.dumps(stop)}&format=npy"
+    bodies = []
+    for accept in ("application/x-labgate-blocks;q=1, */*", "*/*, application/*"):
+        fields = lab.fields({"Accept": accept})
+        async with lab.session.get(f"{lab.address}/rpc/dvid.read?{query}", headers=fields) as answer:
+            bodies.append((answer.headers["Content-Type"], await answer.read()))
+    (kind, body), (usual, file) = bodies
+    assert (kind, usual) == (f"application/{said}", "application/x-npy")
+    expected = padded(lab.content.gray, start, stop)
+    assert (np.load(io.BytesIO(file)) == expected).all()
+    if kind == usual:
+        assert body == file
+    else:
+        out, at = np.empty_like(expected), 4 + int.from_bytes(body[:4], "little")
+        head = json.loads(body[4:at])
+        assert head == {"dtype": "|u1", "start": start, "shape": [*out.shape], "block": [64, 128, 128]}
+        receive_blocks(Body(body), out, start, len(body), bool)
+        assert (out == expected).all()
 
 
 async def test_labels_beyond_53_bits_are_exact_in_every_encoding(lab):
