@@ -27,6 +27,11 @@ _STREAM: Final = b"\xff\xff\xff\xff"
 """What an Arrow IPC stream begins with."""
 
 
+def is_stream(data: bytes) -> bool:
+    """Whether the bytes begin as an Arrow IPC stream does."""
+    return data.startswith(_STREAM)
+
+
 def stream_in(raw: bytes) -> bytes | None:
     """The Arrow IPC stream that a result in JSON is already, None for another result."""
     if not raw.startswith(_BINARY):
@@ -36,7 +41,7 @@ def stream_in(raw: bytes) -> bytes | None:
         data = unbase64(form["base64"]) if isinstance(form, dict) and form.keys() == {"base64"} else b""
     except NotSayable:
         return None
-    return data if data.startswith(_STREAM) else None
+    return data if is_stream(data) else None
 
 
 def stream_as_csv(stream: bytes) -> bytes:
