@@ -27,12 +27,11 @@ from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
+from gateway.source_entries import SECRET_FIELD
 
 CALLERS = "/callers"
 OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
-_INTAKE_FIELD: Final = "intake-secret"
-"""The field in which Intake's own client shows a secret."""
 _TO_CATALOGS = 2
 """Calls on their way at once to a server of the dialect `intake`, where nothing else is said."""
 
@@ -108,7 +107,7 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
     """The header fields, in lower case, in which clients of some service, or of the sources, may show the gate's token."""
-    own = (_INTAKE_FIELD,) if settings.sources is not None else ()
+    own = (SECRET_FIELD,) if settings.sources is not None else ()
     fields = (*map(_identity_field, entries(settings).values()), *own)
     return frozenset(field.lower().encode("ascii") for field in fields if field)
 
@@ -116,7 +115,7 @@ def token_fields(settings: config.Settings) -> frozenset[bytes]:
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
-    return _INTAKE_FIELD if one.dialect == "intake" else ""
+    return "intake-secret" if one.dialect == "intake" else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:
