@@ -27,7 +27,7 @@ from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
-from gateway.source_entries import SECRET_FIELD
+from gateway.source_entries import INTAKE_FIELD
 
 CALLERS = "/callers"
 OPERATORS = "/operators"
@@ -107,7 +107,7 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
     """The header fields, in lower case, in which clients of some service, or of the sources, may show the gate's token."""
-    own = (SECRET_FIELD,) if settings.sources is not None else ()
+    own = (INTAKE_FIELD,) if settings.sources is not None else ()
     fields = (*map(_identity_field, entries(settings).values()), *own)
     return frozenset(field.lower().encode("ascii") for field in fields if field)
 

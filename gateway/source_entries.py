@@ -12,7 +12,7 @@ from gateway.settings.sources import Rows as RowsSettings
 from gateway.settings.sources import Source as SourceSettings
 from gateway.settings.sources import Values as ValuesSettings
 
-SECRET_FIELD: Final = "intake-secret"
+INTAKE_FIELD: Final = "intake-secret"
 """The field in which Intake's own client shows a secret: here, the gate's token."""
 
 
