@@ -38,12 +38,11 @@ from gateway.settings.limits import Share
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
+from gateway.source_entries import INTAKE_FIELD
 
 CALLERS = "/callers"
 OPERATORS = "/operators"
 """Names of listeners, which are no services'."""
-_INTAKE_FIELD: Final = "intake-secret"
-"""The field in which Intake's own client shows a secret."""
 
 
 def policies(settings: config.Settings) -> Policies:
@@ -137,7 +136,7 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
     """The header fields, in lower case, in which clients of some service, or of the sources, may show the gate's token."""
-    own = (_INTAKE_FIELD,) if settings.sources is not None else ()
+    own = (INTAKE_FIELD,) if settings.sources is not None else ()
     fields = (*map(_identity_field, entries(settings).values()), *own)
     return frozenset(field.lower().encode("ascii") for field in fields if field)
 
@@ -158,7 +157,7 @@ def token_name(settings: config.Settings) -> bytes | None:
 def _identity_field(one: ServiceSettings) -> str:
     if one.identity_field is not None:
         return one.identity_field
-    return _INTAKE_FIELD if one.dialect in ("intake", "auto") else ""
+    return INTAKE_FIELD if one.dialect in ("intake", "auto") else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.core.sources import Blocks, Boxes, Cut, Rows, Source, Values
 from gateway.settings import Settings
 from gateway.settings.sources import Blocks as BlocksSettings
@@ -9,6 +11,9 @@ from gateway.settings.sources import Boxes as BoxesSettings
 from gateway.settings.sources import Rows as RowsSettings
 from gateway.settings.sources import Source as SourceSettings
 from gateway.settings.sources import Values as ValuesSettings
+
+INTAKE_FIELD: Final = "intake-secret"
+"""The field in which Intake's own client shows a secret: here, the gate's token."""
 
 
 def source_entries(settings: Settings) -> tuple[Source, ...]:

@@ -103,9 +103,10 @@ class Reading:
     async def _of_volume(
         self, source: Source, describes: Method, given: Mapping[str, Any]
     ) -> tuple[Layout, dict[str, Any]]:
-        raw = await self._whole(describes, _taken(describes, given))
+        reply = await self._call(describes, _taken(describes, given))
+        await _give_up(reply.composed)
         try:
-            said = json.loads(raw)
+            said = json.loads(reply.body.data or b"null")
             chunks = source.cut.chunks if isinstance(source.cut, Blocks) else ()
             layout = of_volume(said, given.get("scale"), chunks)
         except TooManyParts:
@@ -119,13 +120,12 @@ class Reading:
         self, source: Source, reader: Reader, given: Mapping[str, Any]
     ) -> tuple[Layout, dict[str, Any]]:
         cut = source.cut
-        raw = await self._whole(reader.reads, {**given, **_first(cut)})
+        stream, raw = await self._table(source, reader.reads, {**given, **_first(cut)})
         parts = 1
         if isinstance(cut, Values):
             parts = len(cut.values)
         elif isinstance(cut, Rows):
             parts = of_rows(cut, _count(cut, raw, reader.reads.name))
-        stream = await results.table_in(raw, source.items, reader.reads.name)
         layout = Layout("dataframe", parts)
         return layout, layout.said(dict(results.columns_of(stream)))
 
@@ -154,11 +154,20 @@ class Reading:
     ) -> tuple[str | list[Any], tuple[int, ...], bytes]:
         """The dtype and the shape of a part, and the result that it stood in; of what is made while it is sent, no part is."""
         reply = await self._call(method, given)
-        if reply.composed is not None:
-            await reply.composed.pieces.aclose()
-            return reply.composed.dtype, reply.composed.shape, b"{}"
-        array = await results.array_in(reply.body.data, source.items, method.name)
-        return array.dtype_name, array.shape, reply.body.data
+        made = await self._array_of(reply, source, method)
+        if isinstance(made, Composed):
+            await _give_up(made)
+            return made.dtype, made.shape, b"{}"
+        return made.dtype_name, made.shape, reply.body.data
+
+    async def _array_of(self, reply: Reply, source: Source, method: Method) -> Array | Composed:
+        made = reply.composed
+        if made is None:
+            return await results.array_in(reply.body.data, source.items, method.name)
+        if not made.dtype:
+            await _give_up(made)
+            raise Refusal(502, f"the result of {method.name} is no array of numbers")
+        return made
 
     # --- read
 
@@ -166,7 +175,8 @@ class Reading:
         """A partition of a table, as an Arrow stream. Raises Refusal and faults."""
         source, method = opened.source, reader.reads
         given = {**source.given(opened.chosen), **arguments(source.cut, opened.layout, at)}
-        return await results.table_in(await self._whole(method, given), source.items, method.name)
+        stream, _ = await self._table(source, method, given)
+        return stream
 
     async def array(self, opened: Opened, reader: Reader, at: list[int]) -> Array | Composed:
         """A partition of an array. Raises Refusal and faults."""
@@ -182,11 +192,10 @@ class Reading:
         else:
             given |= arguments(source.cut, layout, at)
         reply = await self._call(method, given)
-        found = reply.composed or await results.array_in(reply.body.data, source.items, method.name)
+        found = await self._array_of(reply, source, method)
         expected = shape[1:] if isinstance(source.cut, Values) else shape
         if _dtype(found.dtype) != _dtype(layout.dtype) or found.shape != expected:
-            if isinstance(found, Composed):
-                await found.pieces.aclose()
+            await _give_up(found)
             raise Refusal(
                 502,
                 f"{method.name} gave {found.dtype} {list(found.shape)} for partition {at} of {source.name} and not "
@@ -196,17 +205,21 @@ class Reading:
 
     # --- one call
 
-    async def _whole(self, method: Method, given: Mapping[str, Any]) -> bytes:
-        """The result in JSON."""
+    async def _table(self, source: Source, method: Method, given: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """A table as an Arrow stream, and the result that it stood in."""
         reply = await self._call(method, given)
         made = reply.composed
         if made is None:
-            return reply.body.data
+            raw = reply.body.data
+            return await results.table_in(raw, source.items, method.name), raw
+        if made.dtype:
+            await _give_up(made)
+            raise Refusal(502, f"the result of {method.name} is an array, and no table")
         async with aclosing(made.pieces):
             if made.length > MOST:
                 raise TooLarge(f"The result of {method.name!r} has {made.length} bytes.", limit=MOST)
             data = b"".join([piece async for piece in made.pieces])
-        return arrays.as_json(arrays.array(made.dtype, list(made.shape), data))
+        return results.stream_of(data, method.name), b"{}"
 
     async def _call(self, method: Method, given: Mapping[str, Any]) -> Reply:
         """The reply of a call of the caller's. Raises Refusal for a service's error, and faults."""
@@ -234,6 +247,12 @@ class Reading:
         results.check(reply, method.name)
         self._replies.append(reply)
         return reply
+
+
+async def _give_up(made: Array | Composed | None) -> None:
+    """Nothing is read of what is made while it is sent."""
+    if isinstance(made, Composed):
+        await made.pieces.aclose()
 
 
 def _taken(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gateway.core import arrays, scanner
 from gateway.core.faults import Unrepresentable
 from gateway.core.intake.refusals import Refusal
 from gateway.core.reply import Reply
-from gateway.doors.arrow import as_arrow
+from gateway.doors.arrow import as_arrow, is_stream
 
 _OFF_THE_LOOP: Final = 1 << 18
 _STATUS: Final[Mapping[Any, int]] = {-32602: 400, -32601: 404}
@@ -42,6 +42,13 @@ async def table_in(raw: bytes, items: str, method: str) -> bytes:
             raise Refusal(502, f"{method}: {problem.message.partition(';')[0]}") from problem
 
     return await asyncio.to_thread(made)
+
+
+def stream_of(data: bytes, method: str) -> bytes:
+    """The bytes that a result is, if they are an Arrow stream. Raises Refusal."""
+    if not is_stream(data):
+        raise Refusal(502, f"the result of {method} is no table that can be read")
+    return data
 
 
 async def _apart(raw: bytes, make: Callable[[], arrays.Array]) -> arrays.Array:
