@@ -14,7 +14,7 @@ from gateway.core.call import Call
 from gateway.core.faults import DeadlineExceeded, Unavailable, UpstreamBroken, UpstreamUnreachable
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
-from gateway.core.verdict import Miss, Stale, Verdict
+from gateway.core.verdict import Hit, Miss, Stale, Verdict
 from gateway.dialects.intake import hidden, schema
 from gateway.dialects.intake.chains import Chain
 from gateway.dialects.intake.encodings import MSGPACK
@@ -104,6 +104,8 @@ class Asking:
     async def _obtained(self, wanted: Wanted, *, patient: bool = True) -> Found:
         call = hidden.call_for(wanted, self._asker, self._service)
         verdict = self._parts.judge(call)
+        if isinstance(verdict, Hit) and verdict.entry.extent is None:
+            return _found(Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict))
         if isinstance(verdict, Miss) and self._asker.demand.only_cached:
             raise Refusal(504, "not in the gate's memory, and only-if-cached was asked for")
         if isinstance(verdict, Stale) and (not patient or wanted.what == hidden.OPEN):
