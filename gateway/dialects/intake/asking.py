@@ -20,7 +20,7 @@ from gateway.core.intake.refusals import Refusal
 from gateway.core.intake.wire import unpack
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
-from gateway.core.verdict import Miss, Stale, Verdict
+from gateway.core.verdict import Hit, Miss, Stale, Verdict
 from gateway.dialects.intake import hidden
 from gateway.dialects.intake.errands import DRIFTED
 from gateway.dialects.intake.hidden import Asker, Wanted
@@ -105,6 +105,8 @@ class Asking:
     async def _obtained(self, wanted: Wanted, *, patient: bool = True) -> Found:
         call = hidden.call_for(wanted, self._asker, self._service)
         verdict = self._parts.judge(call)
+        if isinstance(verdict, Hit) and verdict.entry.extent is None:
+            return _found(Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict))
         if isinstance(verdict, Miss) and self._asker.demand.only_cached:
             raise Refusal(504, "not in the gate's memory, and only-if-cached was asked for")
         if isinstance(verdict, Stale) and (not patient or wanted.what == hidden.OPEN):
