@@ -372,3 +372,15 @@ def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
     assert settings is not None
     with pytest.raises(ValueError, match="frozen"):
         settings.cache.memory = 1  # type: ignore[misc]
+
+
+def test_a_proxy_that_is_not_named_is_not_counted_as_one_caller(tmp_path: Path) -> None:
+    text = FINE + "behind_proxy: true\nlimits: {connections_per_address: 100}\n"
+    settings, problems = examined(tmp_path, text)
+    assert settings is None
+    (told,) = levels(problems, "error").items()
+    assert told[0] == "limits.connections_per_address"
+    assert "trusted_proxies: [10.0.0.5]" in told[1]
+    named, _ = examined(tmp_path, text + "trusted_proxies: [10.0.0.5]\n")
+    assert named is not None
+    assert named.limits.connections_per_address == 100
