@@ -506,3 +506,15 @@ def test_what_lets_in_anybody_or_is_known_to_one_replica_alone_is_warned_of(
     if fine == text:
         fine = f"{text}\nidentity: {{signing_keys: 'PRIVATE KEY-----'}}"
     assert path not in levels(examined(tmp_path, fine + "\n")[1], "warning")
+
+
+def test_a_proxy_that_is_not_named_is_not_counted_as_one_caller(tmp_path: Path) -> None:
+    text = FINE + "behind_proxy: true\nlimits: {connections_per_address: 100}\n"
+    settings, problems = examined(tmp_path, text)
+    assert settings is None
+    (told,) = levels(problems, "error").items()
+    assert told[0] == "limits.connections_per_address"
+    assert "trusted_proxies: [10.0.0.5]" in told[1]
+    named, _ = examined(tmp_path, text + "trusted_proxies: [10.0.0.5]\n")
+    assert named is not None
+    assert named.limits.connections_per_address == 100

@@ -277,6 +277,13 @@ class Settings(Section):
     def _each_worker_has_a_turn(cls, value: Limits, info: ValidationInfo) -> Limits:
         if value.upstream_concurrency < info.data.get("workers", 1):
             raise refusal("fewer than there are workers", _TURNS_FIX, ("upstream_concurrency",))
+        proxy_is_nobody = info.data.get("behind_proxy", False) and not info.data.get("trusted_proxies", True)
+        if value.connections_per_address is not None and proxy_is_nobody:
+            raise refusal(
+                "the proxy would be counted as one caller, whoever is behind it",
+                "name it, for example trusted_proxies: [10.0.0.5], or remove the limit",
+                ("connections_per_address",),
+            )
         return value
 
     def listening_on(self, host: str | None, port: int | None) -> "Settings":

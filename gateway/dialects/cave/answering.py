@@ -142,7 +142,10 @@ def _check_rows(asking: Asking, answer: Answer, service: Service) -> None:
 
 def _unpacked(body: bytes, most: int) -> bytes:
     """What was packed by gzip: JSON as it is, else a text."""
+    if most < 0:
+        raise ValueError("it is too large")
     if body[:2] == b"\x1f\x8b":
+        # No room at all would be no limit at all to zlib.
         decoder = zlib.decompressobj(wbits=31)
         body = decoder.decompress(body, most + 1)
         if len(body) > most or not decoder.eof:
