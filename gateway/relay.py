@@ -125,6 +125,8 @@ class Relay:
         self.decider = decider
         """Who else is asked about what the policies allow."""
         self.accounts = accounts
+        self.charges = accounts is not None or decider is not None
+        """Whether calls are charged to anything."""
         self.bearer = bearer
         self._marks = marks
         self.policies = policies
