@@ -126,6 +126,8 @@ class Relay:
         self.auditor = auditor
         self.decider = decider
         self.accounts = accounts
+        self.charges = accounts is not None or decider is not None
+        """Whether calls are charged to anything."""
         self._marks = marks
         self.policies = policies
         self.catalog = Catalog()

@@ -102,8 +102,7 @@ class Access:
         self._everything = any(glob == "*" for _, glob in globs)
         self._paths = PathTable((at, glob) for at, policy in chosen for glob in policy.allow if is_path(glob))
         self._every_path = any("/**" in policy.allow for _, policy in chosen)
-        self._numbers, alternatives = _alternatives(globs)
-        self._match = re.compile(alternatives).fullmatch
+        self._names = _Names(globs)
         self._decided: dict[str, int] = {}
 
     def allows(self, qualified: str) -> bool:
@@ -114,8 +113,7 @@ class Access:
         """The place among all policies of the first that allows the method of this name; `NONE` if none does."""
         decided = self._decided.get(qualified)
         if decided is None:
-            found = self._match(qualified)
-            decided = NONE if found is None or found.lastindex is None else self._numbers[found.lastindex]
+            decided = self._names.first(qualified)
             if len(self._decided) >= MEMO:
                 self._decided.clear()
             self._decided[qualified] = decided
@@ -130,13 +128,38 @@ class Access:
         return self._paths.first(verb, path)
 
 
-def _alternatives(globs: Iterable[tuple[int, str]]) -> tuple[dict[int, int], str]:
-    """One expression for all globs, in which each policy's are a group; and whose group it is."""
-    by_policy: dict[int, list[str]] = {}
-    for at, glob in globs:
-        by_policy.setdefault(at, []).append(pattern(glob))
-    numbers = dict(enumerate(by_policy, 1))
-    return numbers, "|".join(f"({'|'.join(patterns)})" for patterns in by_policy.values()) or r"(?!)"
+class _Names:
+    """Method globs, each with its policy's place: the first that means a name is looked for among those of its service."""
+
+    def __init__(self, globs: Iterable[tuple[int, str]]) -> None:
+        by_service: dict[str, list[tuple[int, str]]] = {"": []}
+        for at, glob in globs:
+            service, dot, _ = glob.partition("*")[0].partition(".")
+            by_service.setdefault(f"{service}." if dot else "", []).append((at, glob))
+        self._by_service = {service: _Alternatives(found) for service, found in by_service.items()}
+
+    def first(self, qualified: str) -> int:
+        """The place of the first policy whose glob means the name; `NONE` if none does."""
+        found = self._by_service[""].first(qualified)
+        of_service = self._by_service.get(f"{qualified.partition('.')[0]}.")
+        other = NONE if of_service is None else of_service.first(qualified)
+        return found if other == NONE else other if found == NONE else min(found, other)
+
+
+class _Alternatives:
+    """Some globs as one expression, in which each policy's are a group; the first group that matches is found."""
+
+    def __init__(self, globs: Iterable[tuple[int, str]]) -> None:
+        by_policy: dict[int, list[str]] = {}
+        for at, glob in globs:
+            by_policy.setdefault(at, []).append(pattern(glob))
+        self._places = tuple(by_policy)
+        alternatives = (f"({'|'.join(patterns)})" for patterns in by_policy.values())
+        self._match = re.compile("|".join(alternatives) or r"(?!)").fullmatch
+
+    def first(self, qualified: str) -> int:
+        found = self._match(qualified)
+        return NONE if found is None or found.lastindex is None else self._places[found.lastindex - 1]
 
 
 class Policies:

@@ -252,13 +252,13 @@ class RpcLane:
             if room < 0:
                 return False
             found.append((quick, entry, call.id))
-        accounts = {quick.account(caller.peer) for quick, _, _ in found if quick.account is not None}
-        account = accounts.pop() if accounts else None
-        mixed = accounts or (account is not None and any(quick.account is None for quick, _, _ in found))
-        if mixed or (
-            account and not charged(account, sum(one.length for _, one, _ in found), now, len(found))
-        ):
-            return False  # where some of it may be refused, each is looked at
+        account = None
+        if self.relay.charges:
+            accounts = {None if one.account is None else one.account(caller.peer) for one, _, _ in found}
+            account = accounts.pop()
+            size = sum(entry.length for _, entry, _ in found)
+            if accounts or (account is not None and not charged(account, size, now, len(found))):
+                return False  # where some of it may be refused, each is looked at
         answers = b",".join(
             [
                 b'{"jsonrpc":"2.0","%b":%b,"id":%b}'

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.paths import steps
-from gateway.core.policy import MEMO, Access, Policies, Policy, concerns, is_path
+from gateway.core.policy import MEMO, NONE, Access, Policies, Policy, concerns, is_path
 from gateway.core.principal import ANONYMOUS, Principal
 
 ADA = Principal("ada", "labgate", groups=("admins", "people"), scopes=("em.read",))
@@ -177,7 +177,40 @@ def matches(glob: str, name: str) -> bool:
 
 
 @given(
+    st.lists(st.text("ab.*/", min_size=1, max_size=6).filter(lambda glob: glob[0] != "/"), max_size=6),
+    st.text("ab./", max_size=6),
+)
+def test_the_first_policy_that_allows_a_method_is_the_one_that_counts(globs, name):
+    policies = Policies(Policy(("authenticated",), (glob,)) for glob in globs)
+    slowly = [at for at, glob in enumerate(globs) if glob == "*" or matches(glob, name)]
+    assert policies.access(ADA).first(name) == (slowly[0] if slowly else NONE)
+    assert policies.access(ADA).allows(name) is bool(slowly)
+
+
+def test_the_place_of_a_policy_is_that_among_all_whoever_it_speaks_of():
+    policies = Policies(
+        (
+            Policy(("group:others",), ("*", "/**")),
+            Policy(("authenticated",), ("jobs.put",)),
+            Policy(("group:people",), ("jobs.*", "GET /jobs/**")),
+        )
+    )
+    access = policies.access(ADA)
+    assert [access.first(name) for name in ("jobs.put", "jobs.get", "info.x")] == [1, 2, NONE]
+    assert access.first_path("GET", (b"jobs", b"7")) == 2
+    assert access.first_path("PUT", (b"jobs", b"7")) == NONE
+
+
+@given(
     st.text("ab.*/", min_size=2, max_size=8).filter(lambda glob: glob[0] != "/"), st.text("ab./", max_size=8)
 )
 def test_globs_mean_what_they_say(glob, name):
     assert Access((Policy(("authenticated",), (glob,)),), (0,)).allows(name) is matches(glob, name)
+
+
+def test_of_a_thousand_rules_only_those_for_the_service_are_looked_at():
+    rules = [Policy(("authenticated",), (f"s{n}.get_*", f"GET /s{n}/**")) for n in range(1000)]
+    access = Policies(rules).access(ADA)
+    assert access.first("s999.get_x") == 999
+    asked = access._names._by_service
+    assert [asked[name]._places for name in ("", "s999.")] == [(), (999,)]
