@@ -28,6 +28,8 @@ RETRY = 5.0
 """Seconds after which a service that did not answer is asked again for a token that it has vouched for."""
 AT_ONCE = 32
 """Questions under way at once."""
+WAITING = 1024
+"""Questions that may wait for their turn: more come from nobody who has tokens."""
 SOON = 0.8
 """Of a verdict's life: after so much of it, it is renewed in the background when it is used."""
 
@@ -100,7 +102,14 @@ class Introspection:
         refused = self._refused.get(key)
         if refused is not None and now < refused[0]:
             raise Unauthenticated(refused[1])
-        flight = self._flights.get(key) or self._set_off(key, token, now)
+        flight = self._flights.get(key)
+        if flight is None:
+            if len(self._flights) >= WAITING:
+                raise Unavailable(
+                    f"Too many unknown tokens are asked about at {self.name}: call again in a moment.",
+                    retry_after=2,
+                )
+            flight = self._set_off(key, token, now)
         try:
             vouched = await asyncio.shield(flight)
         except asyncio.CancelledError:

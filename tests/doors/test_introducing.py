@@ -324,6 +324,37 @@ async def test_a_refused_exchange_is_the_callers_and_is_not_asked_for_again_at_o
     assert not lab.up.asked
 
 
+async def test_a_token_that_does_not_come_in_the_callers_time_is_not_waited_for_longer(lab):
+    lab = await lab()
+    ada = lab.stand.caller("lab")
+    lab.login.free.clear()
+    answer = await ada.get("/swapped/x", "Labgate-Timeout: 0.1")
+    assert answer.fault == "DeadlineExceeded"
+    said = {"jsonrpc": "2.0", "method": "swapped.get_x", "id": 1}
+    called = json.loads((await ada.rpc("/rpc", said, "Labgate-Timeout: 0.1")).body)
+    assert called["error"]["data"]["fault"] == "DeadlineExceeded"
+    lab.login.free.set()
+    assert (await ada.get("/swapped/x")).status == 200
+    assert len(lab.login.forms) == 1, "who came later waits for the same"
+
+
+async def test_what_is_stale_is_renewed_in_the_name_of_whoever_asks(lab):
+    again = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=0, stale-while-revalidate=600\r\nContent-Length: 2\r\n\r\nhi"
+    lab = await lab()
+    lab.up.on("/pub", again)
+    ada = lab.stand.caller("lab")
+    await ada.get("/swapped/pub")
+    assert "refreshing" in (await ada.get("/swapped/pub"))["Cache-Status"]
+    await until(lambda: len(lab.up.asked) == 2)
+    lab.later(5000)  # the token has ended: it is asked for beside, and the next renewal has it
+    await ada.get("/swapped/pub")
+    await until(lambda: len(lab.login.forms) == 2)
+    await until(lambda: not len(lab.gate.flights))
+    await ada.get("/swapped/pub")
+    await until(lambda: len(lab.up.asked) == 3)
+    assert [token for (token,) in lab.shown()] == ["Bearer granted-1", "Bearer granted-1", "Bearer granted-2"]
+
+
 TROUBLES = {
     "the gate's own secret is wrong": told(b'{"error":"invalid_client"}', status="401 Unauthorized"),
     "the gate may not": told(b'{"error":"unauthorized_client"}', status="400 Bad Request"),

@@ -11,7 +11,7 @@ from gateway.core.claims import Issuer
 from gateway.core.faults import Unauthenticated, Unavailable
 from gateway.identity.authorities import Introspector
 from gateway.identity.clients import Client
-from gateway.identity.introspection import AT_ONCE, RETRY, SOON, Introspection, Terms
+from gateway.identity.introspection import AT_ONCE, RETRY, SOON, WAITING, Introspection, Terms
 
 NOW = 1_800_000_000.0
 ADA = "opaque-token-of-ada"
@@ -185,6 +185,20 @@ async def test_questions_about_many_tokens_go_a_few_at_a_time(server, one):
     assert all(
         isinstance(end, Unauthenticated) for end in await asyncio.gather(*waiting, return_exceptions=True)
     )
+
+
+async def test_a_flood_of_unknown_tokens_is_turned_away_and_known_ones_are_not(server, one):
+    await one.ask(ADA, NOW)
+    server.free.clear()
+    flood = [asyncio.create_task(one.ask(f"junk{n}", NOW)) for n in range(WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="Too many unknown tokens"):
+        await one.ask("one-more", NOW)
+    assert (await one.ask(ADA, NOW + 1)).subject == "ada"
+    for task in flood:
+        task.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+    await one.close()
 
 
 SETTINGS = """\
