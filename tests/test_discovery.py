@@ -497,3 +497,30 @@ async def test_a_listener_that_fails_does_not_end_discovery(caplog: pytest.LogCa
         await discovery.refresh()
         assert names(discovery.current) == ["jobs.c"]
     assert [record.levelname for record in caplog.records].count("ERROR") == 3
+
+
+# --- services that are left alone ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [2, 600])
+async def test_a_service_that_is_left_alone_has_its_methods_marked_until_it_is_asked_again(count) -> None:
+    listener = Listener()
+    dialect = Scripted(jobs=described(*(f"m{number}" for number in range(count))), info=described("get"))
+    services = [service("jobs"), service("info")]
+    async with discovering(services, dialect, on_change=listener) as discovery:
+        discovery.turned("jobs", "too many requests to it failed", 0.0)
+        marked = await listener.until(lambda catalog: catalog.down("jobs") is not None)
+        assert marked.down("jobs") == "too many requests to it failed"
+        assert (marked.down("info"), len(names(marked))) == (None, count + 1)
+        discovery.turned("nobody", "no such service", 0.0)
+        discovery.turned("jobs", None, 1.0)
+        assert (await listener.until(lambda catalog: catalog.down("jobs") is None)) is discovery.current
+
+
+async def test_a_service_that_is_left_alone_is_asked_soon_what_it_offers() -> None:
+    dialect = Scripted(jobs=[described("get"), GONE])
+    listener = Listener()
+    async with discovering([service("jobs")], dialect, on_change=listener) as discovery:
+        discovery.turned("jobs", "too many requests to it failed", 0.0)
+        gone = await listener.until(lambda catalog: catalog.down("jobs") == GONE.message)
+        assert names(gone) == ["jobs.get"]

@@ -98,6 +98,18 @@ async def test_status_prints_a_line_for_each_service_and_why_it_is_down(typed):
     assert any(line.startswith("gone: down") and "could not be reached" in line for line in lines)
 
 
+async def test_status_tells_which_service_is_left_alone_and_which_replica_rests(typed):
+    upstream = typed.gate.estate.upstreams["jobs"]
+    now = typed.gate.monotonic()
+    for _ in range(10):
+        upstream.guard.failed(now, "HTTP 503", upstream.choice.replicas[0])
+    _, out, _ = await typed("status")
+    lines = out.splitlines()
+    assert any(line.startswith("jobs ") and "left alone" in line for line in lines)
+    assert any(line.startswith("jobs: calls are refused") and "breaker is open" in line for line in lines)
+    assert f"jobs: {upstream.choice.replicas[0].address} is resting" in lines
+
+
 async def test_status_has_everything_as_json(typed):
     status, out, _ = await typed("status", "--json")
     told = json.loads(out)

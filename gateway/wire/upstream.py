@@ -256,7 +256,9 @@ class Connection(asyncio.Protocol):
                 self.trouble = self._reader.says_down
                 receiver.end()
             else:
-                self.trouble = lost = ConnectionLostError(begun=self._reader.begun)
+                lost = ConnectionLostError(begun=self._reader.begun)
+                # A service that ends its streams, as when it is started again, fails nobody who asks now.
+                self.trouble = None if self._reader.in_body else lost
                 receiver.failed(lost)
             return
         if self._pending is None or self._pending.done():

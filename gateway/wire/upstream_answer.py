@@ -82,6 +82,8 @@ class AnswerReader:
     complete: bool
     reusable: bool
     """Whether the connection can carry another request after this answer."""
+    in_body: bool
+    """Whether the whole head has come."""
 
     def __init__(self) -> None:
         self._spent = True
@@ -104,7 +106,7 @@ class AnswerReader:
         self.says_down: int | None = None
         """The status of an answer that comes in several pieces and says that the service is down, as far as its head tells."""
         self.switched = self.begun = self.complete = self.reusable = False
-        self._in_body = self._framed = False
+        self.in_body = self._framed = False
         if receiver is None:
             self._begin()
 
@@ -128,7 +130,7 @@ class AnswerReader:
         self._head_size = 0
         self._framed = False
         self._coded = False
-        self._in_body = False
+        self.in_body = False
         self._length: int | None = None
 
     def feed(self, data: bytes) -> bool:
@@ -159,7 +161,7 @@ class AnswerReader:
             self.reusable = False
         if self._status == 101 and not self.switched:
             raise MalformedAnswerError("it switches to no protocol that it names")
-        if self._in_body and self.receiver is not None and self._length is not None and not self.complete:
+        if self.in_body and self.receiver is not None and self._length is not None and not self.complete:
             # The rest is counted: no parser has to look at it, and nobody copies it.
             self._left = self._length
             self._spent = True
@@ -178,7 +180,7 @@ class AnswerReader:
         if usual is None:
             return False
         head, length = usual
-        self.begun = self._in_body = self._framed = True
+        self.begun = self.in_body = self._framed = True
         self.reusable = head.stays()
         size = 0 if self._bodiless or head.status in BODILESS_STATUSES else length
         self.complete = not size
@@ -229,7 +231,7 @@ class AnswerReader:
     def end(self) -> bool:
         """The connection ended; whether the answer is complete, as one of no announced length is now."""
         self.reusable = False
-        self.complete = self.complete or (self._in_body and not self._framed)
+        self.complete = self.complete or (self.in_body and not self._framed)
         return self.complete
 
     def answer(self) -> Answer:
@@ -251,7 +253,7 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole field, or a trailer."""
-        if self._in_body:
+        if self.in_body:
             return  # Trailers end here; their size is bounded by `_silence`.
         self._head_size += len(name) + len(value) + 4
         self._fields.append((name, value.rstrip(b" \t")))
@@ -274,7 +276,7 @@ class AnswerReader:
         if self._status < 200:
             return
         self._silence = 0
-        self._in_body = True
+        self.in_body = True
         # RFC 9112 section 6.1: a transfer coding in HTTP/1.0 leaves the framing in doubt.
         self.reusable = self._parser.should_keep_alive() and not (
             self._coded and self._parser.get_http_version() == "1.0"

@@ -51,6 +51,18 @@ class Caller:
             finally:
                 writer.transport.abort()
 
+    async def page(self, path: str, body: bytes = b"") -> tuple[int, bytes, bytes]:
+        """Status, head and body of what is at a path."""
+        request = _http("POST" if body else "GET", path, body, "Content-Type: application/json")
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                return int(head.split(b" ", 2)[1]), head, await _body(reader, head.lower())
+            finally:
+                writer.transport.abort()
+
     async def all(self, doors: tuple[str, ...] = DOORS, service: str = "lab") -> list[Outcome]:
         """One call through each door, all at once."""
         return list(await asyncio.gather(*(self.call(door, service) for door in doors)))

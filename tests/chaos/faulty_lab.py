@@ -288,6 +288,12 @@ async def html_503(line: Line, carry: Carry) -> bool:
     return True
 
 
+async def busy_soon(line: Line, carry: Carry) -> bool:
+    """It has no time, and says that it will have at once."""
+    line.writer.write(HTML_503.replace(DATE, DATE + b"Retry-After: 0\r\n"))
+    return True
+
+
 async def flapping(line: Line, carry: Carry) -> bool:
     """Every other connection is reset once it was used."""
     if line.number % 2:

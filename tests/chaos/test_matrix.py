@@ -9,6 +9,7 @@ import asyncio
 import pytest
 from chaos_callers import DOORS, FULL, WRITES, held_against
 from faulty_lab import (
+    busy_soon,
     close_after,
     close_behind,
     flapping,
@@ -78,6 +79,7 @@ ONCE = {
     half_body: ("rpc read",),
     garbage: ("rpc read",),
     two_lengths: ("rpc read",),
+    busy_soon: ("rpc read",),
 }
 """The doors that do not notice when it happens once: what changes nothing is sent again, while nobody was told anything."""
 

@@ -26,6 +26,21 @@ services:
       get: {{safe: true, cache: {{fresh: 1h, share: everyone}}}}
       put: {{}}
 """
+STALE = """
+identity: {{anonymous: true}}
+policies: [{{to: [anonymous], allow: ["*", "/**"]}}]
+services:
+  lab:
+    dialect: listed
+    url: "{url}"
+    rpc_path: /api
+    mount: /lab
+    breaker: {{failures: 3, open: 1h}}
+    methods:
+      get: {{safe: true, cache: {{fresh: 0.001s, stale: 1h, share: everyone}}}}
+      put: {{}}
+      page: {{http: "GET /{{name}}", cache: {{fresh: 0.001s, stale: 1h, share: everyone}}}}
+"""
 
 
 async def test_the_gate_starts_with_every_upstream_down_and_serves_each_as_it_comes(scene) -> None:
@@ -68,3 +83,22 @@ async def test_a_clock_that_is_set_moves_no_deadline_no_breaker_and_serves_nothi
             lab.fail(None)
             await caller.until_well(("rpc write", "mount GET"))
         assert lab.asked > asked
+
+
+async def test_what_is_stale_serves_while_the_breaker_is_open_where_its_rule_lets_it(gate_of) -> None:
+    async with FaultyLab() as lab, gate_of(STALE.format(url=lab.url)) as gate:
+        caller = Caller(gate.address[1])
+        for path in ("/lab/one", "/lab/other"):
+            assert (await caller.page(path))[0] == 200
+        body = b'{"jsonrpc":"2.0","method":"lab.get","params":{"token":"same"},"id":1}'
+        first = await caller.page("/rpc", body)
+        lab.fail(reset_unread)
+        while gate.estate.upstreams["lab"].breaker != "open":
+            await caller.all(("rpc write",))
+        asked = lab.asked
+        status, head, text = await caller.page("/lab/one")
+        assert (status, text) == (200, b"this is /one")
+        assert b'detail="expired' in head
+        assert (await caller.page("/rpc", body))[2] == first[2]
+        assert (await caller.page("/lab/never"))[0] == 503
+        assert lab.asked == asked

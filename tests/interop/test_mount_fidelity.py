@@ -27,7 +27,7 @@ CONFIG = """\
 policies:
   - {{to: ["group:lab"], allow: ["*", "/**"], operate: true}}
 services:
-  up: {{dialect: listed, url: "http://127.0.0.1:{port}", mount: /up{more}}}
+  up: {{dialect: listed, url: "http://127.0.0.1:{port}", mount: /up, breaker: off{more}}}
 """
 
 groups = pytest.mark.parametrize(

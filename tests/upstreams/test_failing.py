@@ -367,6 +367,26 @@ async def test_requests_that_are_carried_part_by_part_open_and_close_the_same_br
     assert upstream.breaker == "closed"
 
 
+async def test_streams_that_a_service_ends_as_it_is_started_again_open_no_breaker(
+    scripted, upstream_of
+) -> None:
+    begun = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+    )
+
+    async def talk(peer) -> None:
+        await peer.request()
+        peer.send(begun if peer.number < 4 else begun[:20])
+
+    server = await scripted(talk)
+    upstream = upstream_of(server.url, breaker=BreakerRule(failures=1))
+    for _ in range(3):
+        assert isinstance(await carried(upstream), ConnectionLostError)
+    assert upstream.breaker == "closed"
+    assert isinstance(await carried(upstream), ConnectionLostError)
+    assert upstream.breaker == "open", "what breaks off in its head is no stream"
+
+
 async def test_a_lease_that_is_late_counts_only_by_the_services_own_time(
     scripted, upstream_of, echoing
 ) -> None:

@@ -198,3 +198,18 @@ def answered(line, verb, path, body, fields):
     own = headers["X-Request-Id"]
     kept = [(name, value) for name, value in headers.items() if name.lower() not in OWN]
     return status, kept, text.replace(own.encode(), b"ID") if own else text
+
+
+DEAD = "http://127.0.0.1:9"
+PAIR = '  pair: {{dialect: listed, url: ["{url}", "{dead}"], mount: /pair, health: {{path: /well, every: 0.2s}}}}\n'
+
+
+def test_what_the_health_checks_of_one_worker_find_all_know(gate_at, upstream):
+    gate = gate_at(workers=2, more=PAIR.format(url=upstream.url, dead=DEAD))
+
+    def up(replica):
+        key = ("labgate_upstream_replica_up", ("replica", replica), ("service", "pair"))
+        return gate.metrics().get(key)
+
+    until(lambda: (up(upstream.url), up(DEAD)) == (2.0, 0.0))
+    assert any(path == "/well" for path, _ in upstream.cookies)
