@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import blake2b
 
@@ -43,7 +44,9 @@ from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.body import read_body
 
-_BLOCKS = BLOCKS.decode()
+_BLOCKS = re.compile(
+    rf"\s*{re.escape(BLOCKS.decode())}\s*(?!.*;\s*q=0(?:\.0*)?\s*(?:;|$))(?:;|$)", re.IGNORECASE
+).match
 
 _ERROR_STATUS = {-32600: 400, -32602: 400, -32601: 404}
 """The status of an upstream's error by its code; any other is 500."""
@@ -319,9 +322,9 @@ def _form(asked: Asked) -> Form:
 
 
 def _takes_blocks(asked: Asked) -> bool:
-    """Whether Accept names the type of arrays in blocks; no pattern means it."""
+    """Whether Accept names the type of arrays in blocks, and does not refuse it; no pattern means it."""
     said = asked.request.headers.getall("Accept", [])
-    return any(part.partition(";")[0].strip().lower() == _BLOCKS for one in said for part in one.split(","))
+    return any(_BLOCKS(part) for one in said for part in one.split(","))
 
 
 def _lifetime(reply: Reply, now: float) -> bytes:

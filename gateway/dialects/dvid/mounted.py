@@ -101,8 +101,6 @@ class Inner:
         return await self._cutout(ask, errand, Source(repo, node, instance, kind, scale), box, fields)
 
     async def _cutout(self, ask: MountAsk, errand: Errand, source: Source, box: Box, fields: Fields) -> Ready:
-        if not await self._own.is_settled(errand, source):
-            raise InvalidParams("no cutout")
         reply = await self._own.cutout(errand, source, box)
         if reply.composed is None:
             raise InvalidParams("no cutout")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from msgspec.structs import replace
 
-from gateway.core import scanner
+from gateway.core import arrays, scanner
 from gateway.core.call import Call
 from gateway.core.faults import InvalidParams, UpstreamBroken
 from gateway.core.ports import Route
@@ -140,9 +141,11 @@ class Own:
 
     async def _one_read(self, errand: Errand, source: Source, box: Box) -> Reply:
         made = await Stored(errand, source, self._coming).region(box, cut=False)
-        channels = (source.voxels.channels,) if source.voxels.channels > 1 else ()
-        made = replace(made, dtype=source.voxels.told, shape=(*box.shape, *channels))
-        return Reply("result", Whole(b"null"), _TRIP, composed=made)
+        data = b"".join([piece async for piece in made.pieces])
+        shape = [*box.shape, *([source.voxels.channels] if source.voxels.channels > 1 else [])]
+        array = arrays.array(source.voxels.told, shape, data)
+        written = await asyncio.to_thread(arrays.as_json, array)
+        return Reply("result", Whole(written), _TRIP)
 
     async def is_settled(self, errand: Errand, source: Source) -> bool:
         """Whether these voxels never change: their version is locked, and what is derived of them was made long ago."""

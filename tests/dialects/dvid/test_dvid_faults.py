@@ -179,6 +179,31 @@ async def test_a_service_that_dies_after_a_cutout_has_begun_ends_the_connection_
     assert (status, body) == (200, padded(lab.content.gray, (300, 70, 100)).tobytes())
 
 
+async def test_blocks_end_so_too_and_a_first_slab_that_fails_is_still_the_services_error(lab, dvid_lab):
+    ask = {"node": "prod", "instance": "gray", "start": "[0,0,0]", "format": "npy"}
+    blocks = lab.fields({"Accept": "application/x-labgate-blocks"})
+
+    async def read(stop):
+        query = {**ask, "stop": stop}
+        async with lab.session.get(f"{lab.address}/rpc/dvid.read", params=query, headers=blocks) as answer:
+            return answer.status, answer.headers["Content-Type"], await answer.read()
+
+    torn = dvid_lab.torn(1000)
+    with lab.dvid.fault(torn, "raw"):
+        status, kind, body = await read("[64,128,256]")
+        assert (status, kind) == (502, "application/json")
+        assert b"UpstreamUnreachable" in body
+
+    def later(request, true_answer):
+        return true_answer() if request.path.endswith("_0") else torn(request, true_answer)
+
+    with lab.dvid.fault(later, "raw"), pytest.raises(aiohttp.ClientError):
+        await read("[128,128,256]")
+    await until(lambda: not lab.gate.estate.upstreams["dvid"].in_flight)
+    status, kind, body = await read("[128,128,256]")
+    assert (status, kind, len(body) > 1 << 22) == (200, "application/x-labgate-blocks", True)
+
+
 # --- a caller that leaves
 
 

@@ -60,11 +60,13 @@ async def test_any_box_is_the_same_through_the_gate_twice_and_directly(lab, star
 async def test_whoever_takes_blocks_gets_a_large_box_so_and_others_get_the_numpy_file(lab, start, stop, said):
     query = f"node=prod&instance=gray&start={json.dumps(start)}&stop={json.dumps(stop)}&format=npy"
     bodies = []
-    for accept in ("application/x-labgate-blocks;q=1, */*", "*/*, application/*"):
+    named = "application/x-labgate-blocks"
+    for accept in (f"{named};q=1, */*", "*/*, application/*", f"{named}; q=0.0, */*", f"{named}s"):
         fields = lab.fields({"Accept": accept})
         async with lab.session.get(f"{lab.address}/rpc/dvid.read?{query}", headers=fields) as answer:
             bodies.append((answer.headers["Content-Type"], await answer.read()))
-    (kind, body), (usual, file) = bodies
+    (kind, body), (usual, file), *others = bodies
+    assert others == [(usual, file)] * 2
     assert (kind, usual) == (f"application/{said}", "application/x-npy")
     expected = padded(lab.content.gray, start, stop)
     assert (np.load(io.BytesIO(file)) == expected).all()
