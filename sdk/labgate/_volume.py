@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Corner = Iterable[int]
 
 _LEAST_PART = 2 * 1024 * 1024
-_MOST_PART = 16 * 1024 * 1024
+_MOST_PART = 8 * 1024 * 1024
 _MOST_VOXELS = 256**3  # above that DVID takes one read at a time, from everybody
 
 
