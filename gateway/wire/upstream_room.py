@@ -30,12 +30,12 @@ class RoomReader(AnswerReader):
         if self.placing is not None:
             return self._place(self.placing, data)
         end = data.find(b"\r\n\r\n") + 4
-        if end < 4 or self._in_body:  # no head ends here
+        if end < 4 or self.in_body:  # no head ends here
             return super().feed(data)
         super().feed(data[:end])
         rest = data[end:]
         # Where the head's last line end came in two pieces, the parser has seen some of the body by now.
-        if self.complete or not self._in_body or self._gathered or self._status != 200:
+        if self.complete or not self.in_body or self._gathered or self._status != 200:
             return self.feed(rest) if rest else self.complete
         length = None if self._coded else self._length
         if not self._framed or (length is not None and length > len(self._room)):
