@@ -28,6 +28,9 @@ FAILURES: Final = (
 )
 """What can become of a request that gets no answer."""
 
+_BUSY: Final = 429
+"""Answers of this status and higher ones may ask to be asked again."""
+
 _TRANSIENT: Final = (NotConnectedError, ConnectionLostError, MalformedAnswerError)
 
 
@@ -77,6 +80,8 @@ class Attempts:
                 if wait is None:
                     raise
             else:
+                if answer.status < _BUSY:
+                    return answer
                 wait = self.again(answer, _left(request), attempt)
                 if wait is None:
                     return answer
@@ -110,7 +115,7 @@ class Attempts:
     ) -> Answer:
         """When it is its turn, ask one replica after the other as long as nothing was sent."""
         loop, guard = asyncio.get_running_loop(), self._guard
-        if counts:
+        if counts and guard.shut:
             guard.enter(loop.time())
         try:
             taken = await self._turns.take(request.deadline, request.principal)
@@ -121,12 +126,18 @@ class Attempts:
             guard.abandoned(loop.time())
             raise ExpiredError(sent=False)
         try:
-            return await self._one_by_one(request, key, tried, counts=counts)
+            return await self._one_by_one(loop, request, key, tried, counts=counts)
         finally:
             self._turns.give()
 
     async def _one_by_one(
-        self, request: Request, key: bytes | None, tried: list[Replica], *, counts: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: Request,
+        key: bytes | None,
+        tried: list[Replica],
+        *,
+        counts: bool,
     ) -> Answer:
         replicas = self._choice.order(key, tried)
         self._choice.went()
@@ -134,16 +145,24 @@ class Attempts:
         for left, replica in zip(range(len(replicas), 0, -1), replicas, strict=True):
             tried.append(replica)
             try:
-                return await self._ask(replica, request, left, counts=counts)
+                return await self._ask(loop, replica, request, left, counts=counts)
             except NotConnectedError as failure:
                 last = failure
         if counts:
-            self._guard.failed(asyncio.get_running_loop().time(), str(last))
+            self._guard.failed(loop.time(), str(last))
         raise last
 
-    async def _ask(self, replica: Replica, request: Request, share: int, *, counts: bool) -> Answer:
+    async def _ask(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        replica: Replica,
+        request: Request,
+        share: int,
+        *,
+        counts: bool,
+    ) -> Answer:
         """Ask one replica, and have the guard know what became of it."""
-        loop, guard = asyncio.get_running_loop(), self._guard
+        guard = self._guard
         began = loop.time()
         given = request.deadline - began
         heard = not counts
@@ -159,16 +178,16 @@ class Attempts:
         else:
             if not heard:
                 heard = True
-                self._praise(answer, replica)
+                if guard.alert or says_down(answer.status, answer.body):
+                    self._praise(answer, replica, loop.time())
             return answer
         finally:
             # Who leaves because the service's time is over need not wait for us to find that out.
             if not heard and not guard.late(loop.time(), loop.time() - began, replica):
                 guard.abandoned(loop.time())
 
-    def _praise(self, answer: Answer, replica: Replica) -> None:
+    def _praise(self, answer: Answer, replica: Replica, now: float) -> None:
         """Have the guard know of an answer: it may say that the service is down."""
-        now = asyncio.get_running_loop().time()
         if says_down(answer.status, answer.body):
             self._guard.failed(now, f"HTTP {answer.status}", replica)
         else:
