@@ -625,7 +625,12 @@ class Relay:
             except TimeoutError:
                 raise DeadlineExceeded("There was no token for the service within the call's time.") from None
         if found.fields:
-            route = replace(route, upstream=WithFields(route.upstream, found.fields))
+            aim, fields = route.aim, found.fields
+            route = replace(
+                route,
+                upstream=WithFields(route.upstream, fields),
+                aim=None if aim is None else lambda aimed: WithFields(aim(aimed), fields),
+            )
         return replace(call, bearer=found.bearer), route
 
     # store

@@ -51,7 +51,9 @@ async def test_every_request_to_an_upstream_carries_the_fields_too():
     await WithFields(Upstream(), ((b"X-Who", b"ada"),)).exchange(
         "GET", "/x", ((b"A", b"b"),), None, **options
     )
-    assert sent == [(("GET", "/x", ((b"A", b"b"), (b"X-Who", b"ada")), None), options)]
+    ((words, passed),) = sent
+    assert words == ("GET", "/x", ((b"A", b"b"), (b"X-Who", b"ada")), None)
+    assert passed == options | {"principal": None, "room": None}
 
 
 async def test_a_gate_whose_services_are_told_nothing_tells_them_nothing():
