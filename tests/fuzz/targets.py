@@ -19,11 +19,11 @@ from gateway.core.credentials import credential
 from gateway.core.faults import BadRequest, Fault, Unauthenticated
 from gateway.core.forwarded import Proxies
 from gateway.core.http_dates import seconds_of, written
+from gateway.core.intake import encodings, wire
 from gateway.core.paths import located, rest_of
 from gateway.core.ports import Answer
 from gateway.core.presented import presented, without_token
 from gateway.core.told_key import told
-from gateway.dialects.intake import encodings, wire
 from gateway.dialects.intake.packs import Listing, listing_packed
 from gateway.dialects.openapi import coding
 from gateway.identity.tokens import opened
