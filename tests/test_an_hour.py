@@ -114,7 +114,7 @@ class Hour:
         return Wanted(
             rule_for(PAGE),
             root_of(PAGE, who, "GET", (), None, b"/" + path, {}, credential=b""),
-            person(who.issuer, who.subject),
+            person(who.issuer, who.subject, who.rights),
             asked,
             demand_from(asked),
             (*PAGE.lineage, *PAGE.calls, uri_name("jobs", (path,), b"")),

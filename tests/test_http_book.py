@@ -109,7 +109,7 @@ class Book(RuleBasedStateMachine):
         return Wanted(
             rule_for(METHOD),
             root,
-            person(who.issuer, who.subject),
+            person(who.issuer, who.subject, who.rights),
             fields,
             demand_from(fields),
             lineage,

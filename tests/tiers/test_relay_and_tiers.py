@@ -107,7 +107,9 @@ async def test_who_wants_it_fresh_is_not_given_what_others_get_from_a_tier(labs)
         other.answer(demand=Demand(max_age=1.0)),
         other.answer(demand=Demand(max_age=1000.0)),
     )
-    assert [reply.body.data for reply in (plain, fresh, young, old)] == [b"1", b"2", b"1", b"1"]
+    assert fresh.body.data == b"2"
+    # The others may be given what it has brought, where the tier takes its time.
+    assert {reply.body.data for reply in (plain, young, old)} <= {b"1", b"2"}
     other.disk.now += 10
     other.memory.drop(key_of(other.call(), RULE))
     assert (await other.answer(demand=Demand(max_age=1.0))).body == Whole(b"2")
