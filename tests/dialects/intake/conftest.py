@@ -106,12 +106,12 @@ class Bench:
 
 @pytest.fixture
 async def bench_of(gate_of: Any, token_for: Any, intake_lab: ModuleType) -> AsyncIterator[Callable[..., Any]]:
-    """`await bench_of(more, secret=…)`: a bench whose service has these further lines of settings."""
+    """`await bench_of(more, secret=…)`: a bench whose service has these further lines of settings; `lab` = it is there."""
     async with AsyncExitStack() as ends:
         session = await ends.enter_async_context(aiohttp.ClientSession())
 
-        async def made(more: str = "", secret: str = "", config: str = CONFIG) -> Bench:
-            lab = ends.enter_context(intake_lab.running(secret))
+        async def made(more: str = "", secret: str = "", config: str = CONFIG, lab: Any = None) -> Bench:
+            lab = lab or ends.enter_context(intake_lab.running(secret))
             text = config.format(url=lab.url, more=more)
             gate = await ends.enter_async_context(gate_of(text))
             return Bench(

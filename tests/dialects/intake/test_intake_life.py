@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -187,3 +188,16 @@ async def test_what_takes_too_long_to_renew_is_answered_as_it_was_and_renewed_fo
         await asyncio.to_thread(held.arrived.wait, 30)
         held.release()
     assert await bench.post(said) == before
+
+
+async def test_another_gate_on_the_same_disk_reads_nothing_anew_for_ids_that_were_given_before(
+    bench_of: Any, tmp_path: Path
+) -> None:
+    disk = f"cache: {{disk: {{size: 64MiB, path: {tmp_path / 'kept'}}}}}"
+    first = await bench_of(disk)
+    opened = await first.open("notes")
+    before = await first.read(opened, 0)
+    await first.gate.shelves.settle()
+    second = await bench_of(disk, lab=first.lab)
+    assert await second.read(opened, 0) == before
+    assert first.lab.reads("notes") == 1
