@@ -57,8 +57,10 @@ from gateway.tiers.memory import MemoryTier
 from gateway.tiers.pending_writes import PendingWrites
 from gateway.tiers.shared_generations import SharedGenerations
 from gateway.tiers.shelves import Shelves
+from gateway.tls import Secured
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Server
+from gateway.wire.tls import keep_live
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
 
@@ -107,6 +109,7 @@ class Gate(Doorways):
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
+        self.secured = Secured(self.settings)
         session = await self.stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         self.identities = await self.stack.enter_async_context(
             Identities.open(
@@ -178,6 +181,9 @@ class Gate(Doorways):
         await self.stack.enter_async_context(self.discovery)
         watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
         self.stack.callback(watch.cancel)
+        if live := self.secured.live:
+            keeping = asyncio.create_task(keep_live(live), name="watch over certificates")
+            self.stack.callback(keeping.cancel)
         await self.open_doors()
 
     async def _share(self) -> None:
@@ -236,7 +242,7 @@ class Gate(Doorways):
         estate = Estate(
             [fit(one) for one in (*(one for one in named if one.name not in sites), *brought)],
             sites,
-            connect=HttpUpstream,
+            connect=self.secured.connect,
             fit=fit,
             stamp=stamp,
             saw=self.policies.saw,
@@ -251,7 +257,8 @@ class Gate(Doorways):
         if public is not None:
             return public.origin
         host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self.settings.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def _bearer(self, service: Service, principal: Principal) -> str | None:
         link = None
@@ -337,13 +344,13 @@ class Gate(Doorways):
 
     def _set_lanes(self) -> None:
         for server in self.servers:
-            server.lane.on = self.switches.lanes
+            server.lanes.switch(self.switches.lanes)
         if not self.switches.lanes:
             self._forget_lanes()
 
     def _forget_lanes(self) -> None:
         for server in self.servers:
-            server.lane.clear()
+            server.lanes.clear()
 
     # doors
 
@@ -382,6 +389,9 @@ class Gate(Doorways):
         text = "Repeated calls that were answered with what came of the first."
         self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
+        if self.secured.live:
+            text = "When the certificate that a setting names ends, in seconds since 1970."
+            gauge("certificate_ends", text, ("setting",), self.secured.ends, alike=True)
         self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway import settings as config
+from gateway.core.certificates import Naming, naming
 from gateway.core.claims import Issuer
 from gateway.core.cors import Cors
 from gateway.core.http_freshness import Heuristic, HttpCache
@@ -24,6 +25,7 @@ from gateway.settings.addresses import Address
 from gateway.settings.conditions import Before
 from gateway.settings.conditions import When as WhenSettings
 from gateway.settings.http_cache import HttpCache as HttpCacheSettings
+from gateway.settings.problems import Where
 from gateway.settings.services import Cors as CorsSettings
 from gateway.settings.services import MethodRule
 from gateway.settings.services import Service as ServiceSettings
@@ -60,9 +62,17 @@ def local_servers(settings: config.Settings) -> dict[str, tuple[str, ...]]:
 
 def entries(settings: config.Settings) -> dict[str, ServiceSettings]:
     """What the settings say of each service, by the qualified name of what they say it of."""
-    found = dict(settings.services.items())
+    return {name: one for name, (_, one) in placed_entries(settings).items()}
+
+
+def placed_entries(settings: config.Settings) -> dict[str, tuple[Where, ServiceSettings]]:
+    """As `entries`, with where each stands."""
+    found: dict[str, tuple[Where, ServiceSettings]] = {
+        name: (("services", name), one) for name, one in settings.services.items()
+    }
     for datastack, section in settings.datastacks.items():
-        found |= {f"{datastack}/{name}": one for name, one in section.services.items()}
+        for name, one in section.services.items():
+            found[f"{datastack}/{name}"] = ("datastacks", datastack, "services", name), one
     return found
 
 
@@ -139,6 +149,12 @@ def _of_port(name: str, words: Iterable[str]) -> Principal:
         said[kind].append(what)
     subject = said["subject"][-1] if said["subject"] else f"port:{name}"
     return Principal(subject, "port", tuple(said["group"]), tuple(said["scope"]))
+
+
+def certificate_names(settings: config.Settings) -> Naming | None:
+    """How callers are known by their certificates, None where they are not."""
+    said = settings.identity.certificates
+    return None if said is None else naming(said.subject, said.groups, said.scopes)
 
 
 def addresses(settings: config.Settings) -> dict[str, Address]:

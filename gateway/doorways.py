@@ -37,6 +37,7 @@ from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_lane import RpcLane
 from gateway.doors.whoami import WhoamiDoor
 from gateway.estate import Estate
+from gateway.identity.certificates import CertificatePrincipals
 from gateway.identity.challenge import www_authenticate
 from gateway.identity.identities import Identities
 from gateway.identity.links import Links
@@ -46,6 +47,7 @@ from gateway.settings import Address, Settings
 from gateway.telemetry.metrics import Metrics
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.shelves import Shelves
+from gateway.tls import Secured
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.server import Limits, Server
 from gateway.workers.alone import Alone
@@ -83,6 +85,8 @@ class Doorways:
     metrics: Metrics
     outcomes: Outcomes
     links: Links
+    secured: Secured
+    certificates: CertificatePrincipals | None
     cookies: CookieOwners
     servers: list[Server]
     address: tuple[str, int]
@@ -99,6 +103,8 @@ class Doorways:
 
     async def open_doors(self) -> None:
         """Listen: for callers, for operators, and for the services with a port of their own."""
+        rules = assembly.certificate_names(self.settings)
+        self.certificates = None if rules is None else CertificatePrincipals(rules)
         self.entrance = self._entrance(self.settings.hosts)
         addresses = assembly.addresses(self.settings)
         self.address = await self._listen(self._public(), addresses, CALLERS, self._mount_door())
@@ -119,14 +125,16 @@ class Doorways:
             token_name=b"middle_auth_token" if self.settings.identity.introspection else None,
             nobody=nobody,
             token_fields=assembly.token_fields(self.settings),
+            certificates=self.certificates,
         )
 
     def _entrance_of(self, own: Service | None) -> Entrance:
         nobody = None if own is None else assembly.port_principals(self.settings).get(own.qualified)
         if nobody is None:
             return self.entrance
-        # A page could have its own name lead to this machine.
-        return self._entrance(self.settings.hosts or LOOPBACK, nobody)
+        # A page could have its own name lead to this machine; elsewhere nobody comes without a certificate.
+        near = assembly.listeners(self.settings)[own.qualified].is_loopback if own is not None else True
+        return self._entrance(self.settings.hosts or (LOOPBACK if near else ()), nobody)
 
     def _mount_door(self, own: Service | None = None) -> MountDoor:
         """The door to what is mounted, or to the one service of a port of its own."""
@@ -249,6 +257,8 @@ class Doorways:
             ),
             clock=self.wall,
             host=FrontDoor(lane if "/rpc" in places else None, mounts),
+            tls=self.secured.listener(name),
+            by_certificate=self.certificates is not None and self.secured.asks(name),
         )
         self.stack.push_async_callback(server.close)
         self.servers.append(server)

@@ -33,6 +33,7 @@ _COUNTED: Final = (
     ("broken_bodies", "broken_bodies", "Bodies of requests that stopped half way or had no clear end."),
     ("stuck", "stuck_connections", "Connections ended because their reader took nothing any more."),
     ("turned_away", "turned_away_connections", "Connections closed unread, because there were too many."),
+    ("failed_handshakes", "failed_handshakes", "Connections on which no TLS came about."),
 )
 """What a listener keeps count of: its attribute, and how it is published."""
 
@@ -75,6 +76,7 @@ class Counted(Protocol):
     broken_bodies: int
     stuck: int
     turned_away: int
+    failed_handshakes: int
 
 
 class Listener(Protocol):

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -72,6 +72,26 @@ def _lab(name: str) -> ModuleType:
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def authority_of(tmp_path: Path) -> Callable[..., Any]:
+    """Makes authorities: `authority_of("other").issue("CN=ada, OU=Imaging", "email:ada@lab.org")`."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+
+    def made(name: str = "lab") -> Any:
+        own = folder / name
+        own.mkdir()
+        return _lab("certificates").Authority(own, name)
+
+    return made
+
+
+@pytest.fixture
+def authority(authority_of: Callable[..., Any]) -> Any:
+    """An authority that gives out certificates: `authority.issue()` is the gate's own."""
+    return authority_of()
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_the_annotated_file_can_be_served() -> None:
 def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
     shown, default = served("lab.yaml"), Settings()
     assert shown.limits == default.limits
-    assert (shown.listen, shown.operator) == (default.listen, default.operator)
+    assert (shown.listen, shown.operator.listen) == (default.listen, default.operator.listen)
     assert shown.cache.memory == default.cache.memory
     redis = shown.cache.redis
     assert redis is not None

@@ -4,12 +4,15 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gateway.commands.options import add_config, config_path
 from gateway.settings import Problem, Service, Settings, examine
+from gateway.settings.tls import Tls
+from gateway.tls import file_problems
 
 _BEGINNING = """\
 To begin with, write a file like this one (config/lab.yaml shows every key):
@@ -34,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         print("labgated check: give one file, as FILE or as --config FILE", file=sys.stderr)
         return 2
     path = config_path(args.config or args.file, os.environ)
-    settings, problems = examine(path, os.environ)
+    settings, problems = examine(path, os.environ, lambda found: file_problems(found, time.time()))
     if args.json:
         print(json.dumps(_report(path, settings, problems), ensure_ascii=False, indent=2))
     else:
@@ -73,10 +76,11 @@ def _served(settings: Settings) -> dict[str, Any]:
     """What will be served, without anything secret."""
     tokens = ["local tokens"] if settings.identity.local_tokens else []
     tokens += [f"JWTs of {issuer.issuer!r}" for issuer in settings.identity.issuers]
+    tokens += ["certificates of callers"] if settings.identity.certificates else []
     tokens += ["anonymous callers"] if settings.identity.anonymous else []
     return {
-        "listens": [f"http://{settings.listen}"],
-        "operators": [f"http://{settings.operator.listen}"],
+        "listens": [f"{_scheme(settings.tls)}://{settings.listen}"],
+        "operators": [f"{_scheme(settings.operator.tls)}://{settings.operator.listen}"],
         "identity": tokens,
         "policies": len(settings.policies),
         "services": [_service(name, service) for name, service in settings.services.items()],
@@ -86,6 +90,10 @@ def _served(settings: Settings) -> dict[str, Any]:
             for name, service in section.services.items()
         ],
     }
+
+
+def _scheme(tls: Tls | None) -> str:
+    return "http" if tls is None else "https"
 
 
 def _service(name: str, service: Service) -> str:

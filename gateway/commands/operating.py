@@ -5,11 +5,12 @@ import ipaddress
 import json
 import os
 import sys
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.commands.options import add_config, settings_of
+from gateway.commands.options import add_config, settings_of, url
 from gateway.settings.addresses import Address
 
 _SECONDS = 10.0
@@ -65,7 +66,7 @@ def operator_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
     listen = settings.operator.listen
     if not listen.port:
         raise NoAnswerError("the settings leave the operator's port open (0): say --url, its log names it")
-    return _found_at(listen), next(iter(settings.hosts), None)
+    return _found_at(listen, settings.operator.tls, settings.hosts)
 
 
 def gate_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
@@ -79,12 +80,14 @@ def gate_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
         raise NoAnswerError(
             "the settings leave the callers' port open (0): say --gate, the gate's log names it"
         )
-    return _found_at(settings.listen), next(iter(settings.hosts), None)
+    return _found_at(settings.listen, settings.tls, settings.hosts)
 
 
-def _found_at(listen: Address) -> str:
-    host = _reachable(listen.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+def _found_at(listen: Address, tls: object, hosts: Sequence[str]) -> tuple[str, str | None]:
+    named = next(iter(hosts), None)
+    # A certificate is for a name.
+    host = named if tls is not None and named and not listen.is_loopback else _reachable(listen.host)
+    return url(host, listen.port, tls), named
 
 
 def _reachable(host: str) -> str:

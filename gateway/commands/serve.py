@@ -77,8 +77,8 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with running(settings) as gate:
         leave_tables_alone()
-        operators = url(*gate.operator_address)
+        operators = url(*gate.operator_address, settings.operator.tls)
         log.info("serving %d services; operators: %s", len(gate.estate.services), operators)
-        print(f"ready {url(*gate.address)}", flush=True)
+        print(f"ready {url(*gate.address, settings.tls)}", flush=True)
         await stopping.wait()
         log.info("draining, at most %.0f seconds", settings.shutdown_seconds)

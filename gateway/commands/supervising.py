@@ -15,6 +15,7 @@ from gateway import assembly
 from gateway.commands.options import config_path, url
 from gateway.settings import Settings, SettingsError
 from gateway.settings.handing import read
+from gateway.settings.tls import Tls
 from gateway.telemetry.logs import configure
 from gateway.workers.crew import Crew
 from gateway.workers.hello import Handed
@@ -61,7 +62,8 @@ async def _supervise(settings: Settings, handed: Handed) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, supervisor.stop)
         # When the sockets are closed their addresses are forgotten.
-        callers, operators = (_url(sockets, name) for name in (assembly.CALLERS, assembly.OPERATORS))
+        callers = _url(sockets, assembly.CALLERS, settings.tls)
+        operators = _url(sockets, assembly.OPERATORS, settings.operator.tls)
         services = len(assembly.services(settings))
 
         def ready() -> None:
@@ -79,5 +81,6 @@ def _command() -> list[str]:
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1], "serve"]
 
 
-def _url(sockets: Sockets, name: str) -> str:
-    return url(*sockets[name][0].getsockname()[:2])
+def _url(sockets: Sockets, name: str, tls: Tls | None) -> str:
+    host, port = sockets[name][0].getsockname()[:2]
+    return url(host, port, tls)

@@ -153,7 +153,7 @@ class MountDoor:
                 hit = self._hit(line, seen, way, query, settled, entry) if data else None
                 if hit is None or not hit.answer(caller):
                     return None
-                lane, size = caller.shared.lane, len(hit.entry.body)
+                lane, size = caller.lane, len(hit.entry.body)
                 if size <= SMALL_BODY and lane.comes_again(data):
                     lane.put_request(data, size, hit)
                 return ANSWERED

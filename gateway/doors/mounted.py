@@ -26,7 +26,7 @@ from gateway.core.forwarded import forwarded_lines, via_line
 from gateway.core.method import Method
 from gateway.core.passing import of_request
 from gateway.core.ports import Lease
-from gateway.core.presented import check_cookie
+from gateway.core.presented import check_cookie, check_page
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.verdict import pass_for
@@ -98,15 +98,16 @@ class Mounted(MountedCached):
             return
         if notes.fault is not None:
             raise notes.fault
-        if notes.by_cookie and (way.verb not in SAFE or self.upgrades):
+        if (notes.by_cookie or notes.by_certificate) and (way.verb not in SAFE or self.upgrades):
             origin = self._origin()
-            check_cookie(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
+            check = check_cookie if notes.by_cookie else check_page
+            check(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
         self._check_fields()
         now = tools.wall()
         principal = notes.principal(tools.relay.epoch, now)
         if principal is None:
             epoch = tools.relay.epoch
-            principal = tools.entrance.known(notes.credential)
+            principal = tools.entrance.known(notes.credential, notes.certificate)
             if principal is None:
                 self.later(self._identify())
                 return
@@ -119,7 +120,9 @@ class Mounted(MountedCached):
         if not service.checked:
             return
         check_fields(service, notes.first)
-        names_nobody = self.tools.entrance.nobody is not None and notes.credential is None
+        names_nobody = (
+            self.tools.entrance.nobody is not None and notes.credential is None and not notes.by_certificate
+        )
         if names_nobody and not service.checked <= notes.first.keys():
             wanted = " and ".join(
                 sorted(name for name in service.headers if name.lower().encode() in service.checked)
@@ -129,7 +132,7 @@ class Mounted(MountedCached):
             )
 
     async def _identify(self) -> None:
-        self._admit(await self.tools.entrance.identify(self.seen.fields))
+        self._admit(await self.tools.entrance.identify(self.seen.fields, self.notes.certificate))
 
     # --- find and admit
 
@@ -390,7 +393,8 @@ class Mounted(MountedCached):
         self._count()
         if self.principal is None:
             return True
-        if self.tools.entrance.known(self.notes.credential) is None and not self._asking:
+        notes = self.notes
+        if self.tools.entrance.known(notes.credential, notes.certificate) is None and not self._asking:
             # Verdicts end together, whosever token was revoked: this one is asked about anew.
             self._asking = self.loop.create_task(self._ask_again())
         access = self.tools.relay.policies.access(self.principal)
@@ -398,7 +402,7 @@ class Mounted(MountedCached):
 
     async def _ask_again(self) -> None:
         try:
-            await self.tools.entrance.identify(self.seen.fields)
+            await self.tools.entrance.identify(self.seen.fields, self.notes.certificate)
         except Unauthenticated as fault:
             self._give_up()
             self.lost(fault)

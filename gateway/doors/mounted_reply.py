@@ -218,5 +218,7 @@ class MountedReply(Passage):
     def _origin(self) -> Origin:
         if self.origin is None:
             host = self.notes.first.get(b"host", b"")
-            self.origin = self.tools.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
+            self.origin = self.tools.proxies.way(
+                self.seen.fields, self.caller.peer, self.caller.shared.scheme, host
+            )
         return self.origin

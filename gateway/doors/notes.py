@@ -8,6 +8,7 @@ from typing import Final
 from gateway.core.cache_control import demand_from
 from gateway.core.call import Demand
 from gateway.core.catalog import Catalog
+from gateway.core.certificates import PeerCertificate
 from gateway.core.faults import Fault
 from gateway.core.forwarded import check_loop
 from gateway.core.policy import Access
@@ -43,7 +44,9 @@ class Notes:
         "_principal",
         "_version",
         "asked",
+        "by_certificate",
         "by_cookie",
+        "certificate",
         "choosing",
         "credential",
         "demand",
@@ -61,7 +64,9 @@ class Notes:
         "ways",
     )
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, certificate: PeerCertificate | None = None) -> None:
+        self.certificate = certificate
+        """What the connection has shown."""
         self.first = {name.lower(): value for name, value in reversed(fields)}
         self.host = self.first.get(b"host", b"").decode("latin-1")
         self.request_id = given_id(self.text(b"x-request-id"))
@@ -74,6 +79,8 @@ class Notes:
         self.credential: str | None = None
         self.by_cookie = False
         """Whether nothing but a cookie shows the token."""
+        self.by_certificate = False
+        """Whether nothing but the connection says who calls."""
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
@@ -162,20 +169,20 @@ def notes_of(seen: Seen, entrance: Entrance) -> Notes:
     if notes is None:
         said = entrance.presented(seen.fields)
         seen.fields = said.fields
-        notes = seen.notes = _noted(said)
+        notes = seen.notes = _noted(said, seen.certificate)
     return notes
 
 
 def seen_with(seen: Seen, token: bytes, entrance: Entrance) -> Seen:
     """The same lines with a token that stood in the address; nobody remembers them."""
     said = entrance.presented(seen.fields, token)
-    made = Seen(seen.head, seen.bodiless, said.fields)
-    made.notes = _noted(said)
+    made = Seen(seen.head, seen.bodiless, said.fields, seen.certificate)
+    made.notes = _noted(said, seen.certificate)
     return made
 
 
-def _noted(said: Presented) -> Notes:
-    notes = Notes(said.fields)
+def _noted(said: Presented, certificate: PeerCertificate | None) -> Notes:
+    notes = Notes(said.fields, certificate)
     notes.by_cookie = said.by_cookie
     notes.fault = notes.fault or said.fault
     return notes
@@ -192,7 +199,8 @@ def vet(notes: Notes, fields: Fields, entrance: Entrance, pseudonym: bytes) -> N
     check_loop(fields, pseudonym)
     notes.vetted = True
     try:
-        notes.credential = entrance.credential(fields)
+        notes.credential = entrance.credential(fields, notes.certificate)
+        notes.by_certificate = entrance.by_certificate(notes.credential, notes.certificate)
     except Fault as fault:
         # A preflight holds no credential, and is answered all the same.
         notes.fault = notes.fault or fault

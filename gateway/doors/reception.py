@@ -21,7 +21,7 @@ from gateway.core.faults import (
 )
 from gateway.core.forwarded import check_loop
 from gateway.core.ports import Observer, Visit
-from gateway.core.presented import check_cookie, without_token
+from gateway.core.presented import check_cookie, check_page, without_token
 from gateway.core.principal import Principal
 from gateway.doors.asked import Asked, datastack, is_plain, request_id
 from gateway.doors.attending import attend
@@ -30,6 +30,7 @@ from gateway.doors.entrance import Entrance
 from gateway.doors.refusal import refused
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
+from gateway.wire.transport import connection_of
 
 
 class Door(Protocol):
@@ -111,9 +112,14 @@ class Reception:
         said = entrance.presented(fields, token)
         if said.fault is not None:
             raise said.fault
-        if said.by_cookie and request.method not in ("GET", "HEAD"):
-            check_cookie(fields, f"{request.scheme}://{request.host}".encode())
-        return await entrance.identify(said.fields)
+        certificate = connection_of(request).certificate
+        if request.method not in ("GET", "HEAD"):
+            origin = f"{request.scheme}://{request.host}".encode()
+            if said.by_cookie:
+                check_cookie(fields, origin)
+            elif entrance.by_certificate(entrance.credential(said.fields, certificate), certificate):
+                check_page(fields, origin)
+        return await entrance.identify(said.fields, certificate)
 
     def _place(self, path: str, verb: str) -> Place:
         """The place at a path that takes the verb."""

@@ -18,7 +18,7 @@ from gateway.core.quick_envelope import usual_call
 from gateway.core.verdict import Entry
 from gateway.doors.asked import Occasion, Terms, new_id, new_number
 from gateway.doors.encodings import JSON, of_answer, of_body
-from gateway.doors.entrance import Entrance
+from gateway.doors.entrance import Entrance, is_of_a_page
 from gateway.doors.notes import notes_of, vet
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_guest import RpcGuest
@@ -144,7 +144,7 @@ class RpcLane:
         before, after = self.written(caller, standing, entry, token, now)
         caller.out.write_now(b"%b%b%b" % (before, number, after))
         self.counted(caller, standing, quick, entry, number, len(token))
-        lane = caller.shared.lane
+        lane = caller.lane
         if entry.length <= SMALL_BODY and lane.comes_again(data):
             lane.put_request(data, entry.length, Known(self, standing, quick, entry, token))
         return True
@@ -154,7 +154,7 @@ class RpcLane:
         notes, epoch = standing.notes, self.relay.epoch
         principal = notes.principal(epoch, now)
         if principal is None:
-            principal = self._entrance.known(notes.credential)
+            principal = self._entrance.known(notes.credential, notes.certificate)
             if principal is None:
                 return False
             notes.identified(principal, epoch, now)
@@ -322,7 +322,7 @@ class RpcLane:
             reading = of_body(notes.text(b"content-type"), notes.text(b"content-encoding"))
         except Fault:
             return None
-        if notes.fault is not None:
+        if notes.fault is not None or (notes.by_certificate and is_of_a_page(seen.fields)):
             return None
         accept = notes.text(b"accept")
         terms = Terms(reading, of_answer(accept, reading), notes.patience, notes.demand)

@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from cachetools import LRUCache
 from msgspec import Struct
 
+from gateway.core.certificates import ISSUER as CERTIFICATE
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.principal import ANONYMOUS_ISSUER, Principal
@@ -230,7 +231,7 @@ class Identities:
 
 def _check_name(name: str, taken: Container[str]) -> None:
     # The name decides whose keys verify a token, and keeps principals of several issuers apart.
-    if name in taken or name in (LOCAL, ANONYMOUS_ISSUER):
+    if name in taken or name in (LOCAL, ANONYMOUS_ISSUER, CERTIFICATE):
         raise IdentityError(f"identity.issuers: the name {name!r} is taken")
 
 

@@ -97,7 +97,7 @@ def address(value: Any) -> Address:
     if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise refusal(f"{shown(value)} has no port between 0 and 65535", _ADDRESS_FIX)
     if not host:
-        fix = f"write 127.0.0.1{written} for this machine, 0.0.0.0{written} with `behind_proxy: true` for all"
+        fix = f"write 127.0.0.1{written} for this machine, 0.0.0.0{written} with `tls` or `behind_proxy: true` for all"
         raise refusal(f"{shown(value)} has no host", fix)
     if host.startswith("[") and host.endswith("]") and _is_v6(host[1:-1]):
         return Address(host[1:-1], int(port))

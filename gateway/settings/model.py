@@ -22,6 +22,7 @@ from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.service_words import ServiceName
 from gateway.settings.services import Service
+from gateway.settings.tls import Certificates, Tls
 from gateway.settings.values import (
     HIDDEN,
     Count,
@@ -45,7 +46,10 @@ _WHO = ("subject", "group", "scope", "authenticated", "anonymous")
 _PATH_GLOB = re.compile(r"(?:(?P<verb>\S+) )?/")
 MAX_WORKERS = 64
 """More processes than a machine for this has cores are a mistake."""
-_BEHIND_PROXY_FIX = "listen on 127.0.0.1, or put a TLS proxy in front and write behind_proxy: true"
+_BEHIND_PROXY_FIX = (
+    "listen on 127.0.0.1, add `tls: {certificate: FILE, key: FILE}`, or put a TLS proxy in front and write "
+    "behind_proxy: true"
+)
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
@@ -106,6 +110,7 @@ class Operator(Section):
     """The operator's door: a listener of its own, because mounted pages share the origin of the callers'."""
 
     listen: Listen = Address("127.0.0.1", 8701)
+    tls: Tls | None = None
 
 
 class Issuer(Section):
@@ -160,7 +165,10 @@ class Introspection(Section):
 
 
 class Identity(Section):
-    """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`."""
+    """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`.
+
+    With `certificates`, those that callers show say who they are, where a request has no token.
+    """
 
     local_tokens: Flag = True
     signing_keys: Annotated[
@@ -168,6 +176,7 @@ class Identity(Section):
     ] = ()
     issuers: tuple[Issuer, ...] = ()
     introspection: tuple[Introspection, ...] = ()
+    certificates: Certificates | None = None
     anonymous: Flag = False
 
     @field_validator("introspection")
@@ -256,6 +265,7 @@ class Settings(Section):
 
     include: Texts = ()
     behind_proxy: Flag = False
+    tls: Tls | None = None
     listen: Listen = Field(default=Address("127.0.0.1", 8700), validate_default=True)
     operator: Operator = Field(default=Operator(), validate_default=True)
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(several)] = ()
@@ -277,13 +287,13 @@ class Settings(Section):
     @field_validator("listen")
     @classmethod
     def _callers_are_near(cls, value: Address, info: ValidationInfo) -> Address:
-        _refuse_open_door(value, info, ())
+        _refuse_open_door(value, "tls" not in info.data or info.data["tls"] is not None, info, ())
         return value
 
     @field_validator("operator")
     @classmethod
     def _operators_are_near(cls, value: Operator, info: ValidationInfo) -> Operator:
-        _refuse_open_door(value.listen, info, ("listen",))
+        _refuse_open_door(value.listen, value.tls is not None, info, ("listen",))
         callers = info.data.get("listen")
         if callers is not None and callers == value.listen and callers.port:
             raise refusal(
@@ -351,14 +361,14 @@ class Settings(Section):
         Raises SettingsError where the address is not allowed by the rest of the settings.
         """
         listen = Address(host or self.listen.host, self.listen.port if port is None else port)
-        if not is_loopback(listen.host) and not self.behind_proxy:
+        if not is_loopback(listen.host) and not self.behind_proxy and self.tls is None:
             text_ = f"{listen} can be reached from other machines, without TLS"
             raise SettingsError([Problem("listen", None, None, text_, _BEHIND_PROXY_FIX, file="--host")])
         return self.model_copy(update={"listen": listen})
 
 
-def _refuse_open_door(listen: Address, info: ValidationInfo, at: tuple[str, ...]) -> None:
-    if listen.is_loopback or info.data.get("behind_proxy", True):
+def _refuse_open_door(listen: Address, has_tls: bool, info: ValidationInfo, at: tuple[str, ...]) -> None:
+    if listen.is_loopback or has_tls or info.data.get("behind_proxy", True):
         return
     raise refusal("can be reached from other machines, without TLS", _BEHIND_PROXY_FIX, at)
 
@@ -372,7 +382,7 @@ def _check_places(found: _Found, info: ValidationInfo, before: _Found | None = N
     """Refuse a mount or an address that `found` has twice, or that one of `before` or the gate itself has."""
     for where, one in found:
         if one.listen is not None:
-            _refuse_open_door(one.listen.address, info, (*where, "listen"))
+            _refuse_open_door(one.listen.address, one.listen.tls is not None, info, (*where, "listen"))
     own = (
         (info.data.get("listen"), "the gate"),
         (getattr(info.data.get("operator"), "listen", None), "the operator's door"),

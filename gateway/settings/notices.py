@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.settings.addresses import is_loopback
 from gateway.settings.document import Document
@@ -20,6 +21,8 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _tags_without_entries(document)
     yield from _permissions_without_service(document)
     yield from _hosts_that_clients_misread(document)
+    yield from _upstreams_that_anybody_can_be(document)
+    yield from _certificates_that_nobody_shows(document)
 
 
 def _get(value: Any, *steps: str) -> Any:
@@ -52,7 +55,7 @@ def _nobody_is_known(document: Document) -> Iterator[Problem]:
     identity = document.data.get("identity")
     if not isinstance(identity, dict) or identity.get("local_tokens") is not False:
         return
-    if not any(identity.get(key) for key in ("issuers", "introspection", "anonymous")):
+    if not any(identity.get(key) for key in ("issuers", "introspection", "certificates", "anonymous")):
         text = "no local tokens, no issuers, no anonymous callers: every call is refused"
         fix = "remove `local_tokens: false`, or add `issuers`"
         yield document.problem(("identity",), text, fix, warning=True)
@@ -66,11 +69,8 @@ def _nothing_is_served(document: Document) -> Iterator[Problem]:
 
 def _any_host_name(document: Document) -> Iterator[Problem]:
     listen = document.data.get("listen")
-    if (
-        not isinstance(listen, str)
-        or document.data.get("hosts")
-        or document.data.get("behind_proxy") is not True
-    ):
+    allowed = document.data.get("behind_proxy") is True or document.data.get("tls")
+    if not isinstance(listen, str) or document.data.get("hosts") or not allowed:
         return
     if not is_loopback(listen.rpartition(":")[0].strip("[]")):
         fix = "add the names that callers use, for example hosts: [gate.lab.org]"
@@ -135,6 +135,35 @@ def _hosts_that_clients_misread(document: Document) -> Iterator[Problem]:
             text = "Intake's own client cannot open nested catalogs at a host with this name"
             fix = "give the gate a name without `intake` for callers of the dialect `intake`"
             yield document.problem(where, text, fix, warning=True)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _upstreams_that_anybody_can_be(document: Document) -> Iterator[Problem]:
+    for where, _, service in _services(document):
+        verify = _get(service, "tls", "verify")
+        if str(verify).lower() != "false":
+            continue
+        urls = _list(_get(service, "url"))
+        if not all(is_loopback(_host(str(url))) for url in urls):
+            text = "whoever is on the way can pass for the service, read what is sent to it and answer in its place"
+            fix = "name the authority of its certificate: tls: {ca: FILE}"
+            yield document.problem((*where, "tls", "verify"), text, fix, warning=True)
+
+
+def _certificates_that_nobody_shows(document: Document) -> Iterator[Problem]:
+    if not _get(document.data, "identity", "certificates"):
+        return
+    listeners = [document.data, _get(document.data, "operator")]
+    listeners += [_get(service, "listen") for _, _, service in _services(document)]
+    if not any(_get(one, "tls", "client_ca") for one in listeners):
+        text, fix = "no listener asks for certificates", "add `client_ca: FILE` to a `tls`, or remove it"
+        yield document.problem(("identity", "certificates"), text, fix, warning=True)
 
 
 def _permissions_without_service(document: Document) -> Iterator[Problem]:

@@ -117,7 +117,8 @@ def clear_secrets(document: Document) -> Iterator[Problem]:
     """A warning for each value that looks like a secret and stands in the file itself; call before `expand`."""
     for where, value in _texts(document.data, ()):
         key = next((step for step in reversed(where) if isinstance(step, str)), "")
-        names_one = _SECRET_KEY.search(key) and key not in _NO_SECRETS
+        names_a_file = where[-2:] == ("tls", "key")
+        names_one = _SECRET_KEY.search(key) and key not in _NO_SECRETS and not names_a_file
         if "${" not in value and (names_one or _SECRET_TEXT.search(value)):
             fix = "put it into the environment or a file of its own, and write ${env:NAME} or ${file:path}"
             yield document.problem(where, "looks like a secret written in the clear", fix, warning=True)

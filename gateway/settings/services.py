@@ -36,6 +36,7 @@ from gateway.settings.service_words import (
     parameter,
     verb,
 )
+from gateway.settings.tls import Tls, UpstreamTls
 from gateway.settings.values import (
     Count,
     Flag,
@@ -157,14 +158,15 @@ class OwnPort(Section):
     """A port that carries one service; who comes without a token is whom `as` names, in the words of a policy's `to`."""
 
     address: Listen
+    tls: Tls | None = None
     as_: Annotated[tuple[PortWord, ...], BeforeValidator(several)] = Field(default=(), alias="as")
 
     @model_validator(mode="after")
     def _nobody_comes_from_elsewhere(self) -> "OwnPort":
-        if self.as_ and not self.address.is_loopback:
-            raise refusal(
-                "whoever reaches the port would be that", "listen on 127.0.0.1, or remove `as`", ("as",)
-            )
+        required = self.tls is not None and self.tls.asks == "required"
+        if self.as_ and not self.address.is_loopback and not required:
+            fix = "listen on 127.0.0.1, require certificates (`tls: {client_ca: FILE, …}`), or remove `as`"
+            raise refusal("whoever reaches the port would be that", fix, ("as",))
         return self
 
     def __str__(self) -> str:
@@ -201,6 +203,7 @@ class Service(Section):
         "auto"
     )
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
+    tls: UpstreamTls | None = None
     summary: Text | None = None
     rpc_path: RpcPath | None = None
     describe: DocumentPath | None = None
@@ -267,6 +270,16 @@ class Service(Section):
                 raise refusal(f"`{item}` is the service's `item` already", "mark one method", key)
             item = name if rule.item else item
         return value
+
+    @model_validator(mode="after")
+    def _tls_is_for_https(self) -> "Service":
+        if self.tls is not None and not any(one.scheme == "https" for one in self.url):
+            raise refusal(
+                "none of the service's addresses begins with https://",
+                "write https:// in `url`, or remove `tls`",
+                ("tls",),
+            )
+        return self
 
     @model_validator(mode="after")
     def _what_is_checked_is_known(self) -> "Service":

@@ -15,6 +15,7 @@ from gateway.core.ports import Answer
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.upstreams.turns import Turns
+from gateway.wire.tls import Live
 from gateway.wire.upstream import Connection, ConnectionLostError, ExpiredError, NotConnectedError
 from gateway.wire.upstream_answer import AnswerTooLargeError, MalformedAnswerError
 from gateway.wire.upstream_pool import CONNECT_SECONDS, IDLE_SECONDS, Origin, Pool
@@ -51,7 +52,7 @@ class HttpUpstream:
         self,
         service: Service,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Live | None = None,
         idle_seconds: float = IDLE_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:

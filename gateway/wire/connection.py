@@ -8,6 +8,7 @@ from typing import Final, cast
 from aiohttp.web import BaseRequest, RequestHandler
 from msgspec.structs import replace
 
+from gateway.core.certificates import PeerCertificate
 from gateway.core.faults import BadRequest
 from gateway.wire.framing import Chunks, Length
 from gateway.wire.guest import ANSWERED, Guest
@@ -17,6 +18,7 @@ from gateway.wire.phase import Phase
 from gateway.wire.refusal import Refusal
 from gateway.wire.sender import Sender
 from gateway.wire.shared import Shared
+from gateway.wire.tls import peer_certificate
 from gateway.wire.transport import CallerTransport
 from gateway.wire.written import written_refusal
 
@@ -54,7 +56,9 @@ class Connection(asyncio.Protocol):
         "_request",
         "_scheduled",
         "_since",
+        "certificate",
         "head",
+        "lane",
         "out",
         "shared",
     )
@@ -67,7 +71,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._limits = shared.limits
+        self.lane = shared.lane
         self._repeats = shared.lane.requests
+        self.certificate: PeerCertificate | None = None
+        """Whom the caller is known by, beside the tokens in their requests."""
         self._behind: RequestHandler | None = None
         self._guest: Guest | None = None
         self._peer: str | None = None
@@ -98,6 +105,10 @@ class Connection(asyncio.Protocol):
         self._real = real = cast(asyncio.Transport, transport)
         self.out = Sender(real, shared.loop)
         self._since = shared.loop.time()
+        if shared.lanes is not None:
+            self.certificate = peer_certificate(real)
+            self.lane = shared.lanes.of(self.certificate)
+            self._repeats = self.lane.requests
         shared.counters.accepted += 1
         taken = len(shared.connections)
         shared.connections.add(self)
@@ -133,7 +144,7 @@ class Connection(asyncio.Protocol):
             self._break_body("The body stopped half way: the connection was closed for sending.")
         elif self._phase is not Phase.BROKEN:
             self._close()
-        return True
+        return self._real.can_write_eof()  # over TLS, both directions end together
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; whatever is done for this caller only is cancelled."""
@@ -219,7 +230,7 @@ class Connection(asyncio.Protocol):
         """Let a guest answer a request whose header lines came before; False where the whole head has to be read."""
         shared = self.shared
         at = data.find(b" HTTP/1.", 0, end)
-        seen = shared.lane.get(data[at:end])
+        seen = self.lane.get(data[at:end])
         if seen is None or at > self._limits.line_bytes or self._full or shared.host is None:
             return False
         line = data[:at]
@@ -264,11 +275,11 @@ class Connection(asyncio.Protocol):
                     self.refuse(Refusal.MALFORMED)
                     return
                 usual = head if verb != b"HEAD" else replace(head, bodiless=False)
-                seen = Seen(usual, replace(usual, bodiless=True), fields)
+                seen = Seen(usual, replace(usual, bodiless=True), fields, self.certificate)
                 guest = host.guest(self, verb.decode("ascii"), target, seen)
                 if guest is not None:
                     if target.startswith(b"/"):
-                        self.shared.lane.put(data[data.index(b" HTTP/1.") : end], seen)
+                        self.lane.put(data[data.index(b" HTTP/1.") : end], seen)
                     self._serve(guest, head, data, end)
                     return
         self.shared.counters.requests += 1
@@ -512,18 +523,19 @@ class Connection(asyncio.Protocol):
         """The last answer is written: let it arrive before closing.
 
         A close with unread bytes makes the kernel send a reset, which may overtake the answer. So where more
-        may come, our side is closed for sending, and what comes is dropped for a while.
+        may come, our side is closed for sending (TLS cannot do that), and what comes is dropped for a while.
         """
         if self.out.closed:
             return
         whole = self._ended or (self._phase is Phase.ANSWER and not self._held)
-        if whole or not self._real.can_write_eof():
+        if whole:
             self._close()
             return
         self._held.clear()
         self._enter(Phase.LINGER)
         self.out.close()
-        self._real.write_eof()
+        if self._real.can_write_eof():
+            self._real.write_eof()
         self._paused_behind = self._paused_held = False
         self._real.resume_reading()
 

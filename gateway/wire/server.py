@@ -15,15 +15,17 @@ from aiohttp.web import BaseRequest, HTTPException, StreamResponse
 from aiohttp.web import Server as AiohttpServer
 
 from gateway.core.faults import Fault, InternalFault
-from gateway.wire.accepting import Accepting
+from gateway.wire.accepting import Accepting, Handshakes
 from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import Delivery, Foreign, close_chunks, deliver
 from gateway.wire.guest import Host
 from gateway.wire.lane import Lane
+from gateway.wire.lanes import Lanes
 from gateway.wire.limits import Limits
 from gateway.wire.refusal import fault_parts
 from gateway.wire.shared import Counters, DateLine, Shared
+from gateway.wire.tls import Live
 from gateway.wire.transport import connection_of
 
 __all__ = ["Handler", "Limits", "Server"]
@@ -57,11 +59,19 @@ class Server:
         *,
         clock: Callable[[], float] = time.time,
         host: Host | None = None,
+        tls: Live | None = None,
+        by_certificate: bool = False,
     ) -> None:
-        """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler."""
+        """`clock` gives seconds since 1970, for `Date`. `host` takes the requests that need no aiohttp handler.
+
+        With `tls`, that is what callers must speak; `by_certificate` = those who show a certificate may be known by it.
+        """
         self.limits = limits or Limits()
         self.counters = Counters()
         self.lane = Lane()
+        self.lanes = Lanes(self.lane)
+        self._tls = tls
+        self._by_certificate = by_certificate
         self._handler = handler
         self._host = host
         self._date = DateLine(clock)
@@ -72,14 +82,35 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
-        return len(self._shared.connections) if self._shared else 0
+        """How many connections are open, or just beginning."""
+        beginning = sum(one.beginning for one in self._listeners if isinstance(one, Accepting))
+        return beginning + (len(self._shared.connections) if self._shared else 0)
 
     def share(self, listener: socket.socket, patience: Callable[[], float]) -> tuple[str, int]:
         """Listen on a socket that other processes have too, as `Accepting` does; returns where it is bound."""
         host, bound = listener.getsockname()[:2]
-        self._listeners.append(Accepting(listener, self.connection, patience))
+        self._listeners.append(Accepting(listener, self.connection, patience, self._handshakes()))
         return host, bound
+
+    def _handshakes(self) -> Handshakes | None:
+        tls, limits = self._tls, self.limits
+        if tls is None:
+            return None
+        return Handshakes(
+            lambda: tls.context,
+            limits.header_seconds,
+            limits.linger_seconds,
+            self._has_room,
+            self._handshake_failed,
+        )
+
+    def _has_room(self) -> bool:
+        room = self.connections < self.limits.connections + self.limits.connections // 10
+        self.counters.turned_away += not room
+        return room
+
+    def _handshake_failed(self) -> None:
+        self.counters.failed_handshakes += 1
 
     async def start(self, where: str | socket.socket, port: int = 0) -> tuple[str, int]:
         """Listen at a host and port (0 = any free one), or on a bound socket; returns what was bound.
@@ -87,6 +118,10 @@ class Server:
         Can be called again for another listener. OSError if the address cannot be had.
         """
         loop = asyncio.get_running_loop()
+        if self._tls is not None:
+            sockets = [where] if isinstance(where, socket.socket) else await _bound(where, port)
+            bound = [self.share(one, _at_once) for one in sockets]
+            return bound[0]
         if isinstance(where, socket.socket):
             listener = await loop.create_server(self.connection, sock=where, backlog=_BACKLOG)
         else:
@@ -116,7 +151,11 @@ class Server:
             max_field_size=limits.line_bytes,
             max_headers=limits.fields,
         )
-        shared = Shared(loop, limits, self._date, self._behind, self._host, self.lane, self.counters)
+        shared = Shared(loop, limits, self._date, self._behind, self._host, self.lane, counters=self.counters)
+        if self._by_certificate:
+            shared.lanes = self.lanes
+        if self._tls is not None:
+            shared.scheme = b"https"
         shared.emptied.set()
         self._pulse = loop.call_later(limits.pulse, self._check, shared)
         return shared
@@ -173,8 +212,30 @@ class Server:
         await self.drain(0)
         if self._pulse is not None:
             self._pulse.cancel()
+        for listener in self._listeners:
+            if isinstance(listener, Accepting):
+                await listener.wait_closed()
         if self._behind is not None:
             await self._behind.shutdown(_CANCELLING_SECONDS)
+
+
+def _at_once() -> float:
+    return 0.0
+
+
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at every address that the host's name stands for. OSError if one cannot be had."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+            bound.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+    except OSError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
 
 
 def _fault_answer(exc: Exception) -> Answer:

@@ -13,6 +13,7 @@ from aiohttp.web import RequestHandler
 
 from gateway.wire.guest import Host
 from gateway.wire.lane import Lane
+from gateway.wire.lanes import Lanes
 from gateway.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Counters:
 
     `accepted` connections and `requests` handed on; `refused` heads by `Refusal` name in lower case, with
     `malformed` for what aiohttp's parser refused; `broken_bodies` that stopped half way or ended ambiguously;
-    `stuck` connections whose reader took nothing any more; `turned_away` connections closed unread.
+    `stuck` connections whose reader took nothing any more; `turned_away` connections closed unread;
+    `failed_handshakes` of TLS.
     """
 
     accepted: int = 0
@@ -34,6 +36,7 @@ class Counters:
     broken_bodies: int = 0
     stuck: int = 0
     turned_away: int = 0
+    failed_handshakes: int = 0
 
 
 class DateLine:
@@ -67,6 +70,9 @@ class Shared:
     host: Host | None = None
     """Says which requests are answered by a guest, and not by the handler."""
     lane: Lane = field(default_factory=Lane)
+    lanes: Lanes | None = None
+    """Where callers are known by their certificates: the lanes of those."""
+    scheme: bytes = b"http"
     counters: Counters = field(default_factory=Counters)
     connections: set[Connection] = field(default_factory=set)
     draining: bool = False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
+from gateway.wire.tls import Live, UpstreamTls
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
 
 IDLE_SECONDS: Final = 15.0
@@ -66,7 +67,7 @@ class Pool:
         origin: Origin,
         *,
         size: int,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Live | None = None,
         idle_seconds: float = IDLE_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
@@ -76,6 +77,8 @@ class Pool:
         self.reused = 0
         self._size = size
         self._tls = (tls or ssl.create_default_context()) if origin.scheme == "https" else None
+        named = tls.tls if isinstance(tls, Live) else None
+        self._server_name = (isinstance(named, UpstreamTls) and named.server_name) or origin.host
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
         self._addresses = _Addresses(origin.host)
@@ -168,8 +171,8 @@ class Pool:
                         lambda: Connection(self._lost),
                         address,
                         self.origin.port,
-                        ssl=self._tls,
-                        server_hostname=self.origin.host if self._tls else None,
+                        ssl=self._tls.context if isinstance(self._tls, Live) else self._tls,
+                        server_hostname=self._server_name if self._tls else None,
                     )
             except OSError as error:
                 last = error
