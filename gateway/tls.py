@@ -61,15 +61,17 @@ class Secured:
         said = upstream_tls(settings)
         self._upstreams = {name: Live(spell(where), tls) for name, (where, tls) in said.items()}
         # What others bring has hosts of its own.
-        self._brought = {
-            name: Live(spell(where), replace(tls, server_name=None)) for name, (where, tls) in said.items()
+        self._brought = self._upstreams | {
+            name: Live(spell(where), replace(tls, server_name=None))
+            for name, (where, tls) in said.items()
+            if tls.server_name is not None
         }
 
     @property
     def live(self) -> tuple[Live, ...]:
         """Every one whose files may change."""
         each = (*self._listeners.values(), *self._upstreams.values(), *self._brought.values())
-        return tuple(one for one in each if one.tls.files)
+        return tuple(one for one in dict.fromkeys(each) if one.tls.files)
 
     def listener(self, name: str) -> Live | None:
         """How a listener speaks TLS, None where it does not."""
@@ -88,7 +90,7 @@ class Secured:
     def ends(self) -> list[tuple[tuple[str, ...], float]]:
         """When each certificate of the gate's own ends, by the setting that names it."""
         each = (*self._listeners.values(), *self._upstreams.values())
-        return [((one.name,), end) for one in each if (end := one.expires) is not None]
+        return [((one.name,), one.ends) for one in each if one.ends is not None]
 
 
 def file_problems(settings: Settings, now: float) -> Iterator[tuple[Where, str, str, bool]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
+from argparse import Namespace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.commands.operating import operator_address
 from gateway.settings import Settings, SettingsError, examine
 from gateway.tls import SOON, Secured, file_problems
 from gateway.wire.tls import TlsError
@@ -106,6 +108,28 @@ def test_who_believes_any_upstream_beyond_this_machine_is_warned(tmp_path, host,
         tmp_path, f"services: {{own: {{url: 'https://{host}', mount: /own, tls: {{verify: false}}}}}}"
     )
     assert any("pass for the service" in one for one in problems) == warned
+
+
+def test_links_that_would_lead_past_tls_are_noticed(tmp_path) -> None:
+    for scheme, noticed in (("http", True), ("https", False)):
+        _, problems = found(tmp_path, f"tls: {{certificate: a}}\npublic_url: {scheme}://gate.lab.org")
+        assert any("https://gate.lab.org" in one for one in problems) == noticed
+
+
+def test_commands_find_a_gate_by_the_name_that_its_certificate_is_for(tmp_path) -> None:
+    for text, address in (
+        ("operator: {listen: 127.0.0.1:7, tls: {certificate: a}}", "https://127.0.0.1:7"),
+        (
+            "operator: {listen: 0.0.0.0:7, tls: {certificate: a}}\nhosts: gate.lab.org",
+            "https://gate.lab.org:7",
+        ),
+        ("operator: {listen: 0.0.0.0:7}\nbehind_proxy: true\nhosts: gate.lab.org", "http://127.0.0.1:7"),
+    ):
+        (tmp_path / "labgate.yaml").write_text(text)
+        said = Namespace(url=None, config=tmp_path / "labgate.yaml")
+        found_at = operator_address(said)
+        assert found_at is not None
+        assert found_at[0] == address
 
 
 def test_certificates_that_no_listener_asks_for_are_noticed(tmp_path) -> None:

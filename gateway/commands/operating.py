@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import json
 import os
+import ssl
 import sys
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -166,6 +167,8 @@ def _read(status: int, body: bytes, url: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted here: {error.verify_message}; SSL_CERT_FILE names further authorities"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

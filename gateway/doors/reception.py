@@ -117,7 +117,9 @@ class Reception:
             origin = f"{request.scheme}://{request.host}".encode()
             if said.by_cookie:
                 check_cookie(fields, origin)
-            elif entrance.by_certificate(entrance.credential(said.fields, certificate), certificate):
+            elif certificate is not None and entrance.by_certificate(
+                entrance.credential(said.fields, certificate), certificate
+            ):
                 check_page(fields, origin)
         return await entrance.identify(said.fields, certificate)
 

@@ -21,6 +21,7 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _tags_without_entries(document)
     yield from _permissions_without_service(document)
     yield from _hosts_that_clients_misread(document)
+    yield from _links_past_tls(document)
     yield from _upstreams_that_anybody_can_be(document)
     yield from _certificates_that_nobody_shows(document)
 
@@ -135,6 +136,16 @@ def _hosts_that_clients_misread(document: Document) -> Iterator[Problem]:
             text = "Intake's own client cannot open nested catalogs at a host with this name"
             fix = "give the gate a name without `intake` for callers of the dialect `intake`"
             yield document.problem(where, text, fix, warning=True)
+
+
+def _links_past_tls(document: Document) -> Iterator[Problem]:
+    public = str(document.data.get("public_url") or "")
+    if document.data.get("tls") and public.startswith("http:"):
+        text, fix = (
+            "callers are led to http, and the gate speaks TLS",
+            f"write https:{public[len('http:') :]}",
+        )
+        yield document.problem(("public_url",), text, fix, warning=True)
 
 
 def _host(url: str) -> str:

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from gateway.core.certificates import PeerCertificate
 
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 2.0
 """From one look for changed files to the next."""
 
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -208,6 +208,8 @@ class Live:
         self.tls = tls
         self._seen = self._tried = self._stamp()
         self.context = self._made()
+        self.ends = self._ends()
+        """When the gate's own certificate ends, in seconds since 1970; None where it has none."""
 
     def _made(self) -> ssl.SSLContext:
         try:
@@ -215,9 +217,7 @@ class Live:
         except TlsError as error:
             raise TlsError(f"{self.name}.{error.key}", error.text, error.fix) from error
 
-    @property
-    def expires(self) -> float | None:
-        """When the certificate in the file ends."""
+    def _ends(self) -> float | None:
         return None if self.tls.certificate is None else expires(self.tls.certificate)
 
     def look(self) -> None:
@@ -232,6 +232,7 @@ class Live:
         except TlsError as error:
             log.warning("the changed files are not taken, the old ones stay: %s", error)
         else:
+            self.ends = self._ends()
             log.info("%s: the files have changed; new connections have the new ones", self.name)
 
     def _stamp(self) -> _Stamp:

@@ -11,6 +11,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+import labgate
+from gateway.core.certificates import PeerCertificate, naming
+from gateway.core.faults import Unauthenticated
+from gateway.core.principal import ANONYMOUS
+from gateway.doors.entrance import Entrance
+from gateway.identity.certificates import CertificatePrincipals
+
 POLICIES = """
 policies:
   - {to: ["subject:ada", "group:imaging", "subject:mill"], allow: ["*", "/**"]}
@@ -242,6 +249,76 @@ async def test_who_must_show_a_certificate_may_be_whom_the_port_names(gate, sess
     with pytest.raises(aiohttp.ClientError):
         async with session.get(address, ssl=context) as response:
             await response.read()
+
+
+async def test_a_port_for_whoever_has_a_certificate_lets_programs_in_and_no_page(
+    gate_of, authority, behind, session
+):
+    issued = authority.issue()
+    text = f"""
+    policies: [{{to: ["group:imaging"], allow: ["*", "/**"]}}]
+    services:
+      web:
+        dialect: listed
+        url: {behind[0]}
+        mount: /web
+        listen:
+          address: 127.0.0.1:0
+          as: ["group:imaging"]
+          tls: {{certificate: {issued.certificate}, key: {issued.key}, client_ca: {authority.file}}}
+    """
+    context = authority.issue("CN=any", "none").context(authority)
+    async with gate_of(text) as gate:
+        address = f"https://localhost:{gate.service_addresses['web'][1]}/x"
+        for fields, status in (({}, 200), ({"Origin": "https://evil.org"}, 401)):
+            async with session.get(address, headers=fields, ssl=context) as response:
+                assert response.status == status
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(address, ssl=authority.context())
+
+
+def test_a_certificate_is_good_until_it_ends_also_on_an_open_connection():
+    now = 0.0
+    certificate = PeerCertificate("f", (("CN", "ada"),), 100.0)
+    entrance = Entrance(
+        None,
+        anonymous=True,
+        hosts=(),
+        draining=lambda: False,
+        wall=lambda: now,
+        challenge=str,
+        certificates=CertificatePrincipals(naming(("cn",), {}, {})),
+    )
+    known = entrance.known(None, certificate)
+    assert (known.subject, known.expires) == ("ada", 100.0)
+    assert entrance.known(None, certificate) is known, "lanes tell callers apart by the principal itself"
+    assert entrance.known(None) is ANONYMOUS
+    now = 100.0
+    assert entrance.known(None, certificate) is None
+    with pytest.raises(Unauthenticated, match="has expired"):
+        asyncio.run(entrance.identify((), certificate))
+
+
+async def test_curl_and_the_sdk_come_with_a_token_or_a_certificate(
+    gate, authority, token_for, monkeypatch, tmp_path
+):
+    machine = authority.issue("CN=mill", "none")
+    curl = ["curl", "-sS", "--cacert", str(authority.file), url(gate, "/-/whoami")]
+    token = token_for("ada")
+    for more, subject in (
+        (["-H", f"Authorization: Bearer {token}"], "ada"),
+        (["--cert", str(machine.certificate), "--key", str(machine.key)], "mill"),
+    ):
+        process = await asyncio.create_subprocess_exec(*curl, *more, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        assert json.loads(said)["subject"] == subject
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def by_sdk() -> object:
+        return labgate.connect(url(gate), token=token).calc.get()
+
+    assert isinstance(await asyncio.to_thread(by_sdk), int)
 
 
 async def test_a_certificate_with_several_names_of_the_kind_names_nobody_by_it(gate, session, authority):

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.wire.server import Limits, Server
 from gateway.wire.tls import Live, ServerTls, TlsError, keep_live
+from gateway.wire.transport import connection_of
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -211,6 +212,50 @@ async def test_a_session_from_before_the_authorities_changed_is_not_resumed(
     live.look()
     with pytest.raises(OSError):  # noqa: PT011 - a reset or an alert, as it comes
         await asyncio.to_thread(visit, session)
+
+
+async def test_a_connection_has_the_names_of_the_certificate_that_was_verified(
+    authority, serve_known
+) -> None:
+    mill = authority.issue(
+        "CN=mill, OU=A, OU=B", "uri:spiffe://lab/mill", "dns:mill.lab.org", "email:m@lab.org"
+    )
+    seen, port = await serve_known()
+    for context in (mill.context(authority), authority.context()):
+        end = await connected(port, context)
+        assert await asked(*end)
+        end[1].close()
+    known, unknown = seen
+    assert known.names == (
+        ("CN", "mill"),
+        ("OU", "A"),
+        ("OU", "B"),
+        ("uri", "spiffe://lab/mill"),
+        ("dns", "mill.lab.org"),
+        ("email", "m@lab.org"),
+    )
+    assert len(known.fingerprint) == 64
+    assert unknown is None
+
+
+@pytest.fixture
+async def serve_known(authority, echo):
+    """A server that asks for certificates, and those that its connections have."""
+    issued = authority.issue()
+    live = Live("tls", ServerTls(issued.certificate, issued.key, authority.file, "optional"))
+    seen = []
+
+    async def note(request):
+        seen.append(connection_of(request).certificate)
+        return await echo(request)
+
+    server = Server(note, tls=live, by_certificate=True)
+
+    async def start():
+        return seen, (await server.start("127.0.0.1"))[1]
+
+    yield start
+    await server.close()
 
 
 def test_a_file_that_cannot_be_used_is_named_with_its_setting(tmp_path) -> None:
