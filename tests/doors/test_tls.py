@@ -234,6 +234,7 @@ async def test_large_bodies_from_the_disk_arrive_whole_over_tls(gate, session, a
             statuses.append(response.headers["Cache-Status"])
         await gate.shelves.settle()
     assert "hit" in statuses[-1], statuses
+    assert gate.tier.bytes < len(whole), "it came from memory"
 
 
 async def test_who_must_show_a_certificate_may_be_whom_the_port_names(gate, session, authority, authority_of):

@@ -6,9 +6,12 @@ import asyncio
 import shutil
 import socket
 import ssl
+from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp.web import BaseRequest
 
+from gateway.wire.answer import StreamAnswer
 from gateway.wire.server import Limits, Server
 from gateway.wire.tls import Live, ServerTls, TlsError, keep_live
 from gateway.wire.transport import connection_of
@@ -21,11 +24,11 @@ async def listening(authority, echo):
     """`await listening(minimum="1.3", header_seconds=0.2)`: a server, its port, its files and its live context."""
     servers = []
 
-    async def start(minimum: str = "1.2", client_ca=None, **limits):
+    async def start(minimum: str = "1.2", client_ca=None, handler=echo, **limits):
         issued = authority.issue()
         asks = "none" if client_ca is None else "required"
         live = Live("tls", ServerTls(issued.certificate, issued.key, client_ca, asks, minimum))
-        server = Server(echo, Limits(**limits), tls=live)
+        server = Server(handler, Limits(**limits), tls=live)
         servers.append(server)
         _, port = await server.start("127.0.0.1")
         return server, port, issued, live
@@ -212,6 +215,46 @@ async def test_a_session_from_before_the_authorities_changed_is_not_resumed(
     live.look()
     with pytest.raises(OSError):  # noqa: PT011 - a reset or an alert, as it comes
         await asyncio.to_thread(visit, session)
+
+
+def deaf(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """A connection of someone who asks and never reads, with a small buffer to receive."""
+    plain = socket.socket()
+    plain.settimeout(20)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.connect(("127.0.0.1", port))
+    link = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+    link.sendall(GET)
+    return link
+
+
+def read_all(link: ssl.SSLSocket) -> None:
+    while link.recv(1 << 16):
+        pass
+
+
+async def test_a_reader_that_never_reads_is_bounded_and_then_reset_over_tls_too(
+    authority, listening, eventually
+) -> None:
+    made = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal made
+        while True:
+            made += 1 << 16
+            yield bytes(1 << 16)
+
+    async def handler(_: BaseRequest) -> StreamAnswer:
+        return StreamAnswer(200, None, (), endless())
+
+    server, port, *_ = await listening(handler=handler, write_seconds=0.4, write_bytes=1 << 18)
+    link = await asyncio.to_thread(deaf, port, authority.context())
+    await eventually(lambda: server.counters.stuck == 1)
+    await eventually(lambda: server.connections == 0)
+    assert made < 1 << 24
+    with pytest.raises(OSError):  # noqa: PT011 - a reset, or an end without the word that ends TLS
+        await asyncio.to_thread(read_all, link)
+    link.close()
 
 
 async def test_a_connection_has_the_names_of_the_certificate_that_was_verified(
