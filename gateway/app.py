@@ -389,9 +389,8 @@ class Gate(Doorways):
         text = "Repeated calls that were answered with what came of the first."
         self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
         gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
-        if self.secured.live:
-            text = "When the certificate that a setting names ends, in seconds since 1970."
-            gauge("certificate_ends", text, ("setting",), self.secured.ends, alike=True)
+        text = "When the certificate that a setting names ends, in seconds since 1970."
+        gauge("certificate_ends", text, ("setting",), self.secured.ends, alike=True)
         self.holdings.publish(self.metrics)
         publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
         self.parts.publish(self.metrics)
