@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Final
 
@@ -162,8 +161,3 @@ class Replica:
             more=self.lines,
             length=None if body is None else len(body),
         )
-
-
-def now() -> float:
-    """The event loop's time."""
-    return asyncio.get_running_loop().time()
