@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from gateway.core.decisions import Plea, Verdict, verdict_of
-from gateway.core.faults import Unavailable
+from gateway.identity.questions import Questions, joined
 
 log = logging.getLogger("labgate.identity")
 
@@ -47,7 +47,7 @@ class Decisions:
         self._wall = wall
         self._timeout = ClientTimeout(total=terms.timeout)
         self._verdicts: LRUCache[tuple[Any, ...], Verdict] = LRUCache(VERDICTS)
-        self._flights: dict[tuple[Any, ...], asyncio.Task[Verdict]] = {}
+        self._questions: Questions[tuple[Any, ...], Verdict] = Questions("a decision")
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._failing = False
 
@@ -62,23 +62,12 @@ class Decisions:
         if known is not None:
             return known
         key = plea.key
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = asyncio.get_running_loop().create_task(self._fly(plea))
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        try:
-            return await asyncio.shield(flight)
-        except asyncio.CancelledError:
-            if flight.cancelled():
-                raise Unavailable("The gate is going down: call again in a moment.", retry_after=1) from None
-            raise
+        flight = self._questions.get(key) or self._questions.set_off(key, self._fly(plea))
+        return await joined(flight)
 
     async def close(self) -> None:
         """End the questions under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await self._questions.close()
 
     async def _fly(self, plea: Plea) -> Verdict:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
@@ -13,6 +12,7 @@ from msgspec import Struct
 from gateway.core.faults import Fault, Unavailable
 from gateway.core.principal import Bearer
 from gateway.identity.granting import Grant
+from gateway.identity.questions import Questions, joined
 
 log = logging.getLogger("labgate.identity")
 
@@ -36,7 +36,7 @@ class Grants:
     def __init__(self, most: int) -> None:
         self._held: LRUCache[Hashable, _Held] = LRUCache(most)
         self._refused: LRUCache[Hashable, tuple[float, Fault]] = LRUCache(most)
-        self._flights: dict[Hashable, asyncio.Task[str]] = {}
+        self._questions: Questions[Hashable, str] = Questions("a token is granted")
         self._failing = False
 
     def at_hand(self, key: Hashable, now: float, ask: Ask) -> str | None:
@@ -44,8 +44,8 @@ class Grants:
         held = self._held.get(key)
         if held is None or now >= held.until:
             return None
-        if now >= held.again and key not in self._flights and not self._is_refused(key, now):
-            self._set_off(key, now, ask).add_done_callback(_heard)
+        if now >= held.again and key not in self._questions and not self._is_refused(key, now):
+            self._questions.beside(key, self._fly(key, now, ask))
         return held.bearer.token
 
     async def obtain(self, key: Hashable, now: float, ask: Ask) -> str:
@@ -56,30 +56,16 @@ class Grants:
         refused = self._refused.get(key)
         if refused is not None and now < refused[0]:
             raise refused[1]
-        flight = self._flights.get(key) or self._set_off(key, now, ask)
-        try:
-            return await asyncio.shield(flight)
-        except asyncio.CancelledError:
-            if flight.cancelled():
-                raise Unavailable("The gate is going down: call again in a moment.", retry_after=1) from None
-            raise
+        flight = self._questions.get(key) or self._questions.set_off(key, self._fly(key, now, ask))
+        return await joined(flight)
 
     async def close(self) -> None:
         """End the questions under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await self._questions.close()
 
     def _is_refused(self, key: Hashable, now: float) -> bool:
         refused = self._refused.get(key)
         return refused is not None and now < refused[0]
-
-    def _set_off(self, key: Hashable, now: float, ask: Ask) -> asyncio.Task[str]:
-        flight = asyncio.get_running_loop().create_task(self._fly(key, now, ask), name="a token is granted")
-        self._flights[key] = flight
-        flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        return flight
 
     async def _fly(self, key: Hashable, now: float, ask: Ask) -> str:
         try:
@@ -96,8 +82,3 @@ class Grants:
         self._refused.pop(key, None)
         self._held[key] = _Held(Bearer(grant.token), now + grant.life, now + SOON * grant.life)
         return grant.token
-
-
-def _heard(flight: asyncio.Task[str]) -> None:
-    if not flight.cancelled():
-        flight.exception()  # whoever needs one is told, and the log knows

@@ -17,6 +17,7 @@ from gateway.core.principal import Principal
 from gateway.core.vouching import Vouched
 from gateway.identity.asking import FAILURES
 from gateway.identity.authorities import Authority
+from gateway.identity.questions import Questions, joined
 
 log = logging.getLogger("labgate.identity")
 
@@ -69,7 +70,7 @@ class Introspection:
         self._session = session
         self._verdicts: LRUCache[bytes, _Verdict] = LRUCache(VERDICTS)
         self._refused: LRUCache[bytes, tuple[float, str]] = LRUCache(REFUSED)
-        self._flights: dict[bytes, asyncio.Task[Vouched]] = {}
+        self._questions: Questions[bytes, Vouched] = Questions("a token is vouched for")
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._failing = False
 
@@ -89,8 +90,8 @@ class Introspection:
         verdict = self._verdicts.get(key)
         if verdict is None or not now < verdict.until:
             return None
-        if now >= verdict.again and key not in self._flights:
-            self._set_off(key, token, now).add_done_callback(_heard)
+        if now >= verdict.again and key not in self._questions:
+            self._questions.beside(key, self._fly(key, token, now))
         return verdict.vouched
 
     async def ask(self, token: str, now: float) -> Principal:
@@ -102,20 +103,15 @@ class Introspection:
         refused = self._refused.get(key)
         if refused is not None and now < refused[0]:
             raise Unauthenticated(refused[1])
-        flight = self._flights.get(key)
+        flight = self._questions.get(key)
         if flight is None:
-            if len(self._flights) >= WAITING:
+            if len(self._questions) >= WAITING:
                 raise Unavailable(
                     f"Too many unknown tokens are asked about at {self.name}: call again in a moment.",
                     retry_after=2,
                 )
-            flight = self._set_off(key, token, now)
-        try:
-            vouched = await asyncio.shield(flight)
-        except asyncio.CancelledError:
-            if flight.cancelled():
-                raise Unavailable("The gate is going down: call again in a moment.", retry_after=1) from None
-            raise
+            flight = self._questions.set_off(key, self._fly(key, token, now))
+        vouched = await joined(flight)
         if now >= vouched.ends:  # it set off before
             raise Unauthenticated("The token has expired.")
         return vouched.principal
@@ -127,23 +123,9 @@ class Introspection:
 
     async def close(self) -> None:
         """End the questions under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await self._questions.close()
 
     # --- asking
-
-    def _set_off(self, key: bytes, token: str, now: float) -> asyncio.Task[Vouched]:
-        flight = asyncio.get_running_loop().create_task(
-            self._fly(key, token, now), name="a token is vouched for"
-        )
-        self._flights[key] = flight
-        flight.add_done_callback(lambda _: self._ended(key))
-        return flight
-
-    def _ended(self, key: bytes) -> None:
-        self._flights.pop(key, None)
 
     async def _fly(self, key: bytes, token: str, now: float) -> Vouched:
         before, terms = self._verdicts.get(key), self.terms
@@ -198,8 +180,3 @@ class Introspection:
 
 def _key(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _heard(flight: asyncio.Task[Vouched]) -> None:
-    if not flight.cancelled():
-        flight.exception()  # it was told to whoever waited, and the log knows

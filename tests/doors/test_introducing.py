@@ -303,7 +303,7 @@ async def test_a_token_that_soon_ends_is_renewed_beside_and_one_that_ended_is_wa
     await ada.get("/swapped/2")
     await until(
         lambda: (
-            len(lab.login.forms) == 2 and not lab.gate.introductions._exchanges["swapped"]._grants._flights
+            len(lab.login.forms) == 2 and not lab.gate.introductions._exchanges["swapped"]._grants._questions
         )
     )
     await ada.get("/swapped/3")

@@ -118,7 +118,7 @@ async def test_a_verdict_in_use_is_renewed_beside_so_that_a_revocation_is_heard_
     await one.ask(ADA, NOW)
     del server.tokens[ADA]
     assert one.known(ADA, NOW + SOON * 60) is not None
-    await asyncio.gather(*one._flights.values(), return_exceptions=True)
+    await asyncio.gather(*one._questions._flights.values(), return_exceptions=True)
     assert server.asked == 2
     assert one.known(ADA, NOW + SOON * 60 + 1) is None
 
