@@ -32,12 +32,15 @@ class Afar:
         """What they have, where it is worth asking."""
         return await self.look(verdict, now, demand) if self.may_have(verdict, demand) else verdict
 
-    async def look(self, verdict: Miss, now: float, demand: Demand) -> Hit | Stale | Miss:
+    async def look(
+        self, verdict: Miss, now: float, demand: Demand, sought: Sought | None = None
+    ) -> Hit | Stale | Miss:
         """What they have, judged as memory's entries are at `now`; a long body stays in its file.
 
-        The generations are those of the miss: an entry that a write has ended since it was stored is none.
+        The generations are those of the miss: an entry that a write has ended since it was stored is none. With `sought`, a
+        tier that has nothing may say by the same answer who goes for it: `lead` is to be asked for, at once.
         """
-        found = await self._store.from_afar(verdict.key)
+        found = await self._store.from_afar(verdict.key, sought)
         if found is None:
             return verdict
         entry, tier = found
@@ -61,11 +64,16 @@ class Afar:
         """Whether others may be on the way for the same: a reply that is not stored reaches nobody else."""
         return self._store.agrees and (may_keep(verdict.rule) or verdict.rule.negative > 0)
 
-    async def lead(self, call: Call, verdict: Miss | Stale, patience: float) -> Lead | None:
-        """The lead among all processes for the call's trip; see `FarTiers.lead`."""
+    def sought(self, call: Call, verdict: Miss | Stale) -> Sought | None:
+        """What the call's trip is to bring, None where nobody has to agree."""
+        if not self.agrees(verdict):
+            return None
         writes = call.method.writes
         generations = (*verdict.generations, *self._generations.read(writes))
-        sought = Sought(verdict.key, (*verdict.lineage, *writes), generations, verdict.epoch)
+        return Sought(verdict.key, (*verdict.lineage, *writes), generations, verdict.epoch)
+
+    async def lead(self, sought: Sought, patience: float) -> Lead | None:
+        """The lead among all processes for such a trip; see `FarTiers.lead`."""
         return await self._store.lead(sought, patience)
 
     async def brought(self, verdict: Miss | Stale, now: float, demand: Demand) -> tuple[Miss, Hit] | None:

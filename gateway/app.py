@@ -5,44 +5,28 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import os
+import math
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
-from gateway import assembly, trust
-from gateway.core.assembling import Inbound
-from gateway.core.catalog import Catalog
+from gateway import assembly, overseers, trust
 from gateway.core.claims import LOCAL
 from gateway.core.intake.aliases import with_aliases
-from gateway.core.ports import Dialect, Generations, Route
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
-from gateway.core.sources import warnings as source_warnings
-from gateway.core.sums import Family
 from gateway.core.switches import Wish
 from gateway.core.vouching import bearer_of
-from gateway.dialects.cave import CaveDialect
 from gateway.dialects.cave.site import sites as cave_sites
-from gateway.dialects.dvid import DvidDialect
-from gateway.dialects.intake import IntakeDialect
-from gateway.dialects.jsonrpc import JsonRpcDialect
-from gateway.dialects.listed import ListedDialect
-from gateway.dialects.openapi import OpenApiDialect
 from gateway.discovery import Discovery
 from gateway.doors.cookies import CookieOwners
 from gateway.doors.explain import Explainer
-from gateway.doorways import Doorways
 from gateway.estate import Estate
 from gateway.flights import Flights
-from gateway.holdings import Holdings
-from gateway.identity.decisions import Decisions, DecisionTerms
 from gateway.identity.identities import Identities
 from gateway.identity.introductions import Introductions
 from gateway.identity.links import Links
@@ -51,80 +35,115 @@ from gateway.identity.shared_ledger import shared_ledger
 from gateway.identity.state import prepare
 from gateway.limiter import Limiter
 from gateway.meters import Meters
-from gateway.outcomes import Outcomes
 from gateway.relay import Relay
+from gateway.routes import dialects, routes
 from gateway.settings import Settings
-from gateway.settings.audit import STDERR
 from gateway.shared_discovery import SharedDiscovery
-from gateway.source_entries import source_entries
-from gateway.status import Status, publish_worker
-from gateway.telemetry.audit import AuditLog
-from gateway.telemetry.lag import Lag
+from gateway.storage import Storage
+from gateway.succession import Succession
+from gateway.telemetry.lately import Lately
 from gateway.telemetry.logs import access_log
-from gateway.telemetry.memory import resident
-from gateway.telemetry.metrics import Metrics, rendered
-from gateway.tiers.disk import DiskTier
-from gateway.tiers.leads import HostLeads, Leads
+from gateway.telemetry.metrics import Metrics
+from gateway.telling import VERSION, Telling
 from gateway.tiers.memory import MemoryTier
-from gateway.tiers.pending_writes import PendingWrites
-from gateway.tiers.shared_generations import SharedGenerations
-from gateway.tiers.shelves import Shelves
+from gateway.tls import Secured
 from gateway.upstreams.health import HealthChecks
 from gateway.upstreams.replicas import HttpUpstream
 from gateway.wire.resolving import Resolver
 from gateway.wire.server import Server
+from gateway.wire.tls import keep_live
+from gateway.withdrawn import Withdrawn
+from gateway.withdrawn_elsewhere import SharedWithdrawn
+from gateway.withholding import Withholding
 from gateway.workers.alone import Alone
 from gateway.workers.member import Member
 
-if TYPE_CHECKING:
-    from gateway.tiers.redis import RedisTier
-
 log = logging.getLogger("labgate")
 
-VERSION = metadata.version("labgate-gateway")
-_READ = ("GET", "HEAD")
-_CALL = ("POST", "QUERY")
 LOOK = 0.25
 """Seconds from one look for withdrawn credentials to the next."""
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-"""What a program on this machine calls it."""
 FORGET = 60.0
 """Seconds after which what the lanes remember is forgotten: they hold credentials as they were sent."""
 
 
-class Gate(Doorways):
+class Gate(Succession, Telling):
     """A running gate: its parts, and the two things that can be asked of it from outside, `status` and `drain`."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, member: Member | Alone) -> None:
-        """`member` is this process's word to the other workers."""
+    def __init__(
+        self,
+        settings: Settings,
+        stack: AsyncExitStack,
+        member: Member | Alone,
+        before: Gate | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`member` is this process's word to the other workers; `before` is the gate whose place this one is to take.
+
+        What it knows goes on to be known: entries in memory, outcomes of calls, what callers have had. `wall` is the clock
+        that everything is judged by, in seconds since 1970.
+        """
         self.settings = settings
         self.member = member
-        self.wall = time.time
+        self.wall = wall
         self.monotonic = asyncio.get_running_loop().time
         self.started = self.wall()
-        self.draining = False
+        self.leaving = self.draining = False
         self.stack = stack
-        self.tier = MemoryTier(settings.cache.memory)
-        self.disk: DiskTier | None = None
-        self.redis: RedisTier | None = None
+        self.before: Gate | None = before
+        self.tier = MemoryTier(settings.cache.memory) if before is None else before.tier
         self.flights = Flights()
         self.switches = member.switches
         style = settings.telemetry.access_log
-        shared = settings.state_dir / "outcomes" if settings.workers > 1 else None
+        self.withdrawn = Withdrawn(settings.state_dir)
         self.links = Links(settings.state_dir, self.wall)
-        self.outcomes = Outcomes(self.monotonic, self.wall, shared)
+        self.outcomes = (
+            assembly.outcomes(settings, self.monotonic, self.wall) if before is None else before.outcomes
+        )
+        stack.callback(self._close_outcomes)
+        self.meters: Meters | None = None if before is None else before.meters
         self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
+        self.recent = Lately(self.monotonic()) if before is None else before.recent
         self.servers: list[Server] = []
+        self.named_servers: dict[str, Server] = {}
         self.address = self.operator_address = ("", 0)
         self.service_addresses: dict[str, tuple[str, int]] = {}
-        self.cookies = CookieOwners(member.own)
+        self.bound: dict[str, tuple[str, int]] = {}
+        if before is not None:
+            self.started = before.started
+            self.address, self.operator_address = before.address, before.operator_address
+            self.bound = before.bound
+        self.cookies = CookieOwners(member.own, None if before is None else before.cookies)
+        self.succeeded = asyncio.Event()
+        """Another gate has taken this one's place."""
+        self.hurried = asyncio.Event()
+        """The process is about to end."""
+        self._joined_before = self.outcomes.joined
 
     async def open(self) -> None:
         """Start every part; the gate takes calls once this returns, whatever its upstreams do."""
+        self.secured = Secured(self.settings)
         connector = TCPConnector(resolver=Resolver())
         session = await self.stack.enter_async_context(
             ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         )
+        await self._know_callers(session)
+        await self._store()
+        self.policies = assembly.policies(self.settings)
+        self._ask_services()
+        self._carry_calls(session)
+        if self.before is not None:
+            await self.discovery.remember(self.before.discovery)
+        self._tell()
+        self._withhold()
+        self.member.serve(self)
+        await self.stack.enter_async_context(self.discovery)
+        self.storage.agree(self.discovery)
+        self._check_health()
+        self._watch()
+        await self.open_doors()
+
+    async def _know_callers(self, session: ClientSession) -> None:
+        """Who is calling, and how services are told of them."""
         self.identities = await self.stack.enter_async_context(
             Identities.open(
                 state_dir=self.settings.state_dir,
@@ -137,6 +156,9 @@ class Gate(Doorways):
                 now=self.wall(),
             )
         )
+        self._record(session)
+        self.usage = self._keep_usage()
+        self.metrics.slow = self.settings.telemetry.slow or math.inf
         prepare(self.settings.state_dir)
         signing = self.identities.signing
         self.introductions = Introductions(
@@ -148,31 +170,57 @@ class Gate(Doorways):
             self.wall,
         )
         self.stack.push_async_callback(self.introductions.close)
-        self.local = local = SharedGenerations(self.settings.state_dir / "generations")
-        self.stack.callback(local.close)
-        self.generations: Generations = local
-        self.stamps: dict[str, bytes] = {}
-        self.stamps_for_replicas: dict[str, bytes] = {}
-        await self._share()
-        marks = self._pending_writes()
-        self.shelves = self._shelves()
-        self.policies = assembly.policies(self.settings)
-        self.estate = self._estate(local.id)
-        secret = assembly.id_secret(self.settings, local.id)
-        dialects = _dialects(self._origin, self.wall, secret)
+
+    async def _store(self) -> None:
+        """Where entries live, and what they must still agree with."""
+        self.storage = storage = Storage(self.settings, self.stack, self.wall, self.monotonic)
+        ledger = partial(
+            shared_ledger,
+            self.settings.state_dir,
+            self.wall,
+            local_tokens=self.settings.identity.local_tokens,
+            signing=self.identities.signing,
+        )
+        await storage.open(ledger, SharedWithdrawn(self.withdrawn))
+        self.local, self.generations, self.shelves = storage.local, storage.generations, storage.shelves
+        self.disk, self.redis = storage.disk, storage.redis
+        if self.redis is not None:
+            self.redis.publish(self.metrics)
+            self._agree_on_outcomes()
+
+    def _agree_on_outcomes(self) -> None:
+        """Make no call with a key that another gate makes, or has made."""
+        if self.redis is None or self.settings.cache.redis is None:
+            return
+        others = self.redis.outcomes(self.settings.cache.redis.secret())
+        self.stack.push_async_callback(others.close)
+        self.outcomes.others = others
+
+    def _ask_services(self) -> None:
+        """Which services there are, and who asks them what they offer."""
+        self.estate = self._estate(self.local.id)
+        secret = assembly.id_secret(self.settings, self.local.id)
+        spoken = dialects(self.origin, self.wall, secret)
         discovery: Callable[..., Discovery] = Discovery
         if isinstance(self.member, Member):
             discovery = partial(SharedDiscovery, colleagues=self.member)
         self.discovery = discovery(
             self.estate.services.values(),
-            dialects,
+            spoken,
             {name: one.beside for name, one in self.estate.upstreams.items()},
             release=VERSION,
+            keeps=assembly.keeps_outcomes(self.settings),
             monotonic=self.monotonic,
-            on_change=lambda catalog: self.relay.rebind(catalog, self._routes(catalog, dialects)),
+            on_change=lambda catalog: self.relay.rebind(
+                catalog, routes(catalog, spoken, self.estate.upstreams)
+            ),
             on_described=self._described,
             with_token=self._with_token,
+            agreement=self.storage.agreement(secret),
         )
+
+    def _carry_calls(self, session: ClientSession) -> None:
+        """The relay, and who has a say in what it carries out."""
         self.relay: Relay = Relay(
             self.discovery,
             self.policies,
@@ -183,128 +231,40 @@ class Gate(Doorways):
             monotonic=self.monotonic,
             switches=self.switches,
             far=self.shelves if self.shelves.tiers else None,
-            marks=marks,
+            marks=self.storage.marks,
             introducer=self.introductions,
             accounts=self._limiter(),
-            auditor=self._audit(),
-            decider=self._decisions(session),
+            auditor=overseers.auditor(self.settings, self.metrics, self.wall, self.stack),
+            decider=overseers.decider(self.settings, session, self.metrics, self.wall, self.stack),
         )
         self.explainer = Explainer(
             self.relay, self.wall, self.relay.afar.recall if self.shelves.tiers else None
         )
-        self.holdings = Holdings(
-            self.tier,
-            self.generations,
-            self.metrics.by_method,
-            {tier.name: tier.status for tier in (self.disk, self.redis) if tier is not None},
-        )
-        self.parts = Status(
-            assembly.listeners(self.settings),
-            self.discovery,
-            self.estate.services,
-            self.estate.upstreams,
-            self.switches,
-            self.servers,
-        )
-        self._publish()
-        self.member.serve(self)
-        await self.stack.enter_async_context(self.discovery)
-        self._check_health()
-        watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
-        self.stack.callback(watch.cancel)
-        await self.open_doors()
-
-    async def _share(self) -> None:
-        """With a Redis, what ends here ends on every replica, and what ends there ends here."""
-        redis = self.settings.cache.redis
-        if redis is None:
-            return
-        # Only a gate that has replicas waits for these to be imported.
-        from gateway.tiers.redis import Options, shared_by_replicas
-        from gateway.tiers.redis_link import Place
-
-        options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
-        folder = self.settings.state_dir
-        shared = await self.stack.enter_async_context(
-            shared_by_replicas(
-                options,
-                self.generations,
-                state=folder / "bumps",
-                wall=self.wall,
-                monotonic=self.monotonic,
-                under=self.stamps_for_replicas,
-                ledger=shared_ledger(
-                    folder,
-                    self.wall,
-                    local_tokens=self.settings.identity.local_tokens,
-                    signing=self.identities.signing,
-                ),
-            )
-        )
-        self.generations, self.redis = shared.generations, shared.tier
-        self.redis.publish(self.metrics)
 
     def _limiter(self) -> Limiter | None:
-        """What calls are charged to, where the settings limit anybody; workers share it."""
-        limits = assembly.limits(self.settings)
-        if not limits:
+        """What calls are charged to, where the settings limit anybody; a gate that comes after knows what callers had."""
+        if not assembly.limits(self.settings):
             return None
-        try:
-            return Limiter(limits, Meters(self.settings.state_dir / "limits", self.member.place))
-        except OSError as error:
-            log.warning("each worker limits callers by itself: %s", error.strerror)
-            return Limiter(limits, Meters())
+        if self.meters is None:
+            self.meters = overseers.meters(self.settings, self.member.place)
+        return overseers.limiter(self.settings, self.meters, self.redis, self.stack)
 
-    def _decisions(self, session: ClientSession) -> Decisions | None:
-        """Who else is asked about what the policies allow, where the settings say so."""
-        one = self.settings.decisions
-        if one is None:
-            return None
-        terms = DecisionTerms(one.url.text, one.timeout, one.cache, one.fail)
-        decisions = Decisions(terms, session, self.wall)
-        self.stack.push_async_callback(decisions.close)
-        text = "Questions to who decides beside the policies, and those without an answer."
-        self.metrics.counter(
-            "decisions",
-            text,
-            ("event",),
-            lambda: [(("asked",), float(decisions.asked)), (("failed",), float(decisions.failed))],
+    def _withhold(self) -> None:
+        """Keep from callers what operators have withdrawn."""
+        self.withholding = Withholding(
+            self.withdrawn, self.switches, self.estate.upstreams, self.discovery.withhold, self.wall
         )
-        return decisions
+        if self.redis is not None:
+            self.withholding.told = self.redis.tell
+        self.withholding.heed()
 
-    def _audit(self) -> AuditLog | None:
-        """Who writes down each write and each refusal, where the settings say so."""
-        wanted = self.settings.telemetry.audit
-        if wanted is None:
-            return None
-        file = None if wanted.file == STDERR else wanted.file
-        audit = AuditLog(
-            file,
-            required=wanted.required,
-            names_params=wanted.params == "names",
-            wall=self.wall,
-            monotonic=time.monotonic,  # it is asked by a thread
-        )
-        self.stack.callback(audit.close)
-        audit.start()
-        text = "Records of the audit log, by what became of them."
-        self.metrics.counter("audit_records", text, ("event",), audit.events)
-        text = "Records of the audit log that wait to be written."
-        self.metrics.gauge("audit_waiting", text, (), lambda: [((), float(audit.waiting))])
-        text = "Whether the audit log cannot be written at present."
-        self.metrics.gauge("audit_broken", text, (), lambda: [((), float(bool(audit.trouble)))])
-        return audit
-
-    def _pending_writes(self) -> PendingWrites | None:
-        """Where writes under way are noted; what killed processes have left there ends now."""
-        try:
-            marks = PendingWrites(self.settings.state_dir / "writes")
-            self.stack.callback(marks.close)
-            marks.end_left_over(self.generations.bump)
-        except OSError as error:
-            log.warning("it is not noted which writes are under way: %s", error.strerror)
-            return None
-        return marks
+    def _watch(self) -> None:
+        """Look out for what others do: who withdraws credentials, who renews certificates."""
+        watch = asyncio.create_task(self._watch_credentials(), name="watch over credentials")
+        self.stack.callback(watch.cancel)
+        if live := self.secured.live:
+            keeping = asyncio.create_task(keep_live(live), name="watch over certificates")
+            self.stack.callback(keeping.cancel)
 
     def _estate(self, secret: bytes) -> Estate[HttpUpstream]:
         """The services that the settings name, and those that others of them bring."""
@@ -313,9 +273,9 @@ class Gate(Doorways):
         everywhere = {} if redis is None else assembly.stamps(self.settings, redis.secret())
 
         def stamp(service: Service) -> None:
-            self.stamps[service.qualified] = assembly.stamp(service, here)
+            self.storage.stamps[service.qualified] = assembly.stamp(service, here)
             if everywhere:
-                self.stamps_for_replicas[service.qualified] = assembly.stamp(service, everywhere)
+                self.storage.stamps_for_replicas[service.qualified] = assembly.stamp(service, everywhere)
 
         def fit(service: Service) -> Service:
             return assembly.shared(service, *self.member.place)
@@ -326,7 +286,7 @@ class Gate(Doorways):
         estate = Estate(
             [fit(one) for one in (*(one for one in named if one.name not in sites), *brought)],
             sites,
-            connect=partial(HttpUpstream, turned=self._turned),
+            connect=partial(self.secured.connect, turned=self._turned),
             fit=fit,
             stamp=stamp,
             saw=self.policies.saw,
@@ -335,13 +295,16 @@ class Gate(Doorways):
         self.stack.push_async_callback(estate.close)
         return estate
 
-    def _origin(self) -> str:
+    def origin(self) -> str:
         """The origin that callers use, as far as the settings or the listener tell."""
         public = self.settings.public_url
         if public is not None:
             return public.origin
         host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if not port:  # a Unix-domain socket, which no URL names
+            return "http://localhost"
+        scheme = "http" if self.settings.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def _issuer(self) -> str:
         """Who the gate says it is, in what it signs for services."""
@@ -384,63 +347,6 @@ class Gate(Doorways):
         """A service is left alone from now on, or asked again."""
         self.discovery.turned(service, why, self.monotonic())
 
-    def _shelves(self) -> Shelves:
-        """The farther tiers, nearest first: those that the settings name and that can be had."""
-        disk = self._disk()
-        tiers = [tier for tier in (disk, self.redis) if tier is not None]
-        shelves = Shelves(tiers, disk.spools if disk is not None else None, leads=self._leads())
-        self.stack.push_async_callback(shelves.settle)
-        return shelves
-
-    def _leads(self) -> list[Leads]:
-        """Those with whom is agreed on who goes for what is stored: the other workers, then the replicas."""
-        found: list[Leads] = []
-        if self.disk is not None and self.settings.workers > 1:
-            try:
-                host = HostLeads(self.settings.state_dir / "leads")
-            except OSError as error:
-                log.warning("workers do not wait for each other's trips: %s", error.strerror)
-            else:
-                self.stack.callback(host.close)
-                found.append(host)
-        if self.redis is not None:
-            found.append(self.redis.leads)
-        return found
-
-    def _disk(self) -> DiskTier | None:
-        wanted = self.settings.cache.disk
-        if wanted is None or not wanted.size:
-            return None
-        folder = wanted.path or self.settings.state_dir / "cache"
-        try:
-            disk = DiskTier(
-                folder, wanted.size, self.local, self.stamps, wall=self.wall, monotonic=self.monotonic
-            )
-        except OSError as error:
-            log.warning("there is no disk tier: %s (%s)", error.strerror, folder)
-            return None
-        self.disk = disk
-        self.stack.push_async_callback(disk.close)
-        disk.start()
-        return disk
-
-    def _routes(self, catalog: Catalog, dialects: Mapping[str, Dialect]) -> dict[str, Route]:
-        """How each service that has described itself is called."""
-        return {
-            name: Route(
-                offer.service,
-                dialects[offer.dialect],
-                offer.description.address,
-                upstream,
-                # Which replica a call goes to that has to go to a certain one is not for a connection at hand to say.
-                None if offer.service.sticky and len(offer.service.urls) > 1 else upstream,
-                dialect if isinstance(dialect := dialects[offer.dialect], Inbound) else None,
-                upstream.aim,
-            )
-            for name, upstream in self.estate.upstreams.items()
-            if (offer := catalog.offer(name)) is not None and offer.description is not None
-        }
-
     async def _watch_credentials(self) -> None:
         """A revoked token ends the epoch: what was decided under the old one no longer holds anywhere."""
         forget = self.monotonic() + FORGET
@@ -451,8 +357,9 @@ class Gate(Doorways):
                 self._forget_lanes()
                 forget = self.monotonic() + FORGET
             self._set_lanes()
+            self.withholding.heed()
             self.estate.poll(self.discovery)
-            if not self.draining:
+            if not self.draining and not self.succeeded.is_set():
                 self.patience()  # Others go by what was noted last.
             if self.identities.changed(self.wall()):
                 self.generations.advance()
@@ -461,13 +368,9 @@ class Gate(Doorways):
 
     def _set_lanes(self) -> None:
         for server in self.servers:
-            server.lane.on = self.switches.lanes
+            server.lanes.switch(self.switches.lanes)
         if not self.switches.lanes:
             self._forget_lanes()
-
-    def _forget_lanes(self) -> None:
-        for server in self.servers:
-            server.lane.clear()
 
     # doors
 
@@ -480,122 +383,28 @@ class Gate(Doorways):
     def switched(self, wish: Wish) -> None:
         """Act on switches that were changed."""
         for service in wish.cordon:
-            self.discovery.withhold(service, self.switches.why(service))
+            self.withholding.mark(service)
         self._set_lanes()
 
     def owned(self, name: bytes, service: str) -> None:
         """Another worker has seen a service set a cookie."""
         self.cookies.learn(name, service)
 
-    # numbers
-
-    def _publish(self) -> None:
-        gauge = self.metrics.gauge
-        gauge("build_info", "The version that runs.", ("version",), lambda: [((VERSION,), 1.0)], alike=True)
-        if (disk := self.disk) is not None:
-            gauge(
-                "disk_bytes",
-                "Bytes that entries take on the disk.",
-                (),
-                lambda: [((), float(disk.used))],
-                alike=True,
-            )
-            gauge("disk_entries", "Entries on the disk.", (), lambda: [((), float(len(disk)))], alike=True)
-            text = "What was asked of the disk, and what became of it."
-            self.metrics.counter("disk_events", text, ("event",), disk.events)
-        text = "Repeated calls that were answered with what came of the first."
-        self.metrics.counter("repeats_joined", text, (), lambda: [((), float(self.outcomes.joined))])
-        gauge("flights", "Trips to upstreams under way.", (), lambda: [((), float(len(self.flights)))])
-        lag = Lag(asyncio.get_running_loop())
-        self.stack.callback(lag.stop)
-        text = "By how much the event loop did late what was due: nobody is answered meanwhile."
-        self.metrics.histogram("event_loop_lag_seconds", text, lag.read)
-        self.holdings.publish(self.metrics)
-        publish_worker(self.metrics, self.member.place[0], lambda: self.parts.connections, resident)
-        self.parts.publish(self.metrics)
-
-    def status(self) -> dict[str, Any]:
-        """What the operator sees: no secret is any part of it."""
-        return {
-            "version": VERSION,
-            "uptime_seconds": round(self.wall() - self.started),
-            "draining": self.draining,
-            "switches": self.switches.shown(self.estate.upstreams),
-            "catalog": {"version": self.relay.catalog.version, "warnings": self._warnings()},
-            "services": self.parts.services(self.wall(), self.monotonic()),
-            "cache": {
-                "bytes": self.tier.bytes,
-                "entries": len(self.tier),
-                "limit": self.settings.cache.memory,
-                "calls": self.metrics.outcomes(),
-                **self.holdings.told(),
-            },
-            "flights": len(self.flights),
-            "connections": self.parts.connections,
-            "heads": self.parts.heads(),
-            "workers": [self._row()],
-        }
-
-    def _warnings(self) -> tuple[str, ...]:
-        """What the operator should know of rules and sources that come to nothing."""
-        catalog = self.relay.catalog
-        return (*catalog.warnings, *source_warnings(source_entries(self.settings), catalog))
-
-    def _row(self) -> dict[str, Any]:
-        """This process among the workers."""
-        return {
-            "worker": self.member.place[0],
-            "pid": os.getpid(),
-            "up_seconds": round(self.wall() - self.started),
-            "asks": self.member.leads,
-            "calls": sum(self.metrics.outcomes().values()),
-            "connections": self.parts.connections,
-            "memory": resident(),
-            "catalog": self.relay.catalog.version,
-        }
-
-    def numbers(self) -> Sequence[Family]:
-        """What this process has counted."""
-        return self.metrics.families()
-
-    async def rendered_metrics(self) -> bytes:
-        """The numbers of all workers, as metrics are asked for."""
-        return rendered(await self.member.numbers())
-
-    # the end
-
-    async def drain(self) -> None:
-        """Take no more calls, let those under way end, at most `shutdown_seconds`; writes come before reads."""
-        self.draining = True
-        self.member.absent()
-        patience = self.settings.shutdown_seconds
-        await asyncio.gather(*(server.drain(patience) for server in self.servers))
-        lost = await self.flights.settle(patience)
-        if lost:
-            log.warning("ended %d calls that did not end by themselves", lost)
-
-
-def _dialects(public: Callable[[], str], wall: Callable[[], float], secret: bytes) -> Mapping[str, Dialect]:
-    """The dialects, in the order in which they are asked where a service's is `auto`; `public` is the origin of callers.
-
-    `secret` is known to this gate and its replicas alone.
-    """
-    jsonrpc, openapi = JsonRpcDialect(), OpenApiDialect()
-    return {
-        "jsonrpc": jsonrpc,
-        "openapi": openapi,
-        "dvid": DvidDialect(wall),
-        "intake": IntakeDialect(secret),
-        "listed": ListedDialect(jsonrpc, openapi),
-        "cave": CaveDialect(openapi, public),
-    }
-
 
 @asynccontextmanager
-async def running(settings: Settings, member: Member | None = None) -> AsyncIterator[Gate]:
-    """A gate by these settings, from the first listener to the last closed socket; `member` where it is one of several."""
+async def running(
+    settings: Settings,
+    member: Member | Alone | None = None,
+    before: Gate | None = None,
+    wall: Callable[[], float] = time.time,
+) -> AsyncIterator[Gate]:
+    """A gate by these settings, from the first listener to the last closed socket; `member` where it is one of several.
+
+    One that comes after another has no listeners until it takes over.
+    """
     async with AsyncExitStack() as stack:
-        gate = Gate(settings, stack, member or Alone())
+        gate = Gate(settings, stack, member or Alone(), before, wall)
+        del before  # it ends, and this frame does not
         await gate.open()
         try:
             yield gate

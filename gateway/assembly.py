@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from gateway import settings as config
-from gateway.core.breaker import BreakerRule
+from gateway.core.certificates import Naming, naming
 from gateway.core.claims import Issuer
-from gateway.core.cors import Cors
-from gateway.core.health import HealthCheck
-from gateway.core.http_freshness import Heuristic, HttpCache
 from gateway.core.introducing import with_rights
 from gateway.core.limits import CALLER, Limit, Named, of_policy
-from gateway.core.method import IN_PATH, CacheRule, Clause, Hedge, HttpBinding, Param, Place, When
 from gateway.core.policy import NONE, Policies, Policy
 from gateway.core.principal import Principal
 from gateway.core.rates import Rate
-from gateway.core.retrying import Retries
-from gateway.core.service import Rule, Service, UpstreamIdentity
+from gateway.core.service import Service
 from gateway.core.shares import share
 from gateway.descriptors import connections
+from gateway.outcomes import Bounds, Outcomes
+from gateway.services import headers, identity_field, service
 from gateway.settings.addresses import Address, Url
-from gateway.settings.conditions import Before
-from gateway.settings.conditions import When as WhenSettings
-from gateway.settings.failing import Breaker as BreakerSettings
-from gateway.settings.failing import Health as HealthSettings
-from gateway.settings.failing import Hedge as HedgeSettings
-from gateway.settings.http_cache import HttpCache as HttpCacheSettings
 from gateway.settings.limits import Share
-from gateway.settings.services import Cors as CorsSettings
-from gateway.settings.services import MethodRule
+from gateway.settings.problems import Where
 from gateway.settings.services import Service as ServiceSettings
+from gateway.settings.socket_files import SocketFile
 from gateway.source_entries import INTAKE_FIELD
 
 CALLERS = "/callers"
@@ -70,6 +58,26 @@ def _limit(one: Share) -> Limit:
     )
 
 
+def outcomes(
+    settings: config.Settings, monotonic: Callable[[], float], wall: Callable[[], float]
+) -> Outcomes:
+    """What came of calls that may come again; all workers of the host know it, and those that come after them."""
+    folder = settings.state_dir / "outcomes"
+    return Outcomes(monotonic, wall, folder, outcome_bounds(settings), alone=settings.workers == 1)
+
+
+def outcome_bounds(settings: config.Settings) -> Bounds:
+    """How many of them are kept, and for how long."""
+    kept = settings.limits.outcomes
+    return Bounds(kept.seconds, kept.count, kept.size)
+
+
+def keeps_outcomes(settings: config.Settings) -> float:
+    """For how many seconds every gate that answers at this address knows them; 0 where that is not so."""
+    kept = settings.limits.outcomes
+    return kept.seconds if kept.promised else 0.0
+
+
 def services(settings: config.Settings) -> tuple[Service, ...]:
     """Every service that the settings name, global and local."""
     return tuple(_services(settings))
@@ -77,10 +85,10 @@ def services(settings: config.Settings) -> tuple[Service, ...]:
 
 def _services(settings: config.Settings) -> Iterator[Service]:
     for name, one in settings.services.items():
-        yield _service(name, None, one, settings.limits)
+        yield service(name, None, one, settings.limits)
     for datastack, section in settings.datastacks.items():
         for name, one in section.services.items():
-            yield _service(name, datastack, one, settings.limits)
+            yield service(name, datastack, one, settings.limits)
 
 
 def local_servers(settings: config.Settings) -> dict[str, tuple[str, ...]]:
@@ -90,9 +98,17 @@ def local_servers(settings: config.Settings) -> dict[str, tuple[str, ...]]:
 
 def entries(settings: config.Settings) -> dict[str, ServiceSettings]:
     """What the settings say of each service, by the qualified name of what they say it of."""
-    found = dict(settings.services.items())
+    return {name: one for name, (_, one) in placed_entries(settings).items()}
+
+
+def placed_entries(settings: config.Settings) -> dict[str, tuple[Where, ServiceSettings]]:
+    """As `entries`, with where each stands."""
+    found: dict[str, tuple[Where, ServiceSettings]] = {
+        name: (("services", name), one) for name, one in settings.services.items()
+    }
     for datastack, section in settings.datastacks.items():
-        found |= {f"{datastack}/{name}": one for name, one in section.services.items()}
+        for name, one in section.services.items():
+            found[f"{datastack}/{name}"] = ("datastacks", datastack, "services", name), one
     return found
 
 
@@ -119,7 +135,7 @@ def _stamp(one: ServiceSettings, secret: bytes) -> bytes:
     # Secrets are hidden in the one, and the headers hold them.
     parts = [
         one.model_dump_json().encode(),
-        *(f"{name}: {value}".encode() for name, value in _headers(one).items()),
+        *(f"{name}: {value}".encode() for name, value in headers(one).items()),
         b"" if one.token is None else one.token.get_secret_value().encode(),
     ]
     return blake2b(b"\n".join(parts), digest_size=16, key=secret).digest()
@@ -137,7 +153,7 @@ def id_secret(settings: config.Settings, own: bytes) -> bytes:
 def token_fields(settings: config.Settings) -> frozenset[bytes]:
     """The header fields, in lower case, in which clients of some service, or of the sources, may show the gate's token."""
     own = (INTAKE_FIELD,) if settings.sources is not None else ()
-    fields = (*map(_identity_field, entries(settings).values()), *own)
+    fields = (*map(identity_field, entries(settings).values()), *own)
     return frozenset(field.lower().encode("ascii") for field in fields if field)
 
 
@@ -148,16 +164,25 @@ def authorization_servers(settings: config.Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name.startswith(("https://", "http://"))))
 
 
+def logins(settings: config.Settings) -> tuple[dict[str, Any], ...]:
+    """Where and as which client people log in from notebooks and terminals, as the gate tells it to the SDK."""
+    return tuple(
+        {
+            "issuer": one.issuer,
+            "client_id": one.device.client_id,
+            "scopes": list(one.device.scopes),
+            **({"audience": one.device.audience} if one.device.audience else {}),
+            "resource": one.device.resource,
+        }
+        for one in settings.identity.issuers
+        if one.device is not None
+    )
+
+
 def token_name(settings: config.Settings) -> bytes | None:
     """The cookie, and the parameter of addresses, in which clients of some service may show the gate's token."""
     kinds = {one.kind for one in settings.identity.introspection}
     return b"middle_auth_token" if "middle_auth" in kinds else None
-
-
-def _identity_field(one: ServiceSettings) -> str:
-    if one.identity_field is not None:
-        return one.identity_field
-    return INTAKE_FIELD if one.dialect in ("intake", "auto") else ""
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:
@@ -185,9 +210,22 @@ def _of_port(name: str, words: Iterable[str]) -> Principal:
     return Principal(subject, "port", tuple(said["group"]), tuple(said["scope"]))
 
 
-def addresses(settings: config.Settings) -> dict[str, Address]:
+def certificate_names(settings: config.Settings) -> Naming | None:
+    """How callers are known by their certificates, None where they are not."""
+    said = settings.identity.certificates
+    return None if said is None else naming(said.subject, said.groups, said.scopes)
+
+
+def addresses(settings: config.Settings) -> dict[str, Address | SocketFile]:
     """Every address to listen at, by the listener's name: no service can have that of the callers' or operators'."""
     return {CALLERS: settings.listen, OPERATORS: settings.operator.listen, **listeners(settings)}
+
+
+def place(settings: config.Settings, address: Address | SocketFile) -> tuple[str, int]:
+    """An address, as listeners are opened at it: host and port, or the path of a socket behind `unix:` and its mode."""
+    if isinstance(address, SocketFile):
+        return str(address), settings.socket_mode
+    return address.host, address.port
 
 
 PER_ADDRESS: Final = 1000
@@ -222,10 +260,6 @@ def shared(service: Service, number: int, workers: int) -> Service:
     return dataclasses.replace(service, concurrency=share(service.concurrency, number, workers))
 
 
-_NOT_FROM_CALLERS: Final[Mapping[str, frozenset[bytes]]] = {"dvid": frozenset((b"x-dvid-internal",))}
-"""Fields by which a service of this dialect would take anybody for one of its own."""
-
-
 def exchanged_issuers(settings: config.Settings) -> frozenset[str]:
     """Whose tokens are exchanged for some service's."""
     found = (one.exchange.issuers for one in entries(settings).values() if one.exchange is not None)
@@ -235,188 +269,6 @@ def exchanged_issuers(settings: config.Settings) -> frozenset[str]:
 def tells_rights(settings: config.Settings) -> bool:
     """Whether some service is told what callers may do, beside who they are."""
     return any(one.exchange is not None or one.identity is not None for one in entries(settings).values())
-
-
-def _service(name: str, datastack: str | None, one: ServiceSettings, limits: config.Limits) -> Service:
-    bearer = one.bearer or (
-        "caller" if one.forward_token else "none" if one.exchange is None else "exchanged"
-    )
-    identity = _identity(one, f"{datastack}/{name}" if datastack else name)
-    return Service(
-        name=name,
-        datastack=datastack,
-        dialect=one.dialect,
-        urls=tuple(url.text for url in one.url),
-        rpc_path=one.rpc_path,
-        describe_path=one.describe,
-        names=one.names,
-        headers=_headers(one),
-        checked=frozenset(name.lower().encode("ascii") for name in one.checked),
-        timeout=one.timeout,
-        connect_timeout=one.connect_timeout,
-        read_timeout=one.read_timeout,
-        retries=Retries(one.retries.attempts, one.retries.budget, one.retries.idempotent),
-        breaker=None if one.breaker is None else _breaker(one.breaker),
-        health=None if one.health is None else _health(one.health, one.rpc_path),
-        sticky=(one.sticky or "").removeprefix("params."),
-        describe_timeout=one.describe_timeout,
-        refresh=one.refresh,
-        arrays=one.arrays,
-        concurrency=one.concurrency or limits.upstream_concurrency,
-        concurrency_said=one.concurrency is not None,
-        max_reply=limits.reply,
-        max_passed=limits.mount_reply,
-        max_describe=limits.describe,
-        max_methods=limits.methods,
-        rules={glob: _rule(rule) for glob, rule in one.methods.items()},
-        summary=one.summary or "",
-        mount=one.mount,
-        has_port=one.listen is not None,
-        cors=None if one.cors is None else _cors(one.cors),
-        idle=one.idle,
-        encoded_slash=one.encoded_slash,
-        underscores=one.underscores,
-        keep_host=one.keep_host,
-        links=one.links,
-        nodes=one.nodes,
-        drops=_not_from_callers(one.dialect, identity),
-        http_cache=_http_cache(
-            one.http_cache,
-            by_person=bearer in ("caller", "linked", "exchanged") or identity is not None,
-        ),
-        bearer=bearer,
-        token=None if one.token is None else one.token.get_secret_value(),
-        identity_field=_identity_field(one),
-        identity=identity,
-        granted=one.client_credentials is not None,
-        pickle=one.pickle,
-        vouches="" if one.vouched_by is None else one.vouched_by.text.rstrip("/"),
-    )
-
-
-def _identity(one: ServiceSettings, qualified: str) -> UpstreamIdentity | None:
-    said = one.identity
-    return None if said is None else UpstreamIdentity(said.header, said.audience or qualified, said.claims)
-
-
-def _not_from_callers(dialect: str, identity: UpstreamIdentity | None) -> frozenset[bytes]:
-    """Fields of which callers' never reach the service: nobody else says who asks."""
-    own = frozenset[bytes]() if identity is None else frozenset((identity.name.lower().encode("ascii"),))
-    return _NOT_FROM_CALLERS.get(dialect, frozenset()) | own
-
-
-def _breaker(one: BreakerSettings) -> BreakerRule:
-    return BreakerRule(one.failures, one.ratio, one.window, one.open)
-
-
-def _health(one: HealthSettings, rpc_path: str | None) -> HealthCheck:
-    path = one.path or (rpc_path if one.method else None) or "/"
-    return HealthCheck(path, one.method or "", one.every, one.timeout)
-
-
-def _hedge(one: HedgeSettings) -> Hedge:
-    if isinstance(one.after, str):
-        return Hedge(quantile=float(one.after[1:]) / 100)
-    return Hedge(seconds=one.after)
-
-
-def _http_cache(one: HttpCacheSettings, *, by_person: bool) -> HttpCache:
-    heuristic = Heuristic(one.heuristic, one.heuristic_max)
-    names = tuple(sorted({name.lower().encode() for name in one.vary_on}))
-    return HttpCache(
-        one.enabled,
-        heuristic,
-        names,
-        one.accept_encoding,
-        by_person,
-        frozenset(name.encode("ascii") for name in one.drop_cookies),
-        frozenset(name.encode("ascii") for name in one.secret_query),
-    )
-
-
-def _cors(one: CorsSettings) -> Cors:
-    return Cors(
-        frozenset(origin.lower() for origin in one.origins),
-        one.methods,
-        one.headers,
-        one.expose,
-        one.credentials,
-        int(one.max_age),
-    )
-
-
-def _headers(one: ServiceSettings) -> dict[str, str]:
-    """The fields for the upstream; a user and password in the address become Basic credentials (RFC 7617)."""
-    fields = {field: value.get_secret_value() for field, value in one.headers.items()}
-    userinfo = next((url.userinfo for url in one.url if url.userinfo), None)
-    if userinfo is not None and "authorization" not in map(str.lower, fields):
-        fields["Authorization"] = "Basic " + b64encode(userinfo.get_secret_value().encode()).decode()
-    return fields
-
-
-def _rule(rule: MethodRule) -> Rule:
-    params = None if rule.params is None else tuple(_param(one) for one in rule.params)
-    http = None if rule.http is None else _http(rule.http)
-    return Rule(
-        safe=rule.safe,
-        idempotent=rule.idempotent,
-        cache=None if rule.cache is None else _cache_rule(rule.cache),
-        invalidates=rule.invalidates,
-        deprecated=rule.deprecated,
-        summary=rule.summary,
-        params=params if http is None else _with_places(http, params or ()),
-        result=rule.result,
-        item=rule.item,
-        http=http,
-        hedge=None if rule.hedge is None else _hedge(rule.hedge),
-    )
-
-
-def _http(request: str) -> HttpBinding:
-    verb, _, path = request.partition(" ")
-    places = tuple(Place(name, "path", name, "comma") for name in IN_PATH.findall(path))
-    return HttpBinding(verb, path, places)
-
-
-def _with_places(http: HttpBinding, params: tuple[Param, ...]) -> tuple[Param, ...]:
-    """The parameters of the path, which are always required, before those written beside it."""
-    written = {param.name: param for param in params}
-    in_path = {place.param: written.get(place.param, Param(place.param)) for place in http.places}
-    others = (param for param in params if param.name not in in_path)
-    return (*(replace(param, required=True) for param in in_path.values()), *others)
-
-
-def _cache_rule(rule: config.CacheRule) -> CacheRule:
-    return CacheRule(
-        fresh=rule.fresh,
-        stale=rule.stale,
-        share=rule.share,
-        tags=rule.tags,
-        negative=rule.negative,
-        by_name=rule.by_name,
-        max_size=rule.max_size,
-        pin=rule.pin,
-        force=rule.force,
-        authorized=rule.authorized or "",
-        when=tuple(_when(one) for one in rule.when),
-    )
-
-
-def _when(one: WhenSettings) -> When:
-    params, result = (
-        tuple(
-            Clause(name, (), test.seconds) if isinstance(test, Before) else Clause(name, test)
-            for name, test in tests.items()
-        )
-        for tests in (one.params, one.result)
-    )
-    return When(one.fresh, one.stale, params, result)
-
-
-def _param(one: config.Parameter) -> Param:
-    return Param(
-        one.name, required=one.required, schema=dict(one.json_schema), description=one.description or ""
-    )
 
 
 def issuers(settings: config.Settings) -> tuple[tuple[Issuer, str | Path | None], ...]:

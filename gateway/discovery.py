@@ -4,146 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final
-from zlib import crc32
 
 import msgspec
-from msgspec import Struct
 
 from gateway.core.catalog import Catalog
-from gateway.core.faults import (
-    DeadlineExceeded,
-    Fault,
-    Unavailable,
-    UpstreamBroken,
-    UpstreamUnreachable,
-)
-from gateway.core.listing import Change, Listing, Offer, changes, list_of
-from gateway.core.ports import Dialect, Upstream
+from gateway.core.faults import Unavailable
+from gateway.core.listing import Change, Listing, changes
+from gateway.core.ports import Dialect
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Upstream
+from gateway.descriptions import Agreement, Descriptions, candidates
+from gateway.watch import LARGE, Health, Retries, Watch, listing_of, pause
 
 MISSING_EVERY: Final = 30.0
 """Seconds between two early questions because a service did not know a method."""
 SUSPECT_EVERY: Final = 5.0
 """Seconds between two early questions because a call did not reach a service."""
 
-# The dialect's own deadline comes first, and says more.
-_PATIENCE: Final = 1.1
-_JITTER: Final = 0.1
-# Listings of more methods are made in a thread: ten thousand take a tenth of a second.
-_LARGE: Final = 500
-
-_PLAIN: Final = "listed"
-_NAMED_ONLY: Final = frozenset({"cave"})
-"""Dialects that are spoken where the settings say so: what they understand are several services at once."""
-_MISTAKE: Final = "the gate could not use its description; the gate's log tells more"
-
 log = logging.getLogger(__name__)
-
-
-class Retries(Struct, frozen=True):
-    """How soon a service that is down is asked again: after `first` seconds, then twice as many, at most `most`."""
-
-    first: float = 1.0
-    most: float = 60.0
-
-
-class Health(Struct, frozen=True):
-    """A service's state for the operator.
-
-    `since` is when it became so, `asked` when it was last asked, both on the monotonic clock; None before the first
-    answer or failure.
-    """
-
-    down: bool
-    why: str | None
-    dialect: str
-    convention: str
-    version: str
-    methods: int
-    left_out: int
-    since: float | None
-    asked: float | None
-
-
-def pause(service: Service, failures: int, retries: Retries) -> float:
-    """Seconds until the service is asked again, after so many failures in a row.
-
-    Each service has its own share of spread, always the same, so that all are not asked at once.
-    """
-    spread = 1 + _JITTER * (2 * crc32(service.qualified.encode()) / 0xFFFFFFFF - 1)
-    if not failures:
-        return service.refresh * spread
-    return min(retries.first * 2.0 ** min(failures - 1, 32), retries.most) * spread
-
-
-class Watch:
-    """One service, and what is known of it."""
-
-    def __init__(self, service: Service, upstream: Upstream, dialects: Sequence[Dialect]) -> None:
-        self.service = service
-        self.upstream = upstream
-        self.dialects = dialects
-        self.listing = list_of(Offer(service, down=True, why="it has not answered yet"))
-        self.shown = self.listing
-        self.withheld: str | None = None
-        self.left_alone: str | None = None
-        self.failures = 0
-        self.asked: float | None = None
-        self.since: float | None = None
-        self.early: dict[str, float] = {}
-        self.settled = asyncio.Event()
-        self.wake = asyncio.Event()
-        self.asking: list[asyncio.Future[Change]] = []
-        self.waiting: list[asyncio.Future[Change]] = []
-
-    @property
-    def offer(self) -> Offer:
-        return self.listing.offer
-
-    def show(self) -> None:
-        """Choose what the catalog holds: the listing, its methods marked as down where the service is not asked."""
-        self.shown = self.listing
-        marked = self.marked
-        if marked is not None:
-            self.shown = list_of(marked, self.listing)
-
-    @property
-    def marked(self) -> Offer | None:
-        """The offer as it is shown where the service is not asked; None where it is."""
-        why = self.withheld or (None if self.offer.down else self.left_alone)
-        return None if why is None else replace(self.offer, down=True, why=why)
-
-    def nudge(self, reason: str, every: float, now: float) -> bool:
-        """Wake early, unless this reason did so less than `every` seconds ago."""
-        last = self.early.get(reason)
-        if last is not None and now - last < every:
-            return False
-        self.early[reason] = now
-        self.wake.set()
-        return True
-
-    def give_up(self, outcome: Change | Fault) -> None:
-        """Tell this to those who wait for an answer: there will be none."""
-        for future in (*self.asking, *self.waiting):
-            if future.done():
-                continue
-            if isinstance(outcome, Change):
-                future.set_result(outcome)
-            else:
-                future.set_exception(outcome)
-        self.asking, self.waiting = [], []
-        self.settled.set()
-
-    def request(self) -> asyncio.Future[Change]:
-        """The outcome of a question that is yet to be asked."""
-        future: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
-        self.waiting.append(future)
-        self.wake.set()
-        return future
 
 
 class Discovery:
@@ -154,7 +36,7 @@ class Discovery:
     `on_change` is called with each new catalog, and `on_described` with each new description, before: it may `add` and `drop`
     services. `monotonic` gives the time by which deadlines are set, in seconds.
     `with_token` gives the gate's own token to a service for which it is asked for elsewhere.
-    `grace` is how many seconds the first catalog waits for services that are slow to answer.
+    `grace` is how many seconds the first catalog waits for services that are slow to answer. `agreement` is with the replicas.
     """
 
     def __init__(
@@ -164,34 +46,56 @@ class Discovery:
         upstreams: Mapping[str, Upstream],
         *,
         release: str,
+        keeps: float = 0.0,
         monotonic: Callable[[], float],
         on_change: Callable[[Catalog], None] = lambda _: None,
         on_described: Callable[[Service, Description], None] = lambda *_: None,
         with_token: Callable[[Service], Awaitable[Service]] | None = None,
         grace: float = 2.0,
         retries: Retries | None = None,
+        agreement: Agreement | None = None,
     ) -> None:
         self._dialects = dialects
+        self._agreement = agreement
         self._watches = {
-            one.qualified: Watch(one, upstreams[one.qualified], _candidates(one, dialects))
-            for one in services
+            one.qualified: Watch(one, upstreams[one.qualified], candidates(one, dialects)) for one in services
         }
         self._release = release
+        self._keeps = keeps
         self._monotonic = monotonic
         self._on_change = on_change
         self._on_described = on_described
-        self._with_token = with_token
+        self._asker = Descriptions(monotonic, with_token, agreement)
         self._grace = grace
         self._retries = retries or Retries()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._showing: set[asyncio.Task[None]] = set()
         self._is_public = False
+        self._over = False
         self._current = self._catalog()
 
     @property
     def current(self) -> Catalog:
         """The catalog at this moment; before the first answers it has namespaces and no methods."""
         return self._current
+
+    async def remember(self, before: Discovery) -> None:
+        """Know what another one was told by the services that are the same here, until they have answered us.
+
+        So a service that is down when the settings are taken anew keeps its methods. To be called before `start`.
+        """
+        left = dict(before._watches)
+        # What one service says may bring others, which are remembered in the next round.
+        while found := [watch for name, watch in self._watches.items() if name in left]:
+            for watch in found:
+                known = left.pop(watch.service.qualified)
+                description = known.offer.description
+                if description is None or not _is_same(known.service, watch.service):
+                    continue
+                watch.listing = await listing_of(replace(known.offer, service=watch.service), watch.listing)
+                watch.show()
+                self._on_described(watch.service, description)
+        self._current = self._catalog()
 
     async def start(self) -> None:
         """Ask every service; returns with the first catalog: when all have answered or failed, or after `grace`."""
@@ -215,11 +119,12 @@ class Discovery:
 
     def _begin(self, watch: Watch) -> None:
         name = watch.service.qualified
-        if name not in self._tasks:
+        if name not in self._tasks and not self._over:
             self._tasks[name] = asyncio.create_task(self._follow(watch), name=f"discovery of {name}")
 
     async def close(self) -> None:
-        """Stop asking; returns when no task is left."""
+        """Stop asking, for good; returns when no task is left."""
+        self._over = True
         tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
@@ -235,7 +140,7 @@ class Discovery:
         """
         name = service.qualified
         self.drop(name)
-        watch = self._watches[name] = Watch(service, upstream, _candidates(service, self._dialects))
+        watch = self._watches[name] = Watch(service, upstream, candidates(service, self._dialects))
         if self._tasks:
             self._begin(watch)
 
@@ -285,14 +190,33 @@ class Discovery:
         watch = self._watches.get(service)
         return watch is not None and not watch.offer.down and watch.nudge("suspect", SUSPECT_EVERY, now)
 
-    def withhold(self, service: str, why: str | None) -> None:
+    @property
+    def asks(self) -> bool:
+        """Whether the services are asked here: not before the start, nor where another worker does."""
+        return bool(self._tasks)
+
+    def adopt(self, service: str, description: Description, dialect: str) -> None:
+        """Advertise this of a service: replicas have agreed on it."""
+        watch = self._watches.get(service)
+        if watch is not None:
+            watch.adopted = description, dialect
+            watch.wake.set()
+
+    def nudge(self, service: str) -> None:
+        """Ask a service now: a replica has seen it go down, or come back."""
+        watch = self._watches.get(service)
+        if watch is not None:
+            watch.wake.set()
+
+    def withhold(self, service: str, why: str | None, notice: str = "") -> None:
         """Mark every method of a service (by its qualified name) as down, whatever it answers; None ends that.
 
-        It is asked as before, so that its health is known when it comes back. Raises `LookupError`.
+        It is asked as before, so that its health is known when it comes back. `notice` is for its callers to read. Raises
+        `LookupError`.
         """
         watch = self._watches[service]
-        if watch.withheld != why:
-            watch.withheld = why
+        if (watch.withheld, watch.notice) != (why, notice):
+            watch.withheld, watch.notice = why, notice
             watch.show()
             self._publish()
 
@@ -305,7 +229,7 @@ class Discovery:
         if watch is None or watch.left_alone == why:
             return
         watch.left_alone = why
-        if len(watch.listing.items) > _LARGE:
+        if len(watch.listing.items) > LARGE:
             task = asyncio.create_task(self._show(watch), name=f"marks of {service}")
             self._showing.add(task)
             task.add_done_callback(self._showing.discard)
@@ -325,7 +249,13 @@ class Discovery:
 
     def health(self) -> Mapping[str, Health]:
         """The state of every service, by qualified name."""
-        return {name: _health(watch) for name, watch in sorted(self._watches.items())}
+        return {name: watch.health for name, watch in sorted(self._watches.items())}
+
+    def questions(self) -> Iterator[tuple[tuple[str, str], float]]:
+        """How often each service was asked what it offers, by whether it answered; for metrics."""
+        for name, watch in sorted(self._watches.items()):
+            yield (name, "answered"), float(watch.questions - watch.unanswered)
+            yield (name, "failed"), float(watch.unanswered)
 
     # --- one service -------------------------------------------------------------------------------------
 
@@ -342,7 +272,9 @@ class Discovery:
             await _woken(watch.wake, pause(watch.service, watch.failures, self._retries))
 
     async def _ask(self, watch: Watch) -> Change:
-        listing, why = await self._attempt(watch)
+        listing, why = await self._asker.attempt(watch)
+        watch.questions += 1
+        watch.unanswered += why is not None
         change = self._note(watch, listing, why)
         await self._tell(watch, why)
         return change
@@ -356,62 +288,6 @@ class Discovery:
         watch.failures = 0 if why is None else watch.failures + 1
         return msgspec.structs.replace(self._settle(watch, listing), why=why)
 
-    async def _attempt(self, watch: Watch) -> tuple[Listing, str | None]:
-        """The service's listing after one question, and why there was no answer."""
-        try:
-            description, kind = await self._describe(watch)
-            return await listing_of(Offer(watch.service, description, dialect=kind), watch.listing), None
-        except Unavailable as fault:
-            # The gate's own calls fill the queue: that says nothing of the service.
-            return watch.listing, fault.message
-        except Fault as fault:
-            why = fault.message
-        except Exception:
-            # A mistake of ours must not end the watch over a service.
-            why = _MISTAKE
-            if watch.offer.why != why:
-                log.exception("service %s: its description could not be used", watch.service.qualified)
-        return await listing_of(replace(watch.offer, down=True, why=why), watch.listing), why
-
-    async def _describe(self, watch: Watch) -> tuple[Description, str]:
-        """The description, and the kind of the dialect that understood the service."""
-        service, known = watch.service, watch.offer.dialect
-        faults: list[Fault] = []
-        dialects = sorted(watch.dialects, key=lambda one: one.kind != known or one.kind == _PLAIN)
-        if known not in ("", _PLAIN):
-            # What described itself once has not become a plain service because it does not answer as it did.
-            dialects = [one for one in dialects if one.kind != _PLAIN or len(dialects) == 1]
-        for dialect in dialects:
-            deadline = self._monotonic() + service.describe_timeout
-            try:
-                async with asyncio.timeout(service.describe_timeout * _PATIENCE):
-                    asking = service if dialect.kind == _PLAIN else await self._equipped(service)
-                    return await dialect.describe(asking, watch.upstream, deadline), dialect.kind
-            except UpstreamUnreachable:
-                raise
-            except TimeoutError:
-                faults.append(
-                    DeadlineExceeded(
-                        f"service {service.qualified}: no description within {service.describe_timeout:g} s"
-                    )
-                )
-            except Fault as fault:
-                faults.append(fault)
-        if len(faults) == 1:
-            raise faults[0]
-        raise UpstreamBroken(
-            "; ".join(fault.message for fault in faults) or f"no dialect for {service.qualified}"
-        )
-
-    async def _equipped(self, service: Service) -> Service:
-        """The service with the token that the gate asks it with."""
-        if self._with_token is None:
-            return service
-        try:
-            return await self._with_token(service)
-        except Unavailable as fault:
-            raise UpstreamBroken(fault.message) from fault
-
     def _settle(self, watch: Watch, listing: Listing) -> Change:
         before, watch.listing = watch.listing, listing
         watch.show()
@@ -421,6 +297,8 @@ class Discovery:
         change = changes(before, listing)
         turned = watch.since is None or before.offer.down != listing.offer.down
         if turned:
+            if self._agreement is not None and self._tasks and watch.since is not None:
+                self._agreement.turned(watch.service.qualified)
             watch.since = watch.asked
         self._report(before, listing, None if turned else change)
         if listing is not before and self._is_public:
@@ -446,7 +324,8 @@ class Discovery:
     # --- all services ------------------------------------------------------------------------------------
 
     def _catalog(self) -> Catalog:
-        return Catalog((watch.shown for watch in self._watches.values()), release=self._release)
+        shown = (watch.shown for watch in self._watches.values())
+        return Catalog(shown, release=self._release, keeps=self._keeps)
 
     def _publish(self) -> None:
         self._current = self._catalog()
@@ -457,28 +336,12 @@ class Discovery:
             log.exception("a listener to changes of the catalog failed")
 
 
-def _candidates(service: Service, dialects: Mapping[str, Dialect]) -> Sequence[Dialect]:
-    if service.dialect != "auto":
-        return [dialects[service.dialect]]
-    # Whatever is asked in it, `listed` answers with what the operator wrote down: so it comes last, and only where
-    # there is something to reach without a description.
-    plain = service.mount is not None or service.has_port
-    kinds = dialects.keys() - _NAMED_ONLY - (set() if plain else {_PLAIN})
-    return [dialect for kind, dialect in dialects.items() if kind in kinds]
-
-
-async def listing_of(offer: Offer, previous: Listing) -> Listing:
-    """The listing of an offer; a large one is made in a thread."""
-    if offer.description is not None and len(offer.description.methods) > _LARGE:
-        return await asyncio.to_thread(_large_listing, offer, previous)
-    return list_of(offer, previous)
-
-
-def _large_listing(offer: Offer, previous: Listing) -> Listing:
-    """The listing, with its operations written already: nobody who asks for them should wait so long."""
-    listing = list_of(offer, previous)
-    _ = listing.operations
-    return listing
+def _is_same(one: Service, other: Service) -> bool:
+    """Whether what the one has said of itself is what the other would say."""
+    mine, its = (
+        (each.urls, each.dialect, each.names, each.rpc_path, each.describe_path) for each in (one, other)
+    )
+    return mine == its
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:
@@ -498,18 +361,3 @@ def _log_state(listing: Listing) -> None:
     convention = offer.description.convention if offer.description else ""
     left_out = f" ({listing.left_out} unusable names left out)" if listing.left_out else ""
     log.info("service %s is up, methods by %s: %d%s", name, convention or offer.dialect, count, left_out)
-
-
-def _health(watch: Watch) -> Health:
-    offer = watch.offer
-    return Health(
-        down=offer.down,
-        why=offer.why,
-        dialect=offer.dialect,
-        convention=offer.description.convention if offer.description else "",
-        version=offer.description.version if offer.description else "",
-        methods=len(watch.listing.items),
-        left_out=watch.listing.left_out,
-        since=watch.since,
-        asked=watch.asked,
-    )

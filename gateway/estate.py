@@ -14,10 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.core.mounts import Mounts
 from gateway.core.paths import Steps
-from gateway.core.ports import Carrier, Upstream
 from gateway.core.principal import Principal
 from gateway.core.service import Description, Service
 from gateway.core.sites import Site
+from gateway.core.upstream import Carrier, Upstream
 from gateway.learned import Learned
 
 

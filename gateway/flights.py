@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.core.faults import DeadlineExceeded, Unavailable
 from gateway.core.reply import Reply
+from gateway.core.tracing import Traced, current
+
+_Result = TypeVar("_Result")
 
 
 def late(service: str, **extra: bool) -> DeadlineExceeded:
@@ -26,6 +29,8 @@ class Flight:
         self._service = service
         self._waiting = 0
         self.ending = False
+        self.trace = current.get()
+        """What is recorded of the call that it was begun for."""
 
     @property
     def awaited(self) -> bool:
@@ -57,6 +62,9 @@ class Flight:
 
 class Solo:
     """A trip that one caller carries through without a task; others may wait for what it brings."""
+
+    trace: Traced | None = None
+    """Nothing of it is recorded."""
 
     def __init__(self) -> None:
         self.ending = False
@@ -90,7 +98,9 @@ class Flights:
 
     def __init__(self) -> None:
         self._shared: dict[Hashable, Flight | Solo] = {}
-        self._tasks: set[asyncio.Task[Reply]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.begun = self.joined = 0
+        """Trips so far, and calls that were answered by somebody else's."""
 
     def find(self, key: Hashable) -> Flight | Solo | None:
         """The trip that calls with this key share. The key holds the generations: after a write, none is joined."""
@@ -111,6 +121,7 @@ class Flights:
         ended: Callable[[], None] | None = None,
     ) -> Flight:
         """Begin a trip to the service; with a `key` other calls may join it. `ended` is called when it is over, however it ends."""
+        self.begun += 1
         task = asyncio.get_running_loop().create_task(fly())
         flight = Flight(task, safe=safe, service=service)
         self._tasks.add(task)
@@ -121,8 +132,21 @@ class Flights:
             task.add_done_callback(lambda _: ended())
         return flight
 
+    def adopt(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Do work around trips that goes on whoever waits for it, and ends with the app."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._let_go)
+        return task
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that a trip nobody waits for ends in silence
+
     def solo(self, key: Hashable | None) -> Solo:
         """Begin a trip that the caller carries through by himself; with a `key` others may wait for it."""
+        self.begun += 1
         flight = Solo()
         if key is not None:
             self._shared[key] = flight
@@ -135,11 +159,9 @@ class Flights:
         flight.land(reply)
 
     def _end(self, task: asyncio.Task[Reply], key: Hashable | None, flight: Flight) -> None:
-        self._tasks.discard(task)
         if key is not None and self._shared.get(key) is flight:
             del self._shared[key]
-        if not task.cancelled():
-            task.exception()  # looked at, so that a trip nobody waits for ends in silence
+        self._let_go(task)
 
     def __len__(self) -> int:
         return len(self._tasks)

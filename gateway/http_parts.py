@@ -38,11 +38,13 @@ def find_part(book: HttpBook, wanted: Wanted, now: float) -> tuple[Hit, HttpHead
 
 def is_part(wanted: Wanted, head: AnswerHead) -> bool:
     """Whether this answer to the request is one that may be put together with others."""
+    if head.status != 206:
+        return False
     asked = any(name.lower() == b"range" for name, _ in wanted.asked)
     tag = etag_of(head.fields)
     strong = tag is not None and not tag.startswith(b"W/")
     # What a rule says of results, it says of whole ones.
-    return head.status == 206 and asked and strong and not wanted.rule.when
+    return asked and strong and not wanted.rule.when
 
 
 def store_part(

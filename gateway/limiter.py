@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
-from typing import Final, TypeAlias
+from typing import Final
 
+from gateway.advance import Advance
 from gateway.core.charging import Meters, written
 from gateway.core.faults import RateLimited
-from gateway.core.limits import Limit, Named, policy_items
+from gateway.core.limits import Named, policy_items
 from gateway.core.policy import NONE
 from gateway.core.principal import Principal
-from gateway.core.rates import SECOND, Rate, add, has_room, spend, told, until_room, wait
+from gateway.core.rates import SECOND, add, overdrawn, told, until_room, wait
+from gateway.core.tally import Book
+from gateway.quotas import BYTES, Meter, Quota
 
 _MOST_ACCOUNTS: Final = 65_536
 _SOON: Final = 1.0
 """Seconds after which somebody with too many calls at once is told to come again."""
 
 
-Kept: TypeAlias = "MutableSequence[int] | memoryview[int]"
-
-
-class Meter:
-    """What one limit lets one principal have."""
-
-    __slots__ = ("_key", "_keys", "_row", "limit", "name", "table")
-
-    def __init__(self, table: Meters, named: Named, whose: tuple[str, ...]) -> None:
-        self.table = table
-        self.name = named.name
-        self.limit: Limit = named.limit
-        self._keys = table.keys
-        self._key = table.key(repr(named), *whose)
-        self._row = 0
-
-    def row(self) -> int:
-        """Where it is kept."""
-        row = self._row
-        if self._keys[row] != self._key:
-            row = self._row = self.table.row(self._key)
-        return row
+_AHEAD: Final = 10_000_000
+"""Nanoseconds: calls are charged in advance that come back within these."""
+_OFTEN: Final = 0.001
+"""Who calls again within so many seconds calls often."""
+_MOST_CALLS_AHEAD: Final = 4096
+_MOST_BYTES_AHEAD: Final = 1 << 24
 
 
 class Hold:
@@ -62,39 +49,145 @@ class Hold:
 class Account:
     """All that is charged for one kind of call of one principal: what holds for all, and what the policies say."""
 
-    __slots__ = ("_holding", "_left", "_policy", "_rated", "_sized", "_subject", "_template", "at_once")
+    __slots__ = (
+        "_holding", "_policy", "_quotas", "_rated", "_sized", "_subject", "_template", "ahead", "at_once",
+    )  # fmt: skip
 
-    def __init__(self, meters: tuple[Meter, ...], subject: str) -> None:
+    def __init__(self, meters: tuple[Meter, ...], subject: str, book: Book | None = None) -> None:
+        """With a book, what is spent here is told to the other gates."""
         self._subject = subject
-        self._rated = [(one, one.table.calls, rate) for one in meters if (rate := one.limit.rate) is not None]
-        self._sized = [
-            (one, one.table.sizes, rate) for one in meters if (rate := one.limit.bytes) is not None
+        self._rated = [
+            Quota(one, rate, one.table.calls, "", book)
+            for one in meters
+            if (rate := one.limit.rate) is not None
         ]
+        self._sized = [
+            Quota(one, rate, one.table.sizes, BYTES, book)
+            for one in meters
+            if (rate := one.limit.bytes) is not None
+        ]
+        self._quotas = [*self._rated, *self._sized]
+        # What other gates have heard of cannot be taken back.
+        self.ahead = Advance(0 if book is not None else _AHEAD)
         self._holding = [(one, one.limit.concurrency) for one in meters if one.limit.concurrency is not None]
         self.at_once = min([most for _, most in self._holding], default=None)
         """How many calls may be under way at most; None = any number."""
         items = [item for one in meters for item in policy_items(Named(one.name, one.limit))]
         self._policy = [item.encode("ascii") for item in items]
-        names = [one.name for one, _, _ in self._rated] + [f"{one.name}-bytes" for one, _, _ in self._sized]
-        self._left = [b'"%b";r=%%d;t=%%d' % name.encode("ascii") for name in names]
-        self._template = written(self._policy, self._left)
+        self._template = written(self._policy, map(_item, self._quotas))
 
     def charge(self, now: float, cost: int = 1) -> None:
         """So many calls come; all of them, or none. Raises `RateLimited`. `now` is in seconds since 1970."""
         moment = int(now * SECOND)
-        for meter, sizes, size in self._sized:
-            due = sizes[meter.row()]
-            if due > moment and not has_room(size, due, moment):
-                raise self._too_many_bytes(meter, until_room(size, due, moment))
-        spent: list[tuple[Kept, int, int]] = []
-        for meter, calls, rate in self._rated:
-            row = meter.row()
-            after = spend(rate, calls[row], cost, moment)
-            if after is None:
-                raise self._too_often(meter, rate, cost, wait(rate, calls[row], cost, moment))
-            spent.append((calls, row, after))
-        for calls, row, after in spent:
-            calls[row] = after
+        if self.ahead.drawn:
+            self.ahead.give_back()
+        for quota in self._sized:
+            if quota.kept[quota.row()] - moment >= quota.span:
+                raise self._too_many_bytes(quota, moment)
+        spent: list[tuple[Quota, int, int, int]] = []
+        for quota in self._rated:
+            row, time = quota.row(), quota.one if cost == 1 else quota.rate.time_of(cost)
+            due = quota.kept[row]
+            after = max(due, moment) + time
+            if after - moment > quota.span:
+                raise self._too_often(quota, cost, moment)
+            spent.append((quota, row, after, time))
+        for quota, row, after, time in spent:
+            quota.kept[row] = after
+            if quota.tally is not None:
+                quota.tally.note(time, moment)
+
+    def spend(self, size: int, now: float) -> None:
+        """So many bytes of an answer were sent."""
+        if not size:
+            return
+        moment = int(now * SECOND)
+        for quota in self._sized:
+            row, rate = quota.row(), quota.rate
+            quota.kept[row] = add(rate, quota.kept[row], size, moment)
+            if quota.tally is not None:
+                quota.tally.note(rate.time_of(size), moment)
+
+    def pay(self, size: int, now: float) -> bytes:
+        """A call comes and is answered at once: `charge`, `spend` and `lines` in one.
+
+        Every answer of the lanes to somebody under a limit comes by here. Who calls often is charged for some calls in
+        advance, by the same arithmetic, and told how they stood then: see `Advance`.
+        """
+        advance = self.ahead
+        # The lane takes of it in the same way: see `Known.answer`.
+        if advance.calls and size <= advance.size and advance.since <= now < advance.until:
+            advance.calls -= 1
+            advance.size -= size
+            return advance.told
+        if advance.drawn:
+            advance.give_back()
+        moment = int(now * SECOND)
+        told = self._paid(size, moment)
+        if now - advance.since < _OFTEN:
+            self._draw(moment)
+            advance.until, advance.told = now + _AHEAD / SECOND, told
+        advance.since = now
+        return told
+
+    def _paid(self, size: int, moment: int) -> bytes:
+        for quota in self._sized:
+            meter = quota.meter
+            if meter.keys[meter.at] != meter.key:
+                meter.row()
+            if quota.kept[meter.at] - moment >= quota.span:
+                raise self._too_many_bytes(quota, moment)
+        debts: list[int] = []
+        for quota in self._rated:
+            meter = quota.meter
+            if meter.keys[meter.at] != meter.key:
+                meter.row()
+            owed = quota.kept[meter.at] - moment
+            owed = owed + quota.one if owed > 0 else quota.one
+            if owed > quota.span:
+                raise self._too_often(quota, 1, moment)
+            debts.append(owed)
+        numbers: list[int] = []
+        for quota, owed in zip(self._rated, debts, strict=True):
+            quota.kept[quota.meter.at] = moment + owed
+            if quota.tally is not None:
+                quota.tally.note(quota.one, moment)
+            numbers += ((quota.span - owed) * quota.count // quota.window, -(-owed // SECOND))
+        if self._sized:
+            numbers += self._sent(size, moment)
+        return self._template % tuple(numbers)
+
+    def _sent(self, size: int, moment: int) -> list[int]:
+        """Charge bytes to quotas whose rows were looked up in this moment; how one stands then."""
+        numbers: list[int] = []
+        for quota in self._sized:
+            time, at = size * quota.window // quota.count, quota.meter.at
+            owed = quota.kept[at] - moment
+            owed = owed + time if owed > 0 else time
+            if not owed:
+                numbers += (quota.burst, 0)
+                continue
+            if owed > quota.most:
+                owed = quota.most
+            quota.kept[at] = moment + owed
+            if time and quota.tally is not None:
+                quota.tally.note(time, moment)
+            left = (quota.span - owed) * quota.count // quota.window
+            numbers += (max(0, left), -(-owed // SECOND))
+        return numbers
+
+    def _draw(self, moment: int) -> None:
+        """Charge some calls in advance: no more than there are, and than come back within a moment."""
+        calls, size = _MOST_CALLS_AHEAD, _MOST_BYTES_AHEAD
+        for quota in self._rated:
+            room = quota.span - max(0, quota.kept[quota.meter.at] - moment)
+            calls = min(calls, min(room, self.ahead.most) // quota.one if quota.one else calls)
+        for quota in self._sized:
+            room = quota.span - max(0, quota.kept[quota.meter.at] - moment)
+            size = min(size, min(room, self.ahead.most) * quota.count // quota.window)
+        if calls <= 0 or size <= 0:
+            return
+        self.ahead.draw(moment, calls, size, self._rated, self._sized)
 
     def hold(self) -> Hold:
         """One more call is under way, until it is released. Raises `RateLimited` where there are too many."""
@@ -112,54 +205,66 @@ class Account:
             table.enter(row)
         return Hold(found)
 
-    def spend(self, size: int, now: float) -> None:
-        """So many bytes of an answer were sent."""
-        if not size:
-            return
+    def check_bytes(self, now: float) -> None:
+        """See whether an answer under way may go on. Raises `RateLimited` where far more bytes were had than there are."""
         moment = int(now * SECOND)
-        for meter, sizes, rate in self._sized:
-            row = meter.row()
-            sizes[row] = add(rate, sizes[row], size, moment)
+        for quota in self._sized:
+            if overdrawn(quota.rate, quota.kept[quota.row()], moment):
+                raise self._too_many_bytes(quota, moment)
 
     def lines(self, now: float) -> bytes:
         """What is said of it in every answer, as whole lines."""
-        return self._template % tuple(self._numbers(int(now * SECOND)))
+        moment = int(now * SECOND)
+        numbers: list[int] = []
+        for quota in self._quotas:
+            numbers += told(quota.rate, quota.kept[quota.row()], moment)
+        return self._template % tuple(numbers)
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:
         """The items of the fields RateLimit-Policy and RateLimit."""
-        numbers = self._numbers(int(now * SECOND))
-        return self._policy, [
-            left % (r, t) for left, r, t in zip(self._left, numbers[::2], numbers[1::2], strict=True)
-        ]
+        moment = int(now * SECOND)
+        return self._policy, [_item(quota) % quota.told(moment) for quota in self._quotas]
 
-    def _numbers(self, moment: int) -> list[int]:
-        """How much is left of each, and in how many seconds all of it is there again."""
-        found: list[int] = []
-        for meter, calls, rate in self._rated:
-            found += told(rate, calls[meter.row()], moment)
-        for meter, sizes, rate in self._sized:
-            found += told(rate, sizes[meter.row()], moment)
-        return found
+    def left(self, now: float) -> dict[str, dict[str, int]]:
+        """What is left of each limit by its name, and in how many seconds all of it is there again."""
+        self.ahead.give_back()
+        moment = int(now * SECOND)
+        found = {quota.name: quota.told(moment) for quota in self._quotas}
+        return {name: {"left": left, "full_in": seconds} for name, (left, seconds) in found.items()}
 
-    def _too_often(self, meter: Meter, rate: Rate, cost: int, seconds: float) -> RateLimited:
+    def _too_often(self, quota: Quota, cost: int, now: int) -> RateLimited:
+        rate, name = quota.rate, quota.limit
         if cost > rate.burst:
             return RateLimited(
-                f"{cost} calls at once are more than {meter.name} ever allows ({rate.burst}): send fewer in one request.",
-                limit=meter.name,
+                f"{cost} calls at once are more than {name} ever allows ({rate.burst}): send fewer in one request.",
+                limit=name,
             )
+        due = quota.due(now)
+        seconds = wait(rate, due, cost, now) + max(0, due - now - quota.span) / SECOND
         return RateLimited(
-            f"{self._subject!r} calls more often than {meter.name} allows "
+            f"{self._subject!r} calls more often than {name} allows "
             f"({rate.count} in {rate.seconds} s): wait {_shown(seconds)} s.",
-            retry_after=round(seconds, 3),
-            limit=meter.name,
+            retry_after=_in_millis(seconds),
+            limit=name,
         )
 
-    def _too_many_bytes(self, meter: Meter, seconds: float) -> RateLimited:
+    def _too_many_bytes(self, quota: Quota, now: int) -> RateLimited:
+        seconds = until_room(quota.rate, quota.due(now), now)
         return RateLimited(
-            f"{self._subject!r} has had as many bytes as {meter.name} allows for now: wait {_shown(seconds)} s.",
-            retry_after=round(seconds, 3),
-            limit=f"{meter.name}-bytes",
+            f"{self._subject!r} has had as many bytes as {quota.limit} allows for now: wait {_shown(seconds)} s.",
+            retry_after=_in_millis(seconds),
+            limit=quota.name,
         )
+
+
+def _item(quota: Quota) -> bytes:
+    """How one stands, for two numbers."""
+    return b'"%b";r=%%d;t=%%d' % quota.name.encode("ascii")
+
+
+def _in_millis(seconds: float) -> float:
+    """The time in whole milliseconds, never less: who waits so long is not refused once more."""
+    return ceil(1000 * seconds - 1e-6) / 1000
 
 
 def _shown(seconds: float) -> str:
@@ -169,10 +274,14 @@ def _shown(seconds: float) -> str:
 class Limiter:
     """The accounts of everybody whom some limit is for."""
 
-    def __init__(self, limits: Mapping[int, Named], table: Meters) -> None:
-        """`limits` by the place of the policy that says so; under `NONE` what holds for all that a principal does."""
+    def __init__(self, limits: Mapping[int, Named], table: Meters, book: Book | None = None) -> None:
+        """`limits` by the place of the policy that says so; under `NONE` what holds for all that a principal does.
+
+        With a book, what everybody had is told to the other gates.
+        """
         self._limits = dict(limits)
         self._table = table
+        self._book = book
         self._accounts: dict[tuple[str, ...], Account | None] = {}
 
     def account(self, principal: Principal, client: str, places: tuple[int, ...]) -> Account | None:
@@ -190,8 +299,15 @@ class Limiter:
             self._accounts.clear()  # what they have had stands in the table
         chosen = [self._limits[one] for one in dict.fromkeys((NONE, *places)) if one in self._limits]
         meters = tuple(Meter(self._table, named, whose) for named in chosen)
-        account = self._accounts[at] = Account(meters, principal.subject) if meters else None
+        account = self._accounts[at] = Account(meters, principal.subject, self._book) if meters else None
         return account
+
+    def left(
+        self, principal: Principal, client: str, places: tuple[int, ...], now: float
+    ) -> dict[str, dict[str, int]]:
+        """What such a principal has left of the limits of these policies; `now` is in seconds since 1970."""
+        account = self.account(principal, client, places)
+        return {} if account is None else account.left(now)
 
     def told(self, places: tuple[int, ...]) -> list[Named]:
         """The limits of calls that these policies allow."""

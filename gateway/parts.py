@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gateway.core.call import Call
+from gateway.core.call import NO_DEMAND, Call
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply
 from gateway.core.service import Service
@@ -33,6 +33,10 @@ class RelayParts:
         """What memory has for a part, now."""
         return self._relay.judge(call, self._relay.wall())
 
+    def may_recall(self, missing: Miss) -> bool:
+        """Whether farther tiers may have one that memory has not."""
+        return self._relay.afar.may_have(missing, NO_DEMAND)
+
     async def recall(self, missing: Miss) -> Hit | None:
         """What the farther tiers have for one that memory has not, with its body in memory."""
         relay = self._relay
@@ -50,6 +54,6 @@ class RelayParts:
             self._relay.refresh(call, reply.verdict)
         return reply
 
-    def keep(self, missing: Miss, body: bytes) -> bool:
+    def keep(self, missing: Miss, body: bytes | memoryview) -> bool:
         """Store a part that came with others; whether it was."""
         return self._relay.keep_part(missing, body)

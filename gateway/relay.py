@@ -6,82 +6,52 @@ Between the two lies this file, and every call of every door goes through it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.admission import plea_for
 from gateway.afar import Afar
 from gateway.audited import Audited
 from gateway.core.assembling import Assembler
 from gateway.core.audit import Auditor
+from gateway.core.cache_status import in_a_word, reason
 from gateway.core.call import Call
 from gateway.core.catalog import Catalog
-from gateway.core.charging import Account, Accounts, Hold
-from gateway.core.conditions import in_force, may_keep, named_in_result, named_params
-from gateway.core.decisions import Decided, Decider, Plea, Undecided, insist
+from gateway.core.charging import Accounts, Hold
+from gateway.core.conditions import in_force, named_in_result, named_params
+from gateway.core.decisions import Decider
 from gateway.core.faults import (
-    DeadlineExceeded,
     Fault,
-    Forbidden,
     InternalFault,
     RateLimited,
     UnknownMethod,
     UpstreamUnreachable,
 )
-from gateway.core.freshness import entry_of, judge, rule_of, serves
-from gateway.core.introducing import Introducer, Nobody, WithFields
-from gateway.core.keys import key as key_of
-from gateway.core.keys import parameters
-from gateway.core.keys import prefix as key_prefix
-from gateway.core.limits import Named
-from gateway.core.method import CacheRule, HttpBinding, Method
-from gateway.core.naming import shown
-from gateway.core.paths import Steps, text_of
+from gateway.core.heard import Heard
+from gateway.core.introducing import Introducer, Nobody
+from gateway.core.method import Method
 from gateway.core.policy import Policies
-from gateway.core.ports import FarTiers, Generations, Marks, Route, Tally, Tier, Watcher
+from gateway.core.ports import FarTiers, Generations, Marks, Route, Tier, Watcher
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply, Whole, error_code
-from gateway.core.switches import SWITCHED_OFF, Switches
-from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Pass, Stale, Verdict
+from gateway.core.switches import Switches
+from gateway.core.tracing import current, step
+from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
 from gateway.flights import Flight, Flights, Solo, late
 from gateway.http_book import HttpBook
+from gateway.introduced import introduced
+from gateway.judging import Judging, Quick
 from gateway.parts import RelayParts
 from gateway.store import Store
+from gateway.writes import Writes
+
+__all__ = ["Quick", "Relay", "Trip"]  # what doors know of the path: they know no other file of it
 
 log = logging.getLogger("labgate.relay")
-
-
-class Quick:
-    """A method whose calls memory may answer: its rule, what their keys begin with, and what entries must agree with.
-
-    `epoch` and `generations` are those of the last change that was looked at. `results` and `errors` count what was
-    answered, for whoever asks. `account` says what is charged to whom, by the caller's address; None = nothing limits them.
-    """
-
-    __slots__ = (
-        "account",
-        "changes",
-        "epoch",
-        "errors",
-        "generations",
-        "method",
-        "prefix",
-        "results",
-        "rule",
-    )
-
-    def __init__(self, method: Method, rule: CacheRule, prefix: bytes) -> None:
-        self.method = method
-        self.rule = rule
-        self.prefix = prefix
-        self.changes = self.epoch = -1
-        self.generations: tuple[int, ...] = ()
-        self.results = self.errors = Tally()
-        self.account: Callable[[str], Account | None] | None = None
 
 
 class Trip(Struct, frozen=True):
@@ -95,7 +65,7 @@ class Trip(Struct, frozen=True):
     hold: Hold | None = None
 
 
-class Relay:
+class Relay(Judging):
     """Carries calls out: from memory where that is right, by a trip to the upstream otherwise."""
 
     def __init__(
@@ -118,27 +88,19 @@ class Relay:
     ) -> None:
         """`wall` tells seconds since 1970, for entries; `monotonic` those of the event loop, for deadlines.
 
-        `introducer` says what a service is sent for a caller, and raises the fault of one who cannot be introduced. `accounts`
-        is what calls are charged to, None = nothing limits anybody; `auditor` is who writes down what may change something;
-        `decider` is who else is asked about what the policies allow.
+        `introducer` says what a service is sent for a caller, and raises the fault of one who cannot be introduced. For
+        `accounts`, `auditor` and `decider` see `Admission`.
         """
+        switches = switches or Switches()
+        store = Store(tier, far, switches)
+        super().__init__(store, generations, policies, switches, wall, accounts, auditor, decider)
         self.introducer = introducer or Nobody()
-        self.auditor = auditor
-        self.decider = decider
-        self.accounts = accounts
-        self.charges = accounts is not None or decider is not None
-        """Whether calls are charged to anything."""
-        self._marks = marks
-        self.policies = policies
+        self.writes = Writes(marks, generations)
         self.catalog = Catalog()
         self.routes: Mapping[str, Route] = {}
-        self.switches = switches or Switches()
         self._watcher = watcher
-        self._generations = generations
         self._flights = flights
-        self.wall = wall
         self._monotonic = monotonic
-        self.store = Store(tier, far, self.switches)
         self.afar = Afar(self.store, generations)
         self.parts = RelayParts(self)
         self.book = HttpBook(self.store, generations, self.switches)
@@ -167,105 +129,18 @@ class Relay:
         if call.account is not None:
             call.account.charge(now)
 
-    def check_audit(self, method: Method) -> None:
-        """Refuse a write that could not be written down, where that is not to be."""
-        if self.auditor is not None and not method.safe:
-            self.auditor.check()
+    async def admit_decided(self, call: Call) -> None:
+        """The same, where somebody else may have to be asked."""
+        if self.decider is not None:
+            await self._have_decided(call)
+        self.admit(call, self.wall())
 
-    def account(
-        self, principal: Principal, method: Method, client: str, path: tuple[str, Steps] | None = None
-    ) -> Account | None:
-        """What calls of the method by the principal are charged to; `path` has the verb and path of one through a mount."""
-        account = None
-        if self.accounts is not None:
-            account = self.accounts.account(principal, client, self._places(principal, method, path))
-        if self.decider is None:
-            return account
-        return Decided(account, self.decider, _plea(principal, method, path))
-
-    def check_decided(self, principal: Principal, methods: Iterable[Method], path: tuple[str, Steps]) -> None:
-        """Refuse a request that somebody else does not allow. Raises `Undecided` where they have to be asked."""
-        if self.decider is None:
-            return
-        now, unknown = self.wall(), []
-        for plea in [_plea(principal, method, path) for method in methods]:
-            verdict = self.decider.known(plea, now)
-            if verdict is None:
-                unknown.append(plea)
-            else:
-                insist(plea, verdict)
-        if unknown:
-            raise Undecided(unknown)
-
-    async def decide(self, pleas: Iterable[Plea]) -> None:
-        """Have it decided whether these may be. Raises the fault of the first that may not."""
-        decider = self.decider
-        if decider is None:
-            return
-        asked = list(dict.fromkeys(pleas))
-        for plea, verdict in zip(
-            asked, await asyncio.gather(*(decider.ask(plea, self.wall()) for plea in asked)), strict=True
-        ):
-            insist(plea, verdict)
-
-    def limits(
-        self, principal: Principal, method: Method, path: tuple[str, Steps] | None = None
-    ) -> Sequence[Named]:
-        """What limits such calls."""
-        return () if self.accounts is None else self.accounts.told(self._places(principal, method, path))
-
-    def _places(
-        self, principal: Principal, method: Method, path: tuple[str, Steps] | None
-    ) -> tuple[int, ...]:
-        access = self.policies.access(principal)
-        of_method = access.first(method.qualified)
-        return (of_method,) if path is None else (access.first_path(*path), of_method)
-
-    def permit(self, principal: Principal, method: Method) -> None:
-        """Refuse a method that the principal may not call, or nobody at present."""
-        if not self.policies.access(principal).allows(method.qualified):
-            raise Forbidden(
-                f"{principal.subject!r} may not call {method.name!r}: no policy allows it. "
-                "Ask the lab's engineer for a group or scope that does."
-            )
-        self.permit_service(method.service)
-
-    def permit_service(self, service: str) -> None:
-        """Refuse what is for a service that takes no calls at present."""
-        if service in self.switches.cordons:
-            raise self.switches.refusal(service)
-
-    def permit_path(self, principal: Principal, verb: str, path: Steps) -> None:
-        """Refuse a path below the mounts that the principal may not ask with this verb."""
-        if not self.policies.access(principal).allows_path(verb, path):
-            raise Forbidden(
-                f"{principal.subject!r} may not {verb} {shown(text_of(path))}: no policy allows this path. "
-                "Ask the lab's engineer for a group or scope that does."
-            )
+    async def _have_decided(self, call: Call) -> None:
+        # Of what is forbidden anyway nobody is asked.
+        self.permit(call.principal, call.method)
+        await self.decide([plea_for(call.principal, call.method)])
 
     # judge
-
-    def judge(self, call: Call, now: float) -> Verdict:
-        """What the cache can do for this call at `now` (seconds since 1970)."""
-        if not self.switches.cache:
-            return SWITCHED_OFF
-        rule = rule_of(call.method)
-        if isinstance(rule, Pass):
-            return rule
-        key = key_of(call, rule)
-        lineage = call.method.lineage
-        generations = self._generations.read(lineage)
-        entry = self.store.get(key)
-        return judge(
-            rule,
-            key,
-            entry,
-            call.demand,
-            epoch=self._generations.epoch,
-            generations=generations,
-            now=now,
-            lineage=lineage,
-        )
 
     def under_way(self, call: Call, verdict: Verdict) -> bool:
         """Whether a trip is under way that the call, with this verdict, would join."""
@@ -287,6 +162,16 @@ class Relay:
 
     def look(self, call: Call, now: float) -> Reply | Miss | Pass:
         """The same; where memory has no reply, why it has none."""
+        if current.get() is None:
+            return self._look(call, now)
+        with step("judge") as recorded:
+            found = self._look(call, now)
+            verdict = found.verdict if isinstance(found, Reply) else found
+            recorded.set("labgate.cache", in_a_word(verdict))
+            recorded.set("labgate.cache.reason", reason(verdict))
+            return found
+
+    def _look(self, call: Call, now: float) -> Reply | Miss | Pass:
         self.admit(call, now)
         verdict = self.judge(call, now)
         match verdict:
@@ -297,73 +182,7 @@ class Relay:
                 return Reply(entry.kind, Whole(entry.body), verdict)
         return verdict
 
-    def quick(self, method: Method, principal: Principal) -> Quick | None:
-        """What the lanes need to ask memory for calls of a method; None where it has to be asked otherwise.
-
-        Admits: it holds for this catalog, epoch and principal, as long as the service takes calls.
-        """
-        self.permit(principal, method)
-        rule = rule_of(method)
-        if isinstance(rule, Pass) or not (may_keep(rule) or rule.negative):
-            return None
-        if rule.share == "authorized":  # whose entry it is depends on the parameters
-            return None
-        return Quick(method, rule, key_prefix(method, principal, rule))
-
-    def ready(self, quick: Quick, params: bytes | None, now: float) -> Entry | None:
-        """The fresh entry for a call with these parameters, if memory has it; none while its service or the cache is off."""
-        entry = self.store.get(quick.prefix + parameters(params, quick.rule))
-        return entry if entry is not None and self.serves(quick, entry, now) else None
-
-    @property
-    def changes(self) -> int:
-        """As long as it stays, no generation or epoch has ended."""
-        return self._generations.changes
-
-    def serves(self, quick: Quick, entry: Entry, now: float) -> bool:
-        """Whether the entry is fresh and agrees with what has ended since."""
-        generations, switches = self._generations, self.switches
-        changes = generations.changes
-        if changes != quick.changes:
-            quick.epoch, quick.generations = generations.epoch, generations.read(quick.method.lineage)
-            quick.changes = changes
-        if (switches.cordons and quick.method.service in switches.cordons) or not switches.cache:
-            return False
-        return serves(entry, quick.epoch, quick.generations, now)
-
     # what a door carries through by itself, byte by byte
-
-    def sets_out(self, methods: Iterable[Method], uris: Iterable[str] = ()) -> tuple[str, ...]:
-        """A request through a mount is sent that may change something. What is noted until it has `ended`.
-
-        `uris` are the generations of the addresses that it changes, as far as that is known. It may lead to others, so
-        that all replies end, should this process be killed before, that speak for themselves.
-        """
-        names = {name for method in methods for name in (*method.purges, *method.calls)}
-        return self._mark((*sorted(names), *uris))
-
-    def _mark(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        if self._marks is None or not names:
-            return ()
-        self._marks.mark(names)
-        return names
-
-    def _clear(self, marked: tuple[str, ...]) -> None:
-        if self._marks is not None and marked:
-            self._marks.clear(marked)
-
-    def ended(
-        self, methods: Iterable[Method], uris: Iterable[str] = (), marked: tuple[str, ...] = ()
-    ) -> None:
-        """A request through a mount has ended, however it did: what it may have changed holds no longer.
-
-        `uris` are the generations of the addresses that it changed, `marked` is what `sets_out` has noted.
-        """
-        for method in set(methods):
-            # With what is written to the service, and before the addresses: see `HttpBook.since`.
-            self._generations.bump(method.purges)
-        self._generations.bump(tuple(uris))
-        self._clear(marked)
 
     def beside(self, key: Hashable, fly: Callable[[], Coroutine[Any, Any, Reply]]) -> None:
         """Do work that belongs to no caller, unless the same is under way."""
@@ -374,21 +193,12 @@ class Relay:
         """A request through a mount did not reach the service."""
         self._watcher.suspect(service, self._monotonic())
 
-    def keep(self, verdict: Miss | Stale, head: HttpHead, body: bytes | Extent) -> bool:
-        """Store the whole reply to a request through a mount, if the rule lets it; whether it was."""
-        return self._keep(verdict, "http", body, head)
-
-    def keep_part(self, missing: Miss, body: bytes) -> bool:
-        """Store a part of an assembled reply that came with others; whether it was."""
-        return self._keep(missing, "result", body)
-
     # fly
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call, from memory or by a trip."""
         if self.decider is not None:
-            self.permit(call.principal, call.method)
-            await self.decide([_plea(call.principal, call.method)])
+            await self._have_decided(call)
         return self.at_hand(call, self.wall()) or await self.obtain(call)
 
     async def obtain(self, call: Call) -> Reply:
@@ -414,8 +224,11 @@ class Relay:
                 flight = self._flights.find(self._flight_key(call, verdict))
                 if flight is None:
                     return await self._set_off(call, verdict).join(call.deadline)
-                shared = await self._joined(flight, call.deadline)
+                with step("join") as recorded:
+                    recorded.link(flight.trace)
+                    shared = await self._joined(flight, call.deadline)
                 if shared is not None:
+                    self._flights.joined += 1
                     if isinstance(shared.verdict, Hit | Stale):  # it went no farther than a tier
                         return shared
                     return replace(shared, verdict=verdict, collapsed=True)
@@ -531,15 +344,20 @@ class Relay:
 
     async def _fetch(self, call: Call, verdict: Miss | Stale) -> Reply:
         """One reply for all who share it: from a farther tier, from another process's trip, or by a trip."""
+        sought = self.afar.sought(call, verdict)
         if isinstance(verdict, Miss) and self.afar.may_have(verdict, call.demand):
-            found = await self.afar.look(verdict, self.wall(), call.demand)
+            with step("tier") as recorded:
+                found = await self.afar.look(verdict, self.wall(), call.demand, sought)
+                recorded.set("labgate.cache", in_a_word(found))
+                recorded.set("labgate.cache.reason", reason(found))
             if not isinstance(found, Miss):
                 return await self._told(call, found) or await self._trip(call, verdict)
             verdict = found
-        if not self.afar.agrees(verdict):
+        if sought is None:
             return await self._trip(call, verdict)
         half = (call.deadline - self._monotonic()) / 2
-        lead = await self.afar.lead(call, verdict, half)
+        with step("lead"):
+            lead = await self.afar.lead(sought, half)
         try:
             if lead is not None and lead.waited and (brought := await self._brought_elsewhere(call, verdict)):
                 return brought
@@ -565,22 +383,14 @@ class Relay:
 
     async def _trip(self, call: Call, verdict: Miss | Stale | Pass) -> Reply:
         """One trip to the upstream, with everything that must happen when it ends, however it ends."""
-        service = call.method.service
         started = self._monotonic()
-        method = call.method
-        changes = not method.safe and isinstance(method.binding, HttpBinding)
-        marked = self._mark((*method.purges, *method.calls) if changes else method.purges)
         try:
-            reply = await self._perform(call)
+            with self.writes.under_way(call.method), step("trip") as recorded:
+                recorded.set("labgate.service", call.method.service)
+                reply = await self._perform(call)
         except UpstreamUnreachable:
-            self._watcher.suspect(service, self._monotonic())
+            self._watcher.suspect(call.method.service, self._monotonic())
             raise
-        finally:
-            # A write may have happened even if nobody heard of it, so its tags end in every case.
-            self._generations.bump(method.purges)
-            if changes:
-                self._generations.bump(method.calls)
-            self._clear(marked)
         return self._brought(call, verdict, reply, started)
 
     def _brought(self, call: Call, verdict: Miss | Stale | Pass, reply: Reply, started: float) -> Reply:
@@ -601,12 +411,13 @@ class Relay:
     async def _perform(self, call: Call) -> Reply:
         route = self.routes[call.method.service]
         if route.service.introduced:
-            call, route = await self._introduced(call, route)
+            call, route = await introduced(self.introducer, call, route, call.deadline - self._monotonic())
         try:
             if call.method.assembled and isinstance(route.dialect, Assembler):
                 return await route.dialect.assemble(call, route, self.parts)
-            upstream = route.upstream if route.aim is None else route.aim(call)
-            return await route.dialect.perform(call, route.service, route.address, upstream)
+            upstream = Heard(route.upstream if route.aim is None else route.aim(call))
+            reply = await route.dialect.perform(call, route.service, route.address, upstream)
+            return replace(reply, replica=upstream.replica)
         except Fault:
             raise
         except Exception as mistake:
@@ -614,45 +425,6 @@ class Relay:
             raise InternalFault(
                 "The gate made a mistake; its log tells more, under this request id."
             ) from mistake
-
-    async def _introduced(self, call: Call, route: Route) -> tuple[Call, Route]:
-        """The call and its route with what tells the service who asks."""
-        found = self.introducer.at_hand(route.service, call.principal)
-        if found is None:
-            try:
-                async with asyncio.timeout(call.deadline - self._monotonic()):
-                    found = await self.introducer.obtain(route.service, call.principal)
-            except TimeoutError:
-                raise DeadlineExceeded("There was no token for the service within the call's time.") from None
-        if found.fields:
-            aim, fields = route.aim, found.fields
-            route = replace(
-                route,
-                upstream=WithFields(route.upstream, fields),
-                aim=None if aim is None else lambda aimed: WithFields(aim(aimed), fields),
-            )
-        return replace(call, bearer=found.bearer), route
-
-    # store
-
-    def _keep(
-        self, verdict: Miss | Stale, kind: str, body: bytes | Extent, head: HttpHead | None = None
-    ) -> bool:
-        if not self.switches.cache:  # switched off while the trip went on
-            return False
-        if isinstance(body, bytes):
-            entry = entry_of(verdict, kind, body, self.wall(), head)
-        elif body.length > verdict.rule.max_size:
-            return False
-        else:
-            entry = entry_of(verdict, kind, b"", self.wall(), head)
-            entry = entry if isinstance(entry, Pass) else replace(entry, extent=body)
-        return not isinstance(entry, Pass) and self.store.put(entry)
-
-
-def _plea(principal: Principal, method: Method, path: tuple[str, Steps] | None = None) -> Plea:
-    verb, steps = path or (None, ())
-    return Plea(principal, method.qualified, method.service, verb, steps)
 
 
 def _in_force(verdict: Miss | Stale, call: Call, reply: Reply, now: float) -> Miss | Stale:

@@ -9,10 +9,11 @@ from typing import Any, Final, Protocol
 
 from gateway.core.faults import Unavailable
 from gateway.core.listing import Change, Listing
-from gateway.core.ports import Upstream
 from gateway.core.service import Description, Service
 from gateway.core.told import Told, offer_of, read, told, written
-from gateway.discovery import Discovery, Watch, listing_of
+from gateway.core.upstream import Upstream
+from gateway.discovery import Discovery
+from gateway.watch import Watch, listing_of
 
 _PATIENCE: Final = 15.0
 """Seconds that the first catalog waits for the worker that asks the services."""
@@ -136,7 +137,7 @@ class SharedDiscovery(Discovery):
 
     def lead(self) -> None:
         """Ask the services from now on: who did so before has ended."""
-        if not self._tasks:
+        if not self._tasks and not self._over:
             log.info("this worker asks the services from now on")
             self._follow_all()
         self._enough.set()

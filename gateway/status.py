@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import to_builtins
 
+from gateway.core.durations import Durations
 from gateway.core.service import Service
 from gateway.core.switches import Switches
 from gateway.discovery import Discovery
@@ -15,7 +16,11 @@ from gateway.settings import Address
 
 Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 
+Buckets: TypeAlias = tuple[Sequence[float], Sequence[int], float]
+ReadEach: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], Buckets]]]
+
 _SERVICE: Final = ("service",)
+_REPLICA: Final = ("service", "replica")
 
 _LOAD: Final = (
     ("in_flight", "gauge", "upstream_in_flight", "Requests that are at the service."),
@@ -38,6 +43,7 @@ _COUNTED: Final = (
     ("broken_bodies", "broken_bodies", "Bodies of requests that stopped half way or had no clear end."),
     ("stuck", "stuck_connections", "Connections ended because their reader took nothing any more."),
     ("turned_away", "turned_away_connections", "Connections closed unread, because there were too many."),
+    ("failed_handshakes", "failed_handshakes", "Connections on which no TLS came about."),
 )
 """What a listener keeps count of: its attribute, and how it is published."""
 
@@ -52,6 +58,9 @@ class Numbers(Protocol):
 
     def counter(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Publish numbers that only grow."""
+
+    def histograms(self, name: str, text: str, labels: tuple[str, ...], read: ReadEach) -> None:
+        """Publish distributions."""
 
 
 class Load(Protocol):
@@ -83,6 +92,8 @@ class Load(Protocol):
     def breaker(self) -> str: ...
     @property
     def replicas(self) -> Mapping[str, Mapping[str, Any]]: ...
+    @property
+    def durations(self) -> Mapping[str, Durations]: ...
 
 
 class Counted(Protocol):
@@ -94,6 +105,7 @@ class Counted(Protocol):
     broken_bodies: int
     stuck: int
     turned_away: int
+    failed_handshakes: int
 
 
 class Listener(Protocol):
@@ -169,6 +181,7 @@ class Status:
                 "since": ago(health.since, monotonic),
                 "asked": ago(health.asked, monotonic),
                 "cordoned": cordon and {"by": cordon.by, "since": ago(cordon.since, wall)},
+                "withdrawn": self._withdrawn(name),
                 "mount": self._services[name].mount,
                 "listen": str(self._listens[name]) if name in self._listens else None,
                 **{attribute: getattr(self._upstreams[name], attribute) for attribute, *_ in _LOAD},
@@ -177,6 +190,10 @@ class Status:
             }
         return told
 
+    def _withdrawn(self, name: str) -> Any:
+        one = self._switches.withdrawn.get(name)
+        return None if one is None else {"state": one.state, "why": one.why()}
+
     def heads(self) -> dict[str, Any]:
         """What came in at all listeners together, and what of it was refused before any door."""
         counted = {attribute: self._sum(attribute) for attribute, *_ in _COUNTED}
@@ -184,61 +201,73 @@ class Status:
 
     def publish(self, numbers: Numbers) -> None:
         """Have every number read whenever metrics are asked for."""
-        health, catalog = self._discovery.health, self._discovery
+        self._publish_upstreams(numbers)
+        self._publish_services(numbers)
+        self._publish_switches(numbers)
+        self._publish_listeners(numbers)
+
+    def _publish_upstreams(self, numbers: Numbers) -> None:
         for attribute, kind, name, text in _LOAD:
             put = numbers.gauge if kind == "gauge" else numbers.counter
             put(name, text, _SERVICE, self._load(attribute))
-        numbers.gauge(
-            "upstream_replica_up",
-            "Workers by which the replica is asked as the others are: it neither rests nor fails its health checks.",
-            ("service", "replica"),
-            self._replicas,
-        )
-        numbers.gauge(
-            "service_up",
-            "Whether the service answered when it was last asked what it offers.",
-            _SERVICE,
-            lambda: [((name,), float(not one.down)) for name, one in health().items()],
-            alike=True,
-        )
-        numbers.gauge(
-            "service_cordoned",
-            "Whether an operator took the service out of service.",
-            _SERVICE,
-            lambda: [((name,), float(name in self._switches.cordons)) for name in self._services],
-            alike=True,
-        )
-        numbers.gauge(
-            "catalog_methods",
-            "Methods of the service in the catalog.",
-            _SERVICE,
-            lambda: [((name,), float(len(one.items))) for name, one in catalog.current.listings.items()],
-            alike=True,
-        )
+        text = "Workers by which the replica is asked as the others are: it neither rests nor fails its health checks."
+        numbers.gauge("upstream_replica_up", text, _REPLICA, self._replicas)
+        text = "How long replicas took until an answer of theirs was whole; how many each of them gave is its share."
+        numbers.histograms("upstream_duration_seconds", text, _REPLICA, self._durations)
+
+    def _publish_services(self, numbers: Numbers) -> None:
+        """What every worker says of them alike, but for how often each has asked them."""
+        text = "How often the service was asked what it offers, by whether it answered."
+        numbers.counter("discoveries", text, ("service", "outcome"), self._discovery.questions)
+        text = "Whether the service answered when it was last asked what it offers."
+        numbers.gauge("service_up", text, _SERVICE, self._up, alike=True)
+        text = "Whether an operator took the service out of service."
+        numbers.gauge("service_cordoned", text, _SERVICE, self._cordoned, alike=True)
+        text = "Methods of the service in the catalog."
+        numbers.gauge("catalog_methods", text, _SERVICE, self._methods, alike=True)
+
+    def _publish_switches(self, numbers: Numbers) -> None:
+        switches = self._switches
         numbers.gauge(
             "switch",
             "Whether the switch is on.",
             ("switch",),
-            lambda: [
-                (("cache",), float(self._switches.cache)),
-                (("lanes",), float(self._switches.lanes)),
-            ],
+            lambda: [(("cache",), float(switches.cache)), (("lanes",), float(switches.lanes))],
             alike=True,
         )
+
+    def _publish_listeners(self, numbers: Numbers) -> None:
         for attribute, name, text in _COUNTED:
             numbers.counter(name, text, (), self._counted(attribute))
-        numbers.counter(
-            "refused_heads",
-            "Heads of requests that were refused before any door, by reason.",
-            ("reason",),
-            lambda: [((reason,), float(count)) for reason, count in sorted(self._refused().items())],
-        )
+        text = "Heads of requests that were refused before any door, by reason."
+        numbers.counter("refused_heads", text, ("reason",), self._refusals)
         numbers.gauge("connections", "Connections of callers.", (), lambda: [((), float(self.connections))])
+
+    def _up(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        for name, one in self._discovery.health().items():
+            yield (name,), float(not one.down)
+
+    def _cordoned(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        for name in self._services:
+            yield (name,), float(name in self._switches.cordons)
+
+    def _methods(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        for name, one in self._discovery.current.listings.items():
+            yield (name,), float(len(one.items))
+
+    def _refusals(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        for reason, count in sorted(self._refused().items()):
+            yield (reason,), float(count)
 
     def _replicas(self) -> Iterator[tuple[tuple[str, ...], float]]:
         for name, one in self._upstreams.items():
             for address, row in one.replicas.items():
                 yield (name, address), float(row["state"] == "up")
+
+    def _durations(self) -> Iterator[tuple[tuple[str, ...], Buckets]]:
+        for name, one in self._upstreams.items():
+            for address, durations in one.durations.items():
+                yield (name, address), durations.read()
 
     def _load(self, attribute: str) -> Read:
         return lambda: [((name,), float(getattr(one, attribute))) for name, one in self._upstreams.items()]

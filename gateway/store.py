@@ -64,12 +64,12 @@ class Store:
         """Whether farther tiers may have replies of the service: it is worth waiting for `from_afar`."""
         return self._far is not None and self._switches.cache and self._far.may_have(service)
 
-    async def from_afar(self, key: bytes) -> tuple[Entry, str] | None:
+    async def from_afar(self, key: bytes, sought: Sought | None = None) -> tuple[Entry, str] | None:
         """What the farther tiers have under a key, and the tier's name; nobody has judged it.
 
         Memory has it from here on, unless its body is long: that stays in its file.
         """
-        found = None if self._far is None else await self._far.get(key)
+        found = None if self._far is None else await self._far.get(key, sought)
         if found is None:
             return None
         entry, tier = found

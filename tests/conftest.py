@@ -10,14 +10,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from gateway.app import Gate
 
-GateOf = Callable[[str], AbstractAsyncContextManager["Gate"]]
+# No test asserts a time, and a slow machine is no fault.
+hypothesis.settings.register_profile(
+    "labgate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("labgate")
+
+GateOf = Callable[..., AbstractAsyncContextManager["Gate"]]
 
 HEAD = """\
 listen: 127.0.0.1:0
@@ -36,13 +43,13 @@ def gate_of(tmp_path: Path) -> GateOf:
     from gateway.settings import load
 
     @asynccontextmanager
-    async def made(text: str) -> AsyncIterator[Gate]:
+    async def made(text: str, **options: Any) -> AsyncIterator[Gate]:
         file = tmp_path / "labgate.yaml"
-        head = HEAD.replace("STATE", str(tmp_path / "state"))
-        if "\ntelemetry:" in f"\n{dedent(text)}":
-            head = head.replace('telemetry: {access_log: "off"}\n', "")
-        file.write_text(head + dedent(text))
-        async with running(load(file, {})) as gate:
+        text = dedent(text)
+        own = {line.partition(":")[0] for line in text.splitlines()}
+        head = [line for line in HEAD.splitlines(keepends=True) if line.partition(":")[0] not in own]
+        file.write_text("".join(head).replace("STATE", str(tmp_path / "state")) + text)
+        async with running(load(file, {}), **options) as gate:
             yield gate
 
     return made
@@ -77,10 +84,36 @@ def _lab(name: str) -> ModuleType:
     return module
 
 
+@pytest.fixture
+def authority_of(tmp_path: Path) -> Callable[..., Any]:
+    """Makes authorities: `authority_of("other").issue("CN=ada, OU=Imaging", "email:ada@lab.org")`."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+
+    def made(name: str = "lab") -> Any:
+        own = folder / name
+        own.mkdir()
+        return _lab("certificates").Authority(own, name)
+
+    return made
+
+
+@pytest.fixture
+def authority(authority_of: Callable[..., Any]) -> Any:
+    """An authority that gives out certificates: `authority.issue()` is the gate's own."""
+    return authority_of()
+
+
 @pytest.fixture(scope="session")
 def cave_lab() -> ModuleType:
     """The module lab/cave.py: a CAVE deployment on threads of this process, and its faults."""
     return _lab("cave")
+
+
+@pytest.fixture(scope="session")
+def chromium_lab() -> ModuleType:
+    """The module lab/chromium.py: a real browser without a screen."""
+    return _lab("chromium")
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +129,18 @@ def edges() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def https_proxy_lab() -> ModuleType:
+    """The module lab/https_proxy.py: an nginx with TLS before an address."""
+    return _lab("https_proxy")
+
+
+@pytest.fixture(scope="session")
 def intake_lab() -> ModuleType:
     """The module lab/intake.py: a catalog server on a thread of this process, and its faults."""
     return _lab("intake")
+
+
+@pytest.fixture(scope="session")
+def issuer_lab() -> ModuleType:
+    """The module lab/issuer.py: an authorization server that takes device logins, on threads of this process."""
+    return _lab("issuer")

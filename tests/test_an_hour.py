@@ -28,9 +28,9 @@ from gateway.doors.notes import Notes
 from gateway.flights import Flights
 from gateway.http_book import Wanted, root_of, rule_for
 from gateway.relay import Relay
-from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.memory import MemoryTier
 from gateway.wire.lane import MOST, Lane, Seen
+from tests.tiers.own_generations import OwnGenerations
 
 EVENTS = 16_000
 STEP = 3600 / EVENTS
@@ -64,7 +64,7 @@ class Hour:
         self.flights = Flights()
         self.lane = Lane()
         self.versions = Counter()
-        self.generations = LocalGenerations()
+        self.generations = OwnGenerations()
         self.relay = Relay(
             SimpleNamespace(missing=lambda *_: False, suspect=lambda *_: False),
             Policies([Policy(("group:lab",), ("jobs.*",))]),
@@ -164,7 +164,7 @@ class Hour:
         """A write to an address, however it ends."""
         number = self.some()
         self.versions[number] += 1
-        self.relay.ended((PUT,), (uri_name("jobs", (b"page%d" % number,), b""),))
+        self.relay.writes.ended((PUT,), (uri_name("jobs", (b"page%d" % number,), b""),))
 
     # --- header lines, and whole requests
 

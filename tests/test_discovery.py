@@ -23,11 +23,13 @@ from gateway.core.faults import (
 from gateway.core.listing import Change
 from gateway.core.method import CacheRule
 from gateway.core.policy import Policies, Policy
-from gateway.core.ports import Dialect, Upstream
+from gateway.core.ports import Dialect
 from gateway.core.principal import Principal
 from gateway.core.reply import Reply
 from gateway.core.service import Described, Description, Rule, Service
-from gateway.discovery import MISSING_EVERY, SUSPECT_EVERY, Discovery, Retries, pause
+from gateway.core.upstream import Upstream
+from gateway.discovery import MISSING_EVERY, SUSPECT_EVERY, Discovery
+from gateway.watch import Retries, pause
 
 GONE = UpstreamUnreachable("service jobs: refused the connection")
 FOREVER = 3600.0

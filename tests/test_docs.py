@@ -1,8 +1,6 @@
 """The documentation is true: every snippet runs against the demo, every settings text loads, every link leads somewhere."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from gateway.commands import COMMANDS
 from gateway.core.faults import TABLE
 from gateway.settings import examine
+from tests.lab.demo import demo as running
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "sdk" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -22,6 +21,7 @@ SECRETS = (
     "INTROSPECT_SECRET",
     "EXCHANGE_SECRET",
     "TILES_SECRET",
+    "COLLECTOR_TOKEN",
 )
 ENVIRON = dict.fromkeys(SECRETS, "x") | {"LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----"}
 """What the settings of the pages take from the environment."""
@@ -41,26 +41,8 @@ def named(pages):
 def demo(tmp_path_factory):
     """The demo, and the environment in which its snippets work."""
     folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "gateway.cli", "demo", "--port", "0", "--operator-port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as child:
-        said = {}
-        for line in child.stdout:
-            words = line.split()
-            if len(words) > 1 and words[0] in ("address", "token", "operator"):
-                said[words[0]] = words[1]
-            if "ends it" in line:
-                break
-        yield os.environ | {
-            "LABGATE_URL": said["address"],
-            "LABGATE_OPERATOR": said["operator"],
-            "LABGATE_TOKEN": said["token"],
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(30) == 0
+    with running(folder) as environ:
+        yield environ
 
 
 def test_what_the_page_on_security_names_as_proof_is_there():
@@ -119,6 +101,17 @@ def test_every_test_that_a_page_names_exists():
     for page in PAGES:
         for file, name in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page.read_text()):
             assert f"def {name}(" in (ROOT / file).read_text(), f"{page}: {file}::{name}"
+
+
+def test_every_yes_of_the_sdks_table_names_a_test():
+    rows = [
+        line.split("|")[1:-1]
+        for line in (ROOT / "docs/why/sdk.md").read_text().splitlines()
+        if line[:2] == "| "
+    ]
+    ours = [cells[1] for cells in rows[1:]]
+    assert len(ours) > 15
+    assert not [one for one in ours if not re.fullmatch(r" yes: `tests/[\w/]+\.py::test_\w+` ", one)]
 
 
 def test_the_table_of_faults_is_the_code():

@@ -134,3 +134,29 @@ async def test_settling_waits_for_trips_and_then_ends_the_rest():
     assert await first == REPLY
     with pytest.raises(Unavailable):
         await second
+
+
+async def test_work_that_was_adopted_goes_on_whoever_waits_and_ends_with_the_app():
+    flights = Flights()
+    free, seen = asyncio.Event(), []
+
+    async def work():
+        await free.wait()
+        seen.append("done")
+        return 7
+
+    async def caller():
+        return await asyncio.shield(flights.adopt(work()))
+
+    gone = asyncio.ensure_future(caller())
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await asyncio.gather(gone, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    assert len(flights) == 1
+    free.set()
+    assert await flights.settle(20) == 0
+    assert seen == ["done"]
+    free.clear()
+    endless = flights.adopt(work())
+    assert await flights.settle(0) == 1
+    assert endless.cancelled()

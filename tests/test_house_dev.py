@@ -51,7 +51,8 @@ def test_help_and_no_command_explain_themselves(clone: Path) -> None:
         found = dev(clone, *arguments)
         assert found.returncode == 0
         assert all(
-            f"  {name} " in found.stdout for name in ("demo", "test", "chaos", "lint", "bench", "clean")
+            f"  {name} " in found.stdout
+            for name in ("demo", "test", "chaos", "docs", "lint", "bench", "clean")
         )
 
 
@@ -143,7 +144,18 @@ def test_an_installation_is_made_once_and_again_when_what_it_depends_on_changed(
     for name, script in (("python", python), ("labgated", 'echo "labgated $*"')):
         (venv / "bin" / name).write_text(f"#!{SHELL}\n{script}\n")
         (venv / "bin" / name).chmod(0o755)
-    for name in ("curl", "nginx", "node", "valkey-server"):
+    for name in (
+        "chromium",
+        "curl",
+        "haproxy",
+        "nginx",
+        "node",
+        "npm",
+        "promtool",
+        "valkey-server",
+        "zsh",
+        "fish",
+    ):
         program(clone, name, "")
     log = clone.parent / "python.log"
 
@@ -182,8 +194,9 @@ def test_what_the_tests_need_of_the_system_is_installed_by_the_names_of_its_pack
     program(clone, "id", "echo 0")
     program(clone, "curl", "")
     dev(clone, "test")
-    wanted = [] if Path("/usr/sbin/nginx").exists() else ["nginx-light"]
-    wanted += ["nodejs", "redis-server"]
+    wanted = ["chromium"] + ([] if Path("/usr/sbin/haproxy").exists() else ["haproxy"])
+    wanted += [] if Path("/usr/sbin/nginx").exists() else ["nginx-light"]
+    wanted += ["nodejs", "npm", "prometheus", "redis-server", "zsh", "fish"]
     assert (clone.parent / "apt.log").read_text().split()[-len(wanted) :] == wanted
 
 
@@ -196,7 +209,18 @@ def test_either_of_redis_and_valkey_will_do_for_the_tests(clone: Path) -> None:
     (clone.parent / "bin/id").unlink()
     program(clone, "id", "echo 1000")
     program(clone, "apt-get", "")
-    for name in ("curl", "node", "nginx", "valkey-server"):
+    for name in (
+        "chromium",
+        "curl",
+        "haproxy",
+        "node",
+        "npm",
+        "nginx",
+        "promtool",
+        "valkey-server",
+        "zsh",
+        "fish",
+    ):
         program(clone, name, "")
     assert dev(clone, "test").returncode == 0
     (clone.parent / "bin/valkey-server").unlink()
@@ -207,6 +231,10 @@ def test_ci_runs_what_developers_run() -> None:
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert [line for line in text.splitlines() if line.startswith("./dev")] == ["./dev lint", "./dev test"]
+    assert [line for line in text.splitlines() if line.startswith("./dev")] == [
+        "./dev lint",
+        "./dev docs",
+        "./dev test",
+    ]
     for script in (ROOT / "dev", ROOT / ".ci" / "run"):
         assert os.access(script, os.X_OK)

@@ -90,12 +90,17 @@ def test_a_wheel_holds_its_package_and_nothing_else(wheels: dict[str, Path]) -> 
         assert len([path for path in names if path.endswith(".py")]) == len(sources)
 
 
-def test_the_gateways_wheel_carries_packs_the_demos_settings_and_the_licence(wheels: dict[str, Path]) -> None:
+def test_the_gateways_wheel_carries_packs_the_demos_settings_the_console_and_the_licence(
+    wheels: dict[str, Path],
+) -> None:
     archive = zipfile.ZipFile(wheels["labgate_gateway"])
     packs = {f"gateway/packs/{path.name}" for path in (ROOT / "config" / "packs").glob("*.yaml")}
     assert packs
     assert packs | {"gateway/demo/demo.yaml"} <= set(archive.namelist())
     assert archive.read("gateway/demo/demo.yaml") == (ROOT / "config" / "demo.yaml").read_bytes()
+    console = ROOT / "gateway" / "doors" / "console"
+    for path in (one for one in console.rglob("*") if one.is_file()):
+        assert archive.read(path.relative_to(ROOT).as_posix()) == path.read_bytes()
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in archive.namelist())
 
 

@@ -19,7 +19,7 @@ from gateway.core.switches import Switches
 from gateway.core.verdict import Hit, Miss, Stale
 from gateway.http_book import HttpBook, Wanted, root_of, rule_for, watched_for
 from gateway.store import Store
-from gateway.tiers.generations import LocalGenerations
+from tests.tiers.own_generations import OwnGenerations
 
 METHOD = Method(name="up.http", service="up", binding=HttpBinding("GET", "/**"), safe=True)
 PEOPLE = [Principal("ada", "labgate"), Principal("bob", "labgate")]
@@ -83,7 +83,7 @@ class Book(RuleBasedStateMachine):
         """An empty book."""
         self.now = 1_700_000_000.0
         self.entries = {}
-        self.generations = LocalGenerations()
+        self.generations = OwnGenerations()
         memory = SimpleNamespace(get=self.entries.get, put=self.put, drop=self.drop, largest=1 << 20)
         switches = Switches()
         self.book = HttpBook(Store(memory, None, switches), self.generations, switches)
@@ -227,4 +227,4 @@ class Book(RuleBasedStateMachine):
 
 
 TestBook = Book.TestCase
-TestBook.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBook.settings = settings(max_examples=150, stateful_step_count=40)

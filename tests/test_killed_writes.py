@@ -168,9 +168,14 @@ async def test_a_gate_that_was_killed_with_no_write_under_way_keeps_what_it_had(
 
 def writing(state: Path) -> list[int]:
     """The processes that have noted a write under way."""
-    return [
-        int(file.name.partition("-")[0]) for file in state.glob("writes/*.writes") if any(file.read_bytes())
-    ]
+
+    def noted(file: Path) -> bool:
+        try:
+            return any(file.read_bytes())
+        except FileNotFoundError:  # whoever takes its writer's place has read it, and taken it away
+            return False
+
+    return [int(file.name.partition("-")[0]) for file in state.glob("writes/*.writes") if noted(file)]
 
 
 async def test_what_a_killed_workers_write_has_changed_is_not_served_by_those_that_go_on(lab, run) -> None:

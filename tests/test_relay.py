@@ -18,8 +18,8 @@ from gateway.core.service import Service
 from gateway.core.verdict import Hit, Miss, Pass, Stale
 from gateway.flights import Flights
 from gateway.relay import Relay
-from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.memory import MemoryTier
+from tests.tiers.own_generations import OwnGenerations
 
 ALICE = Principal(subject="alice", issuer="labgate", groups=("lab",))
 BOB = Principal(subject="bob", issuer="labgate", groups=("lab",))
@@ -66,7 +66,7 @@ class World:
             suspect=lambda name, _: self.heard.append(("suspect", name)),
         )
         self.flights = Flights()
-        self.generations = LocalGenerations()
+        self.generations = OwnGenerations()
         self.relay = Relay(
             watcher,
             Policies([Policy(("group:lab",), ("jobs.*",))]),

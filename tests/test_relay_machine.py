@@ -23,8 +23,8 @@ from gateway.core.service import Service
 from gateway.core.verdict import Hit, Pass, Stale
 from gateway.flights import Flights
 from gateway.relay import Relay
-from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.memory import MemoryTier
+from tests.tiers.own_generations import OwnGenerations
 
 PEOPLE = [Principal(subject=name, issuer="labgate", groups=("lab",)) for name in ("ada", "bob")]
 FRESH, STALE, NEGATIVE = 10.0, 30.0, 3.0
@@ -78,7 +78,7 @@ class Machine(RuleBasedStateMachine):
 
     async def build(self):
         self.flights = Flights()
-        self.generations = LocalGenerations()
+        self.generations = OwnGenerations()
         self.tier = MemoryTier(6000)  # a few entries only
         self.relay = Relay(
             SimpleNamespace(missing=lambda *_: False, suspect=lambda *_: False),
@@ -258,5 +258,5 @@ class Machine(RuleBasedStateMachine):
         self.loop.close()
 
 
-Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestWhateverHappens = Machine.TestCase

@@ -1,6 +1,7 @@
 """Two gates in two processes that share a Redis: a write through one ends what the other has in its memory."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from itertools import count
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from redis import Redis
 
 PATIENCE = 20.0
 CONFIG = """\
@@ -28,6 +30,7 @@ shutdown_seconds: 2
 identity: {{anonymous: true, signing_keys: ["${{file:key.pem}}"]}}
 policies:
   - {{to: ["group:operators"], allow: ["*", "/**"], operate: true}}
+  - {{to: ["group:few"], allow: ["lab.get"], rate: 20/d}}
   - {{to: [anonymous, authenticated], allow: ["*", "/**"]}}
 services:
   lab:
@@ -310,16 +313,46 @@ def labgated(folder, *words):
 
 def status(address, credential):
     """The status of a call with a credential."""
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {credential}"}
     body = json.dumps({"jsonrpc": "2.0", "method": "lab.get", "id": 1}).encode()
+    return plain_status(f"{address}/rpc", credential, body, {"Content-Type": "application/json"})
+
+
+def plain_status(url, credential, body=None, fields=()):
+    """The status of a request with a credential."""
+    request = urllib.request.Request(url, body, {**dict(fields), "Authorization": f"Bearer {credential}"})
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{address}/rpc", body, headers), timeout=PATIENCE
-        ) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code
+
+
+def test_what_a_caller_had_at_one_gate_they_do_not_get_at_the_other_as_well(replicas, tmp_path):
+    one, other, _, folder, _ = replicas
+    known(one)
+    known(other)
+    eve = token(folder, "create", "--subject", "eve", "--group", "few")
+    port = int(re.search(r"redis://127.0.0.1:(\d+)", (folder / "one.yaml").read_text())[1])
+    client = Redis(port=port, password=PASSWORD, socket_timeout=PATIENCE)
+
+    def calls_told():
+        """How many calls Redis knows of: each is back after a twentieth of a day."""
+        found = client.keys("{labgate}:limit:*")
+        return round((int(client.get(found[0])) / 1e6 - time.time()) / (86400 / 20)) if found else 0
+
+    def let_in(address):
+        """Whether a call of theirs is answered, by plain URL."""
+        return plain_status(f"{address}/rpc/lab.get", eve) == 200
+
+    assert sum(let_in(one) for _ in range(15)) == 15
+    until(lambda: calls_told() == 15)
+    assert let_in(other)
+    until(lambda: calls_told() == 16)
+    got = sum(let_in(other) for _ in range(30))
+    assert 4 <= got < 14, "and not the nineteen that this gate alone would have let in"
+    until(lambda: not let_in(one))
+    client.close()
 
 
 def test_a_token_that_is_revoked_at_one_gate_is_refused_at_the_other(replicas):

@@ -31,6 +31,8 @@ ENVIRON = {
     "TILES_SECRET": "x",
     "LABGATE_SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n",
     "LABGATE_STATE_DIR": "/var/lib/labgate",
+    "LABGATE_BALANCERS": "10.1.0.0/16",
+    "LABGATE_REDIS": "redis://valkey:6379/0",
 }
 
 
@@ -75,12 +77,12 @@ def test_the_annotated_file_can_be_served() -> None:
 
 def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
     shown, default = served("lab.yaml"), Settings()
-    # What limits callers, and the audit log, are nothing by default, and shown all the same.
+    # What limits callers, the audit log, traces and what is slow are nothing by default, and shown all the same.
     assert (shown.limits.connections_per_address, shown.limits.mount_reply) == (1000, 64 << 30)
     depends = {"connections_per_address": None, "mount_reply": None}
     depends["per_principal"] = default.limits.per_principal
     assert shown.limits.model_copy(update=depends) == default.limits
-    assert (shown.listen, shown.operator) == (default.listen, default.operator)
+    assert (shown.listen, shown.operator.listen) == (default.listen, default.operator.listen)
     assert shown.cache.memory == default.cache.memory
     redis = shown.cache.redis
     assert redis is not None
@@ -91,8 +93,13 @@ def test_the_defaults_that_the_annotated_file_shows_are_the_defaults() -> None:
         plain_redis.timeout,
         plain_redis.max_size,
     )
-    assert shown.telemetry.model_copy(update={"audit": None}) == default.telemetry
+    assert (
+        shown.telemetry.model_copy(update={"audit": None, "otlp": None, "slow": None, "usage": None})
+        == default.telemetry
+    )
+    assert shown.notice_seconds == default.notice_seconds
     assert shown.shutdown_seconds == default.shutdown_seconds
+    assert shown.reload == default.reload
     tools = shown.services["tools"]
     plain = Settings.model_validate({"services": {"a": {"url": "http://h"}}}).services["a"]
     for key in ("timeout", "describe_timeout", "refresh", "arrays"):
@@ -126,10 +133,18 @@ def test_the_composed_gate_is_the_demos_behind_published_ports() -> None:
     assert settings.services == demo.services
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "lab.yaml", "compose.yaml"])
+def test_what_makes_a_gate_one_of_several_can_be_included_anywhere() -> None:
+    settings, problems = examine(CONFIG / "cluster.yaml", ENVIRON)
+    assert {(one.level, one.path) for one in problems} == {("warning", "policies"), ("warning", "services")}
+    assert settings is not None
+    assert (settings.workers, settings.notice_seconds, settings.seconds_to_end) == (2, 5.0, 35.0)
+    assert settings.cache.redis is not None
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "lab.yaml", "compose.yaml", "cluster.yaml"])
 def test_no_example_holds_a_secret_in_the_clear_or_needs_one_to_be_read(name: str) -> None:
     _, problems = examine(CONFIG / name, {})
-    assert all("environment variable" in problem.text for problem in problems)
+    assert all("environment variable" in one.text for one in problems if one.level == "error")
 
 
 def places(data: Any, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway import assembly
 from gateway.core.limits import Limit, Named
 from gateway.core.policy import NONE
 from gateway.core.rates import Rate
+from gateway.outcomes import Bounds
 from gateway.settings import examine
 from gateway.settings.audit import STDERR
 
@@ -86,3 +89,42 @@ def test_the_audit_log_is_a_file_or_stderr_or_off_or_said_in_full(tmp_path):
     assert (full.file, full.required, full.params) == (tmp_path / "audit.jsonl", True, "names")
     _, problems = examined(tmp_path, "telemetry: {audit: {required: true}}\n")
     assert "telemetry.audit.file" in {problem.path for problem in problems}
+
+
+def test_what_is_kept_of_outcomes_can_be_said_and_whether_it_is_promised(tmp_path):
+    def kept(text: str) -> tuple[Bounds, float]:
+        settings, problems = examined(tmp_path, text + f"state_dir: {tmp_path}/state\n")
+        assert settings is not None, problems
+        outcomes = assembly.outcomes(settings, lambda: 0.0, lambda: 0.0)
+        outcomes.close()
+        return outcomes.bounds, assembly.keeps_outcomes(settings)
+
+    assert kept("") == (Bounds(600.0, 2000, 16 << 20), 600.0)
+    said = "limits: {outcomes: {seconds: 1h, count: 10, size: 1MiB%s}}\n"
+    assert kept(said % "") == (Bounds(3600.0, 10, 1 << 20), 3600.0)
+    assert kept(said % ", promised: false")[1] == 0.0
+    redis = "cache: {redis: {url: 'redis://h'}}\nidentity: {signing_keys: ['${file:%s}']}\n"
+    key = tmp_path / "key.pem"
+    key.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    assert kept(redis % key)[1] == 600.0
+    assert kept(redis % key + said % ", promised: false")[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "where", "words"),
+    [
+        ("{status: s}", "job.done", "missing"),
+        ("{done: []}", "job.done", "at least one"),
+        ("{done: [a, b], failed: [b]}", "job.failed", "done and failed"),
+        ("{done: a, of: 0}", "job.of", "whole number"),
+        ("{done: a, state: s}", "job.state", "no such setting"),
+    ],
+)
+def test_what_a_rule_says_of_jobs_is_checked(tmp_path, said, where, words):
+    file = tmp_path / "labgate.yaml"
+    file.write_text(f"services: {{a: {{url: 'http://h', methods: {{get_x: {{job: {said}}}}}}}}}\n")
+    settings, problems = examine(file, {})
+    assert settings is None
+    assert any(where in str(one) and words in str(one) for one in problems), "\n".join(map(str, problems))

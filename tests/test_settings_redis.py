@@ -1,5 +1,6 @@
 """Laws of `cache.redis`: an address is read whole or refused with a fix, and its secrets go nowhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,34 @@ SECRET = "hunter2-of-the-lab"
         ("redis://[::1]:7000/1", RedisUrl("::1", 7000, 1, False)),
         ("redis://ada:p%40ss@h", RedisUrl("h", 6379, 0, False, "ada", SecretStr("p@ss"))),
         ("redis://:only@h", RedisUrl("h", 6379, 0, False, None, SecretStr("only"))),
+        (
+            "redis-sentinel://ada:p%40ss@one:26380,two,[::1]:3/lab/2",
+            RedisUrl(
+                "one",
+                26380,
+                2,
+                False,
+                "ada",
+                SecretStr("p@ss"),
+                False,
+                "sentinels",
+                (("two", 26379), ("::1", 3)),
+                "lab",
+            ),
+        ),
+        ("rediss-sentinel://one/lab", RedisUrl("one", 26379, 0, True, kind="sentinels", master="lab")),
+        (
+            "redis-cluster://one,two:7001",
+            RedisUrl("one", 6379, 0, False, kind="cluster", others=(("two", 7001),)),
+        ),
+        ("rediss-cluster://one/0", RedisUrl("one", 6379, 0, True, kind="cluster")),
     ],
 )
 def test_an_address_says_host_port_database_user_and_password(written, meant):
-    assert redis_url(written) == meant
+    found = redis_url(written)
+    assert found == meant
+    open_one = replace(found, user=None, password=None)
+    assert redis_url(str(found)) == open_one, "it is shown as it may be written"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +66,11 @@ def test_an_address_says_host_port_database_user_and_password(written, meant):
         ("redis://h/0?socket_timeout=3", "a query or a fragment"),
         ("redis://h/0#x", "a query or a fragment"),
         ("redis://a b", "cannot hold"),
+        ("redis://one,two", "no valid host or port"),
+        ("redis-cluster://one,,two", "no valid host or port"),
+        ("redis-cluster://one/1", "no databases but 0"),
+        ("redis-sentinel://one", "does not name the master"),
+        ("redis-sentinel://one/0/1/2", "no number of a database"),
         ("", "found none"),
         (6379, "expected text"),
     ],
@@ -74,6 +104,11 @@ def test_keys_beside_the_address_go_over_it(tmp_path):
         "user": "bob",
         "password": "beside",
         "ca": tmp_path / "ca.pem",
+        "kind": "server",
+        "others": (),
+        "master": "",
+        "sentinel_password": None,
+        "key": "{labgate}:",
     }
     alone = load(written(tmp_path, url="redis://ada:${env:IN_URL}@h/2"), {"IN_URL": "in-url"}).cache.redis
     assert alone is not None

@@ -265,6 +265,10 @@ ISSUER = "identity: {{issuers: [{{issuer: 'https://i/', audience: labgate, {}}}]
         ("jwks: 'https://h/k', algorithms: []", "an empty list"),
         ("jwks: 'https://h/k', leeway: 1h", "keep expired tokens alive"),
         ("jwks: 'https://h/k', max_lifetime: 0", "must be more than 0"),
+        ("jwks: 'https://h/k', device: {}", "is missing"),
+        ("jwks: 'https://h/k', device: {client_id: a, scopes: ['a b']}", "is no scope"),
+        ("issuer: login, jwks: 'https://h/k', device: {client_id: a}", "not known where people log in"),
+        ("issuer: 'http://l.org', jwks: 'https://h/k', device: {client_id: a}", "can be replaced"),
     ],
 )
 def test_an_issuer_that_cannot_be_trusted_is_refused(tmp_path: Path, keys: str, words: str) -> None:
@@ -289,6 +293,30 @@ def test_an_issuers_keys_come_by_https_from_loopback_or_from_a_file(tmp_path: Pa
             if jwks == "keys.json"
             else getattr(found.jwks, "text", "") == jwks
         )
+
+
+def test_people_log_in_at_an_issuer_as_a_public_client(tmp_path: Path) -> None:
+    settings, _ = examined(
+        tmp_path, ISSUER.format("jwks: 'https://h/k', device: {client_id: cli, scopes: [openid]}")
+    )
+    assert settings is not None
+    device = settings.identity.issuers[0].device
+    assert device is not None
+    assert (device.client_id, device.scopes, device.audience, device.resource) == (
+        "cli",
+        ("openid",),
+        None,
+        True,
+    )
+
+
+def test_where_people_log_in_behind_a_proxy_it_has_to_be_known_by_which_address(tmp_path: Path) -> None:
+    text = "behind_proxy: true\n" + ISSUER.format("jwks: 'https://h/k', device: {client_id: cli}")
+    _, problems = examined(tmp_path, text)
+    assert "not for the proxy's" in levels(problems, "warning")["identity.issuers[0].device"]
+    for more in ("public_url: https://gate.lab.org\n", "trusted_proxies: [127.0.0.1]\n"):
+        _, problems = examined(tmp_path, text + more)
+        assert "identity.issuers[0].device" not in levels(problems, "warning")
 
 
 def test_each_issuer_stands_once(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from gateway.core.policy import Policies, Policy
 from gateway.core.principal import Principal
 from gateway.core.service import Described, Description, Service
 from gateway.core.told import Told
-from gateway.discovery import Retries
 from gateway.shared_discovery import SharedDiscovery
+from gateway.watch import Retries
 
 FOREVER = 3600.0
 SERVICES = [

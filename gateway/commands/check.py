@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from gateway.commands.options import add_config, config_path
 from gateway.core.limits import in_words
 from gateway.core.policy import NONE
 from gateway.core.principal import ANONYMOUS, Principal
-from gateway.settings import Problem, Service, Settings, examine
+from gateway.settings import Problem, Service, Settings, SocketFile, examine
+from gateway.settings.tls import Tls
+from gateway.tls import file_problems
 
 _BEGINNING = """\
 To begin with, write a file like this one (config/lab.yaml shows every key):
@@ -47,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         print("labgated check: give one file, as FILE or as --config FILE", file=sys.stderr)
         return 2
     path = config_path(args.config or args.file, os.environ)
-    settings, problems = examine(path, os.environ)
+    settings, problems = examine(path, os.environ, lambda found: file_problems(found, time.time()))
     if args.json:
         print(json.dumps(_report(path, settings, problems, args.who), ensure_ascii=False, indent=2))
     else:
@@ -142,15 +145,22 @@ def _report(
     }
 
 
+def _callers(settings: Settings) -> str:
+    """Where callers come in; a Unix-domain socket is no URL."""
+    listen = settings.listen
+    return str(listen) if isinstance(listen, SocketFile) else f"{_scheme(settings.tls)}://{listen}"
+
+
 def _served(settings: Settings) -> dict[str, Any]:
     """What will be served, without anything secret."""
     tokens = ["local tokens"] if settings.identity.local_tokens else []
     tokens += [f"JWTs of {issuer.issuer!r}" for issuer in settings.identity.issuers]
     tokens += [f"tokens that {str(one.url)!r} knows" for one in settings.identity.introspection]
+    tokens += ["certificates of callers"] if settings.identity.certificates else []
     tokens += ["anonymous callers"] if settings.identity.anonymous else []
     return {
-        "listens": [f"http://{settings.listen}"],
-        "operators": [f"http://{settings.operator.listen}"],
+        "listens": [_callers(settings)],
+        "operators": [f"{_scheme(settings.operator.tls)}://{settings.operator.listen}"],
         "identity": tokens,
         "policies": len(settings.policies),
         "services": [_service(name, service) for name, service in settings.services.items()],
@@ -167,6 +177,10 @@ def _sources(settings: Settings) -> dict[str, Any]:
     if section is None:
         return {}
     return {"sources": [f"{section.mount}: {name} ({one.method})" for name, one in section.entries.items()]}
+
+
+def _scheme(tls: Tls | None) -> str:
+    return "http" if tls is None else "https"
 
 
 def _service(name: str, service: Service) -> str:

@@ -43,6 +43,7 @@ labgate is up.
   address   {address}
   token     {token}
   operator  {operator}
+  console   {operator}/#token={token}
   lab       {lab} (the job manager, without the gate)
   files     {files} (the image files, without the gate)
   dvid      {dvid} (a DVID with made-up tissue, without the gate)

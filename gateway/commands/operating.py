@@ -4,13 +4,16 @@ import argparse
 import ipaddress
 import json
 import os
+import ssl
 import sys
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.commands.options import add_config, settings_of
+from gateway.commands.options import add_config, settings_of, url
 from gateway.settings.addresses import Address
+from gateway.settings.socket_files import SocketFile
 
 _SECONDS = 10.0
 _LARGEST = 64 << 20
@@ -32,14 +35,16 @@ def add_operator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", metavar="T", help=text)
 
 
-def asked(args: argparse.Namespace, verb: str, path: str, said: object = None) -> Any:
-    """What the gate answers, out of JSON; None after stderr was told why there is no answer."""
+def asked(
+    args: argparse.Namespace, verb: str, path: str, said: object = None, seconds: float = _SECONDS
+) -> Any:
+    """What the gate answers within so many seconds, out of JSON; None after stderr was told why there is no answer."""
     try:
         token = token_of(args)
         where = operator_address(args)
         if where is None:
             return None
-        return _exchange(*where, verb, path, said, token)
+        return _exchange(*where, verb, path, said, token, seconds)
     except NoAnswerError as error:
         print(f"labgated {args.command}: {error}", file=sys.stderr)
         return None
@@ -65,7 +70,7 @@ def operator_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
     listen = settings.operator.listen
     if not listen.port:
         raise NoAnswerError("the settings leave the operator's port open (0): say --url, its log names it")
-    return _found_at(listen), next(iter(settings.hosts), None)
+    return _found_at(listen, settings.operator.tls, settings.hosts)
 
 
 def gate_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
@@ -75,16 +80,22 @@ def gate_address(args: argparse.Namespace) -> tuple[str, str | None] | None:
     settings = settings_of(args)
     if settings is None:
         return None
+    if isinstance(settings.listen, SocketFile):
+        raise NoAnswerError(
+            f"callers come by {settings.listen}, which has no port: say --gate, with an address of a server before it"
+        )
     if not settings.listen.port:
         raise NoAnswerError(
             "the settings leave the callers' port open (0): say --gate, the gate's log names it"
         )
-    return _found_at(settings.listen), next(iter(settings.hosts), None)
+    return _found_at(settings.listen, settings.tls, settings.hosts)
 
 
-def _found_at(listen: Address) -> str:
-    host = _reachable(listen.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+def _found_at(listen: Address, tls: object, hosts: Sequence[str]) -> tuple[str, str | None]:
+    named = next(iter(hosts), None)
+    # A certificate is for a name.
+    host = named if tls is not None and named and not listen.is_loopback else _reachable(listen.host)
+    return url(host, listen.port, tls), named
 
 
 def _reachable(host: str) -> str:
@@ -98,8 +109,10 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if address.version == 4 else "::1"
 
 
-def _exchange(url: str, host: str | None, verb: str, path: str, said: object, token: str) -> Any:
-    connection, base = connection_to(url, _SECONDS)
+def _exchange(
+    url: str, host: str | None, verb: str, path: str, said: object, token: str, seconds: float
+) -> Any:
+    connection, base = connection_to(url, seconds)
     fields = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     if host is not None:
         fields["Host"] = host
@@ -121,6 +134,32 @@ def _exchange(url: str, host: str | None, verb: str, path: str, said: object, to
         connection.close()
 
 
+def answered(url: str, host: str | None, path: str, token: str) -> bytes:
+    """The body of what is answered to a GET. Raises `NoAnswerError`."""
+    connection, base = connection_to(url, _SECONDS)
+    fields = {"Authorization": f"Bearer {token}"} | ({} if host is None else {"Host": host})
+    try:
+        connection.request("GET", base + path, headers=fields)
+        answer = connection.getresponse()
+        body = answer.read(_LARGEST)
+    except (OSError, HTTPException, UnicodeError) as error:
+        raise NoAnswerError(f"no gate answers at {url} ({_reason(error)})") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        try:
+            why = str(json.loads(body)["error"]["message"])
+        except (ValueError, LookupError, TypeError):
+            why = "that is no gate"
+        raise NoAnswerError(f"{url}{path} answers {answer.status}: {why}")
+    return body
+
+
+def trusted() -> ssl.SSLContext:
+    """Whom commands trust. Raises `NoAnswerError`."""
+    return _context(os.environ)
+
+
 def connection_to(url: str, seconds: float) -> tuple[HTTPConnection, str]:
     """A connection, and the path that stands before every request's own. It follows no redirect: it carries a token.
 
@@ -131,10 +170,33 @@ def connection_to(url: str, seconds: float) -> tuple[HTTPConnection, str]:
         port = parts.port
     except ValueError as error:
         raise _no_address() from error
-    kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(parts.scheme)
-    if kind is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
         raise _no_address()
-    return kind(parts.hostname, port, timeout=seconds), parts.path.rstrip("/")
+    if parts.scheme == "http":
+        return HTTPConnection(parts.hostname, port, timeout=seconds), parts.path.rstrip("/")
+    context = _context(os.environ)
+    return HTTPSConnection(parts.hostname, port, timeout=seconds, context=context), parts.path.rstrip("/")
+
+
+def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Whom this machine or SSL_CERT_FILE trusts, and the certificate that a listener with `client_ca` asks for."""
+    made = ssl.create_default_context()
+    if file := environ.get("LABGATE_CERTIFICATE"):
+        try:
+            made.load_cert_chain(file, environ.get("LABGATE_CERTIFICATE_KEY") or None)
+        except OSError as error:
+            why = error.strerror or error
+            raise NoAnswerError(
+                f"the certificate that LABGATE_CERTIFICATE names cannot be used ({why}): name a PEM file with it and its "
+                "private key, or the key as LABGATE_CERTIFICATE_KEY"
+            ) from error
+    return made
 
 
 def _no_address() -> NoAnswerError:
@@ -163,6 +225,8 @@ def _read(status: int, body: bytes, url: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted here: {error.verify_message}; SSL_CERT_FILE names further authorities"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

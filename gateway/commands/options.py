@@ -31,6 +31,8 @@ def settings_of(args: argparse.Namespace) -> Settings | None:
         return None
 
 
-def url(host: str, port: int) -> str:
-    """The address as callers write it."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def url(host: str, port: int, tls: object = None) -> str:
+    """The address as callers write it; `tls` = what is said of TLS there, None for nothing."""
+    if host.startswith("unix:"):
+        return host
+    return f"{'http' if tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+from typing import Final
+
+_FEW: Final = 20_000
+"""Entries whose tables the collector visits within 10 ms."""
 
 
 def leave_tables_alone() -> None:
@@ -13,3 +17,16 @@ def leave_tables_alone() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def let_go(entries: int) -> None:
+    """Free what a gate that has ended leaves behind; so many entries are in memory.
+
+    Its parts know each other, so that the collector alone can free them, and it looks at what is old very rarely. Where there are
+    so many entries that a round over their tables would be felt, what was left alone before stays, once.
+    """
+    if entries > _FEW:
+        gc.collect()
+        return
+    gc.unfreeze()
+    leave_tables_alone()

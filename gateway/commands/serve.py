@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
-from gateway.app import running
+from gateway.app import Gate
 from gateway.commands import supervising, working
-from gateway.commands.options import add_config, settings_of, url
+from gateway.commands.options import add_config, config_path, url
 from gateway.commands.pauses import leave_tables_alone
+from gateway.commands.reloading import Reloads, reloading
+from gateway.commands.succession import Succession
 from gateway.identity.errors import IdentityError
 from gateway.settings import Settings, SettingsError
+from gateway.settings.handing import read
 from gateway.telemetry.logs import configure
+from gateway.workers.alone import Alone
 
 log = logging.getLogger("labgate")
 
@@ -36,21 +43,23 @@ def run(args: argparse.Namespace) -> int:
     if args.worker is not None:
         channel, tether = args.worker
         return working.work(channel, tether, _loop_factory())
-    settings = settings_of(args)
-    if settings is None:
-        return 1
-    if settings.workers > 1:
-        return supervising.supervise(args)
+    path = config_path(args.config, os.environ)
     try:
+        settings, text = read(path, os.environ)
         settings = settings.listening_on(args.host, args.port)
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
+        print("labgated: the settings cannot be used; see `labgated check`", file=sys.stderr)
         return 1
+    if settings.workers > 1:
+        return supervising.supervise(args, path, settings, text)
     configure(settings.telemetry.access_log)
+    # Until somebody heeds it: what has changed meanwhile is seen then.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings))
+            runner.run(_serve(args, path, settings, text))
     except (IdentityError, OSError) as error:
         print(f"labgated serve: {error}", file=sys.stderr)
         return 1
@@ -70,15 +79,36 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return cast(Callable[[], asyncio.AbstractEventLoop], uvloop.new_event_loop)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(args: argparse.Namespace, path: Path, settings: Settings, text: str) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with running(settings) as gate:
-        leave_tables_alone()
-        operators = url(*gate.operator_address)
-        log.info("serving %d services; operators: %s", len(gate.estate.services), operators)
-        print(f"ready {url(*gate.address)}", flush=True)
+    succession = Succession()
+    members: list[Alone] = []
+
+    async def exchange(wanted: Settings, _: str) -> None:
+        following = Alone(members[-1])
+        await succession.prepare(wanted, following)
+        configure(wanted.telemetry.access_log)
+        await succession.commit()
+        members[:] = [following]
+
+    reloads = Reloads(
+        path, os.environ, (settings, text), exchange, listening=(args.host, args.port), wall=time.time
+    )
+    members.append(Alone(reloading=reloads))
+    members[0].ending = stopping.set
+    _tell_ready(await succession.begin(settings, members[0]), settings)
+    leave_tables_alone()
+    async with reloading(reloads, loop):
         await stopping.wait()
-        log.info("draining, at most %.0f seconds", settings.shutdown_seconds)
+    log.info("draining, at most %.0f seconds", settings.seconds_to_end)
+    await succession.end()
+
+
+def _tell_ready(gate: Gate, settings: Settings) -> None:
+    """Say where it is. Whoever keeps the gate keeps all that take its place."""
+    operators = url(*gate.operator_address, settings.operator.tls)
+    log.info("serving %d services; operators: %s", len(gate.estate.services), operators)
+    print(f"ready {url(*gate.address, settings.tls)}", flush=True)

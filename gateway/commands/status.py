@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.commands.operating import add_operator, asked
+from gateway.commands.services import for_so_long, shown
 from gateway.commands.tables import plain as _plain
 from gateway.commands.tables import size as _size
 from gateway.commands.tables import span as _span
 from gateway.commands.tables import table as _table
 
-_HEAD = ("SERVICE", "STATE", "METHODS", "DIALECT", "VERSION", "ASKED", "CALLS", "WAITING", "FAILED", "AT")
 _WORKERS = ("WORKER", "PID", "UP", "CALLS", "CONNECTIONS", "MEMORY")
 
 
@@ -42,19 +42,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"trips under way: {status['flights']}, connections: {status['connections']}"
     yield from _workers(status)
     yield ""
-    yield from _table([_HEAD, *(_row(name, one) for name, one in status["services"].items())])
-    for name, one in status["services"].items():
-        if one["down"]:
-            yield _plain(f"{name}: down{_for(one['since'])}: {one['why']}")
-        if one["left_alone"]:
-            yield _plain(
-                f"{name}: calls are refused, because too many failed: its breaker is {one['breaker']}"
-            )
-        for address, replica in one["replicas"].items():
-            if replica["state"] != "up":
-                yield _plain(f"{name}: {address} is {replica['state']}")
-        if one["cordoned"]:
-            yield _plain(f"{name}: cordoned{_for(one['cordoned']['since'])}, by {one['cordoned']['by']}")
+    yield from shown(status["services"])
     yield from map(_plain, status["catalog"]["warnings"])
 
 
@@ -81,20 +69,6 @@ def _redis(redis: Mapping[str, Any]) -> str:
     behind = [name for name, messages in redis["replicas"].items() if messages]
     said = f"{redis['hits']} hits, {redis['misses']} misses, {redis['unsent']} ends not sent"
     if not redis["connected"]:
-        return f"redis away{_for(redis['since'])}: {redis.get('why', 'it is asked again')}; {said}"
+        return f"redis away{for_so_long(redis['since'])}: {redis.get('why', 'it is asked again')}; {said}"
     late = f" ({', '.join(behind)} behind)" if behind else ""
     return f"redis shared by {len(redis['replicas'])} gates{late}, {said}"
-
-
-def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
-    states = ["down" if one["down"] else "up", *(["cordoned"] if one["cordoned"] else [])]
-    states += ["left alone"] if one["left_alone"] else []
-    asked_ = "never" if one["asked"] is None else f"{_span(one['asked'])} ago"
-    cells = (name, ", ".join(states), one["methods"], one["dialect"], one["version"], asked_)
-    load = (one["in_flight"], one["waiting"], one["failures"])
-    places = " ".join(filter(None, (one["mount"], one["listen"])))
-    return tuple(_plain(str(cell)) or "-" for cell in (*cells, *load, places))
-
-
-def _for(seconds: float | None) -> str:
-    return "" if seconds is None else f" for {_span(seconds)}"

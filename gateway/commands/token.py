@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic_core import PydanticCustomError
@@ -22,6 +21,7 @@ from gateway.identity.api_keys import Uses, issue_key
 from gateway.identity.errors import IdentityError
 from gateway.identity.local import MAX_TTL, issue
 from gateway.identity.signing import signing_keys
+from gateway.identity.token_rows import date, described, kind, standing
 from gateway.identity.tokens import opened
 from gateway.settings.redis import Redis
 from gateway.settings.values import seconds
@@ -107,23 +107,25 @@ def _create(args: argparse.Namespace, folder: Path, pems: tuple[str, ...]) -> No
         token, issued = issue(signing_keys(folder, pems), *said)
     ledger.record_issued(folder, issued)
     print(token)
-    kind = "key" if args.opaque else "token"
-    print(f"{kind} {issued.id[:12]} of {issued.subject}, until {_date(issued.expires)}", file=sys.stderr)
+    made = "key" if args.opaque else "token"
+    print(f"{made} {issued.id[:12]} of {issued.subject}, until {date(issued.expires)}", file=sys.stderr)
 
 
 def _list(args: argparse.Namespace, folder: Path, _: tuple[str, ...]) -> None:
     revoked, used = ledger.all_revoked(folder), Uses(folder).all()
     now = time.time()
-    rows = [(token, _standing(token, revoked, now)) for token in ledger.all_issued(folder)]
+    issued = ledger.all_issued(folder)
     if args.json:
-        print(json.dumps([_described(token, standing, revoked, used) for token, standing in rows], indent=2))
+        print(json.dumps([described(token, revoked, used, now) for token in issued], indent=2))
         return
     table = [("ID", "SUBJECT", "KIND", "GROUPS", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "STATE")]
-    for token, standing in rows:
+    for token in issued:
         names = (",".join(token.groups) or "-", ",".join(token.scopes) or "-")
-        last = _date(used[token.id]) if token.id in used else "-"
-        dates = (_date(token.created), _date(token.expires), last)
-        table.append((token.id[:12], token.subject, _kind(token), *names, *dates, standing))
+        last = date(used[token.id]) if token.id in used else "-"
+        dates = (date(token.created), date(token.expires), last)
+        table.append(
+            (token.id[:12], token.subject, kind(token), *names, *dates, standing(token, revoked, now))
+        )
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -179,40 +181,6 @@ def _id_within(text: str) -> str:
     if token.issuer != LOCAL or not isinstance(own, str) or not own:
         raise IdentityError("the token on stdin was made by another issuer: revoke it there")
     return ledger.resolve(own, ())
-
-
-def _standing(token: ledger.Issued, revoked: dict[str, float], now: float) -> str:
-    if token.id in revoked:
-        return "revoked"
-    return "valid" if now < token.expires else "expired"
-
-
-def _described(
-    token: ledger.Issued, standing: str, revoked: dict[str, float], used: dict[str, float]
-) -> dict[str, object]:
-    described: dict[str, object] = {
-        "id": token.id,
-        "kind": _kind(token),
-        "subject": token.subject,
-        "groups": token.groups,
-        "scopes": token.scopes,
-        "created": _date(token.created),
-        "expires": _date(token.expires),
-        "state": standing,
-    }
-    if token.id in used:
-        described["last_used"] = _date(used[token.id])
-    if token.id in revoked:
-        described["revoked"] = _date(revoked[token.id])
-    return described
-
-
-def _kind(token: ledger.Issued) -> str:
-    return "key" if token.digest else "jwt"
-
-
-def _date(time_: float) -> str:
-    return datetime.fromtimestamp(time_, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ttl(text: str) -> float:

@@ -166,8 +166,8 @@ class Progress:
             self._path.unlink(missing_ok=True)
 
 
-def wanted(file: Path, progress: Progress) -> Iterator[Wanted]:
-    """The lines that are still to be asked for."""
+def wanted(file: Path, progress: Progress | None = None) -> Iterator[Wanted]:
+    """The lines that are still to be asked for; all of them where nobody has begun."""
     for number, line in _lines(file):
-        if progress.is_wanted(number):
+        if progress is None or progress.is_wanted(number):
             yield read(number, line)

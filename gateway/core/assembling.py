@@ -27,14 +27,17 @@ class Parts(Protocol):
     def judge(self, call: Call) -> Verdict:
         """What memory has for a part, now."""
 
+    def may_recall(self, missing: Miss) -> bool:
+        """Whether farther tiers may have one that memory has not."""
+
     async def recall(self, missing: Miss) -> Hit | None:
         """What the farther tiers have for one that memory has not, with its body in memory."""
 
     async def obtain(self, call: Call) -> Reply:
         """A part, from memory, a tier, somebody else's trip, or by a trip. Raises faults."""
 
-    def keep(self, missing: Miss, body: bytes) -> bool:
-        """Store a part that came with others; whether it was."""
+    def keep(self, missing: Miss, body: bytes | memoryview) -> bool:
+        """Store a part that came with others; whether it was. `judge` and `recall` give it back as it is."""
 
 
 @runtime_checkable

@@ -7,11 +7,23 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from gateway.core.method import HttpBinding, Method
+from gateway.core.method import Binding, HttpBinding, Method
 from gateway.core.paths import Steps
 
 _param = re.compile(r"\{[^{}]+\}")
 _WHOLE: Final = re.compile(r"\{[^{}]+\}").fullmatch
+
+
+def request_of(binding: Binding | None, base: str, mount: str | None) -> str | None:
+    """The request through the gate that a method of this binding is, too, as in `GET /files/tiles/{level}`; None for none.
+
+    `base` is where the bindings' paths begin below the service's address, `mount` the gate's path for that: nothing is told of
+    where the service is.
+    """
+    if mount is None or not isinstance(binding, HttpBinding):
+        return None
+    inner = (base + binding.path).partition("?")[0]
+    return f"{binding.verb} {mount.rstrip('/')}/{inner.lstrip('/')}"
 
 
 class _Node:

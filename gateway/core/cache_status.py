@@ -81,7 +81,8 @@ def stale_status(entry: Entry, why: str, now: float) -> str:
     return f'{NAME}; hit; ttl={ttl(entry, now)}; detail="{why}"'
 
 
-_OUTCOMES = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}
+WORDS = {Hit: "hit", Stale: "stale", Miss: "miss", Pass: "pass"}
+"""What each kind of verdict is called in logs and metrics."""
 _RANKS = {Hit: 0, Stale: 1, Miss: 2, Pass: 3}
 
 
@@ -92,7 +93,12 @@ def outcome(reply: Reply) -> str:
 
 def in_a_word(verdict: Verdict) -> str:
     """The verdict for logs and metrics: `hit`, `stale`, `miss` or `pass`."""
-    return _OUTCOMES[type(verdict)]
+    return WORDS[type(verdict)]
+
+
+def reason(verdict: Verdict) -> str:
+    """Why the verdict is so, for metrics: a few words of the gate's own. Of a hit, where the reply was found."""
+    return (verdict.tier or "memory") if isinstance(verdict, Hit) else verdict.why
 
 
 def worst(replies: Iterable[Reply]) -> Reply | None:

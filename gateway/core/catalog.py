@@ -35,13 +35,16 @@ class View:
         items: tuple[Item, ...],
         document: Document,
         listings: Mapping[str, Listing],
+        notes: Mapping[str, bytes],
     ) -> None:
+        """`notes` are, by the methods' names, what `x-labgate` says to these callers alone."""
         self.access = access
         self.datastack = datastack
         self.methods: tuple[Method, ...] = tuple([item.method for item in items])
         self.version = document.version()
         self._document = document
         self._listings = listings
+        self._notes = notes
 
     @property
     def release(self) -> str:
@@ -56,6 +59,12 @@ class View:
     @cached_property
     def _by_name(self) -> Mapping[str, Method]:
         return dict(zip(self.names, self.methods, strict=True))
+
+    def schemas(self, namespace: str) -> Mapping[str, Any]:
+        """The schemas of a service's description by the upstream's names, for whoever writes another kind of list."""
+        listing = self._listings.get(namespace)
+        description = listing.offer.description if listing is not None else None
+        return description.schemas if description is not None else {}
 
     def get(self, name: str) -> Method | None:
         """The method of this name, if the caller may call it."""
@@ -86,7 +95,7 @@ class View:
         schemas: dict[str, Rendered] = {}
         for namespace, called in names.items():
             operations = self._listings[namespace].operations
-            paths += [operations.paths[name].text for name in called]
+            paths += [operations.paths[name].with_notes(self._notes.get(name, b"")).text for name in called]
             schemas |= {name: operations.schemas[name] for name in operations.reached(called)}
         about = {"catalog": self.version, **self._document.about}
         return openapi_list.document(self.release, about, server, paths, schemas)
@@ -98,8 +107,10 @@ class Catalog:
     A datastack's local services stand in front of global ones of the same name, for those who name the datastack.
     """
 
-    def __init__(self, listings: Iterable[Listing] = (), *, release: str = "") -> None:
+    def __init__(self, listings: Iterable[Listing] = (), *, release: str = "", keeps: float = 0.0) -> None:
+        """`keeps` is for how many seconds every gate that answers here knows what came of a call with an `Idempotency-Key`."""
         self.release = release
+        self._keeps = keeps
         self.listings: Mapping[str, Listing] = {
             one.service.qualified: one for one in sorted(listings, key=lambda one: one.service.qualified)
         }
@@ -118,7 +129,7 @@ class Catalog:
     @cached_property
     def version(self) -> str:
         """The digest of everything in the catalog, in hexadecimal digits, whatever order it was discovered in."""
-        digest = sha256(openrpc.json_text(self.release))
+        digest = sha256(openrpc.json_text([self.release, int(self._keeps)]))
         for qualified, listing in self.listings.items():
             about = [qualified, _about_namespace(listing), len(listing.items), list(listing.schemas)]
             digest.update(openrpc.json_text(about))
@@ -244,9 +255,14 @@ class Catalog:
                 for name in sorted(openrpc.reachable(used, listing.schemas)):
                     schemas[f"{namespace}.{name}"] = listing.schemas[name]
         about = self._about(access, datastack, namespaces)
-        pieces = tuple([item.rendered for item in items])
+        notes = {
+            item.method.name: openrpc.notes_of(scopes)
+            for item in items
+            if access.speaks_of_scopes and (scopes := access.scopes(item.method.qualified))
+        }
+        pieces = tuple([item.rendered.with_notes(notes.get(item.method.name, b"")) for item in items])
         document = Document(self.release, about, pieces, schemas)
-        return View(access, datastack, tuple(items), document, listings)
+        return View(access, datastack, tuple(items), document, listings, notes)
 
     def _about(self, access: Access, datastack: str | None, namespaces: Mapping[str, Any]) -> dict[str, Any]:
         about: dict[str, Any] = {}
@@ -265,6 +281,8 @@ class Catalog:
         aliases = {alias: name for alias, name in self._aliases.items() if name in namespaces}
         if aliases:
             about["aliases"] = dict(sorted(aliases.items()))
+        if self._keeps:
+            about["idempotency"] = {"seconds": int(self._keeps)}
         return about
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableSequence, Sequence
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from typing import Protocol
 
 from gateway.core.limits import Named
@@ -51,12 +51,28 @@ class Hold(Protocol):
         """It is over; said once or more often."""
 
 
+class Ahead(Protocol):
+    """Calls and bytes that are charged already: who takes of them takes one call, and its bytes, where both are there."""
+
+    calls: int
+    size: int
+    since: float
+    """Seconds since 1970: from when they are good, and until when."""
+    until: float
+    told: bytes
+    """The lines that tell how the caller stands."""
+
+
 class Account(Protocol):
     """What is charged for one kind of call of one principal; `now` is in seconds since 1970."""
 
     @property
     def at_once(self) -> int | None:
         """How many calls may be under way at most; None = any number."""
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """Where what is charged in advance stands; None where each call has to be looked at."""
 
     def charge(self, now: float, cost: int = 1) -> None:
         """So many calls come; all of them, or none. Raises `RateLimited`."""
@@ -66,6 +82,12 @@ class Account(Protocol):
 
     def spend(self, size: int, now: float) -> None:
         """So many bytes of an answer were sent."""
+
+    def pay(self, size: int, now: float) -> bytes:
+        """A call comes and is answered at once: `charge`, `spend` and `lines` in one. Raises `RateLimited`."""
+
+    def check_bytes(self, now: float) -> None:
+        """See whether an answer under way may go on. Raises `RateLimited` where far more bytes were had than there are."""
 
     def lines(self, now: float) -> bytes:
         """What is said of it in every answer, as whole lines; see `lines_of`."""
@@ -85,6 +107,11 @@ class Accounts(Protocol):
 
     def told(self, places: tuple[int, ...]) -> Sequence[Named]:
         """The limits of such calls."""
+
+    def left(
+        self, principal: Principal, client: str, places: tuple[int, ...], now: float
+    ) -> Mapping[str, Mapping[str, int]]:
+        """What is left of each limit of such calls, and in how many seconds all of it is there again."""
 
 
 def written(policy: Iterable[bytes], left: Iterable[bytes]) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,6 +29,8 @@ _placeholder = re.compile(r"\{params\.([^{}]+)\}")
 _plain = re.compile(r"[A-Za-z0-9._/@-]+").fullmatch
 _KINDS: Final = ("scope:", "group:", "subject:")
 
+_Written = tuple[int, tuple[str, ...], Callable[[str], re.Match[str] | None]]
+
 Named = Mapping[str, Any]
 """Parameters by name, or the members of a result."""
 
@@ -45,25 +48,40 @@ def named_params(raw: bytes | None, method: Method) -> Named:
 def named_in_request(method: Method, inner: Steps, query: bytes, body: bytes | None = None) -> Named:
     """The parameters of a request through a mount by their names: those of its path, of its query, and of a short body."""
     binding = method.binding
-    found: dict[str, Any] = dict(parse_qsl(query[1:].decode("utf-8", "replace"), keep_blank_values=True))
+    found: dict[str, Any] = {}
+    if len(query) > 1:
+        found.update(parse_qsl(query[1:].decode("utf-8", "replace"), keep_blank_values=True))
     if not isinstance(binding, HttpBinding):
         return found
-    members = _members(body) if any(place.where == "member" for place in binding.places) else {}
+    members: Named | None = None
     for place in binding.places:
         if place.where == "query" and place.name in found:
             found[place.param] = found[place.name]
-        elif place.where == "member" and place.name in members:
-            found[place.param] = members[place.name]
-    steps = binding.path.split("/")[1:]
-    if len(steps) != len(inner):
+        elif place.where == "member":
+            members = _members(body) if members is None else members
+            if place.name in members:
+                found[place.param] = members[place.name]
+    count, written = _written(binding.path)
+    if count != len(inner):
         return found
-    for written, step in zip(steps, inner, strict=True):
-        names = IN_PATH.findall(written)
-        literal = re.escape(written).replace(r"\{", "{").replace(r"\}", "}")
-        match = re.fullmatch(IN_PATH.sub("(.+)", literal), step.decode("utf-8", "replace")) if names else None
+    for at, names, matches in written:
+        match = matches(inner[at].decode("utf-8", "replace"))
         if match:
             found.update(zip(names, match.groups(), strict=False))
     return found
+
+
+@lru_cache(4096)
+def _written(path: str) -> tuple[int, tuple[_Written, ...]]:
+    """How many steps a binding's path has, and those of them that hold parameters."""
+    steps = path.split("/")[1:]
+    found: list[_Written] = []
+    for at, step in enumerate(steps):
+        names = tuple(IN_PATH.findall(step))
+        if names:
+            literal = re.escape(step).replace(r"\{", "{").replace(r"\}", "}")
+            found.append((at, names, re.compile(IN_PATH.sub("(.+)", literal)).fullmatch))
+    return len(steps), tuple(found)
 
 
 def _members(body: bytes | None) -> Named:

@@ -122,13 +122,15 @@ class Decider(Protocol):
 class Decided:
     """An account that is only charged for what was allowed a moment ago; without one, nothing is charged."""
 
-    __slots__ = ("_account", "_decider", "_plea", "at_once")
+    __slots__ = ("_account", "_decider", "_plea", "ahead", "at_once")
 
     def __init__(self, account: Account | None, decider: Decider, plea: Plea) -> None:
         self._account = account
         self._decider = decider
         self._plea = plea
         self.at_once = None if account is None else account.at_once
+        self.ahead = None
+        """Each call is decided, whatever was charged."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Decided) and (self._account, self._plea) == (other._account, other._plea)
@@ -138,12 +140,20 @@ class Decided:
 
     def charge(self, now: float, cost: int = 1) -> None:
         """So many calls come. Raises `Undecided`, `Forbidden`, `RateLimited`."""
+        self._insist(now)
+        if self._account is not None:
+            self._account.charge(now, cost)
+
+    def pay(self, size: int, now: float) -> bytes:
+        """A call comes and is answered at once. Raises `Undecided`, `Forbidden`, `RateLimited`."""
+        self._insist(now)
+        return b"" if self._account is None else self._account.pay(size, now)
+
+    def _insist(self, now: float) -> None:
         verdict = self._decider.known(self._plea, now)
         if verdict is None:
             raise Undecided((self._plea,))
         insist(self._plea, verdict)
-        if self._account is not None:
-            self._account.charge(now, cost)
 
     def hold(self) -> Hold:
         """One more call is under way."""
@@ -153,6 +163,11 @@ class Decided:
         """So many bytes of an answer were sent."""
         if self._account is not None:
             self._account.spend(size, now)
+
+    def check_bytes(self, now: float) -> None:
+        """See whether an answer under way may go on. Raises `RateLimited`."""
+        if self._account is not None:
+            self._account.check_bytes(now)
 
     def lines(self, now: float) -> bytes:
         """What is said of it in every answer."""

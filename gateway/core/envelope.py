@@ -109,7 +109,6 @@ class _UsualAnswer(Struct, gc=False):
 _decode_request = Decoder(_UsualRequest).decode
 _decode_requests = Decoder(list[_UsualRequest]).decode
 _decode_answer = Decoder(_UsualAnswer).decode
-_decode_items = Decoder(list[Raw]).decode
 _UNUSUAL = (MsgspecError, ValueError, RecursionError)
 
 _REQUEST_MEMBERS = ("jsonrpc", "method", "params", "id")
@@ -235,20 +234,6 @@ def read_answer(body: bytes) -> Answer:
     return _read_usual_answer(body) or _read_answer_strictly(body)
 
 
-def read_answers(body: bytes) -> list[Answer] | Answer:
-    """An upstream's answers to a batch, in its order; one answer when it sent an object for all."""
-    if scanner.opener(body) != b"[":
-        return read_answer(body)
-    try:
-        parts = [bytes(raw) for raw in _decode_items(body)]
-    except _UNUSUAL:
-        try:
-            parts = [body[start:end] for start, end in scanner.items(body)]
-        except MalformedJson as error:
-            return Broken(f"no JSON: {error}")
-    return [read_answer(part) for part in parts]
-
-
 def _read_usual_answer(body: bytes) -> Answer | None:
     try:
         usual = _decode_answer(body)
@@ -330,11 +315,6 @@ def same_id(one: bytes, other: bytes) -> bool:
 def splice_result(token: bytes, body: bytes) -> bytes:
     """The answer to the request with the id `token` whose result is the JSON `body`."""
     return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (body, token)
-
-
-def result_parts(token: bytes) -> tuple[bytes, bytes]:
-    """What stands before and behind the result in `splice_result`, for results that are written in pieces."""
-    return b'{"jsonrpc":"2.0","result":', b',"id":%b}' % token
 
 
 def splice_error(token: bytes, error: bytes) -> bytes:

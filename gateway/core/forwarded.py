@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Literal
 
 from msgspec import Struct
 
@@ -28,12 +29,16 @@ class Way(Struct, frozen=True):
 class Proxies:
     """The proxies in front of the gate whose word counts."""
 
-    def __init__(self, networks: tuple[Network, ...]) -> None:
-        self._networks = networks
+    def __init__(self, networks: tuple[Network | Literal["unix"], ...]) -> None:
+        """`unix` is whoever comes by a Unix-domain socket: they have no address."""
+        self._networks = tuple(one for one in networks if one != "unix")
+        self._nameless = "unix" in networks
         self._known: dict[str, bool] = {}
 
     def trusts(self, peer: str) -> bool:
         """Whether the address is one of them."""
+        if not peer:
+            return self._nameless
         if not self._networks:
             return False
         known = self._known.get(peer)
@@ -99,7 +104,8 @@ def forwarded_lines(way: Way, peer: str, mount: bytes, *, names_gate: bool = Tru
     said: dict[bytes, list[bytes]] = {}
     for name, value in way.before:
         said.setdefault(name.lower(), []).append(value)
-    node = peer.encode("ascii", "replace")
+    # Who comes by a Unix-domain socket has no address (RFC 7239 section 6.2).
+    node = peer.encode("ascii", "replace") or b"unknown"
     quoted = b'"[%b]"' % node if b":" in node else node
     hops = b"X-Forwarded-For: %b\r\n" % b", ".join([*said.get(b"x-forwarded-for", ()), node])
     if not names_gate:

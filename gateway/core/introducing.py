@@ -8,10 +8,10 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.core.ports import Answer, Upstream
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.service import Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields
 
 
@@ -60,31 +60,9 @@ class WithFields:
         self._upstream = upstream
         self._fields = fields
 
-    async def exchange(
-        self,
-        verb: str,
-        path: str,
-        fields: Fields,
-        body: bytes | None,
-        *,
-        deadline: float,
-        max_reply: int,
-        repeatable: bool,
-        principal: Principal | None = None,
-        room: memoryview | None = None,
-    ) -> Answer:
+    async def exchange(self, request: Request) -> Answer:
         """See `Upstream`."""
-        return await self._upstream.exchange(
-            verb,
-            path,
-            (*fields, *self._fields),
-            body,
-            deadline=deadline,
-            max_reply=max_reply,
-            repeatable=repeatable,
-            principal=principal,
-            room=room,
-        )
+        return await self._upstream.exchange(replace(request, fields=(*request.fields, *self._fields)))
 
 
 def with_rights(principal: Principal) -> Principal:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 
 from gateway.core import openapi_list, openrpc
-from gateway.core.bindings import Bindings
+from gateway.core.bindings import Bindings, request_of
 from gateway.core.method import (
     IDEMPOTENT_VERBS,
     SAFE_VERBS,
@@ -43,7 +43,7 @@ class Offer:
     """What discovery knows of a service: its last good description, None before there was one, and its state.
 
     `down` = it did not answer when it was last asked, and `why` says how. `dialect` is the kind that it
-    answered in, empty before.
+    answered in, empty before. `notice` is what an operator tells its callers.
     """
 
     service: Service
@@ -51,18 +51,20 @@ class Offer:
     down: bool = False
     why: str | None = None
     dialect: str = ""
+    notice: str = ""
 
 
 class Item(Struct, frozen=True, gc=False, eq=False):
     """One advertised method, what it was made from, and its piece of the OpenRPC document.
 
-    `down` is said in the piece.
+    `down` and `notice` are said in the piece.
     """
 
     method: Method
     described: Described
     down: bool
     rendered: Rendered
+    notice: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,13 +238,17 @@ def _written(name: str, rule: Rule) -> Described:
 
 
 def _item(name: str, offer: Offer, described: Described, rule: Rule, known: Item | None) -> Item:
-    if known is None or not _is_described_alike(known.described, described):
-        method = _method(name, offer.service, described, rule)
-    elif known.down == offer.down:
+    base = offer.description.address if offer.description is not None else ""
+    http = request_of(described.binding, base, offer.service.mount)
+    same = known is not None and known.method.facts.get("http") == http
+    if known is None or not (same and _is_described_alike(known.described, described)):
+        method = _method(name, offer.service, described, rule, http)
+    elif (known.down, known.notice) == (offer.down, offer.notice):
         return known
     else:
         method = known.method
-    return Item(method, described, offer.down, openrpc.method_object(method, down=offer.down))
+    rendered = openrpc.method_object(method, down=offer.down, notice=offer.notice)
+    return Item(method, described, offer.down, rendered, offer.notice)
 
 
 def _is_described_alike(one: Described, other: Described) -> bool:
@@ -251,11 +257,12 @@ def _is_described_alike(one: Described, other: Described) -> bool:
 
 def _is_the_same(previous: Listing, offer: Offer, items: Mapping[str, Item]) -> bool:
     before = previous.offer
-    if (before.service, before.down, before.why, before.dialect) != (
+    if (before.service, before.down, before.why, before.dialect, before.notice) != (
         offer.service,
         offer.down,
         offer.why,
         offer.dialect,
+        offer.notice,
     ):
         return False
     if before.description is not offer.description and (
@@ -268,7 +275,7 @@ def _is_the_same(previous: Listing, offer: Offer, items: Mapping[str, Item]) -> 
     return len(old) == len(items) and all(old.get(name) is item for name, item in items.items())
 
 
-def _method(name: str, service: Service, described: Described, rule: Rule) -> Method:
+def _method(name: str, service: Service, described: Described, rule: Rule, http: str | None = None) -> Method:
     safe = described.safe if rule.safe is None else rule.safe
     idempotent = described.idempotent if rule.idempotent is None else rule.idempotent
     params, structure = _params(described, rule)
@@ -288,7 +295,7 @@ def _method(name: str, service: Service, described: Described, rule: Rule) -> Me
         cache=rule.cache if safe else None,
         # A rule for all methods may say what they invalidate; what is safe changes nothing.
         invalidates=() if safe else rule.invalidates,
-        facts={**described.facts, **_facts(rule)},
+        facts={**described.facts, **_facts(rule), **({} if http is None else {"http": http})},
         assembled=described.assembled,
         hedge=rule.hedge if safe else None,
     )
@@ -326,6 +333,8 @@ def _facts(rule: Rule) -> Mapping[str, Any]:
         facts["result"] = rule.result
     if rule.item:
         facts["item"] = True
+    if rule.job is not None:
+        facts["job"] = rule.job
     return facts
 
 

@@ -159,11 +159,6 @@ def splice_result(token: bytes, body: bytes) -> bytes:
     return b"".join((_VERSION, b"\xa6result", body, _ID, token))
 
 
-def result_parts(token: bytes) -> tuple[bytes, bytes]:
-    """What stands before and behind the result in `splice_result`."""
-    return _VERSION + b"\xa6result", _ID + token
-
-
 def splice_error(token: bytes, error: bytes) -> bytes:
     """The answer to the request with the id `token`, whose error is the map `error`, both in msgpack."""
     return b"".join((_VERSION, b"\xa5error", error, _ID, token))

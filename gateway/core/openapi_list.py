@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.json_schema import REF, said, text
 from gateway.core.method import Method, Param
@@ -111,7 +112,8 @@ class _Writing:
         operation["responses"] = self._responses(method, verb)
         if about := extension(method, down):
             operation["x-labgate"] = about
-        return self._written({f"/rpc/{quote(method.name, safe='')}": {verb: operation}}, bare=True)
+        written = self._written({f"/rpc/{quote(method.name, safe='')}": {verb: operation}}, bare=True)
+        return replace(written, ends=2, noted=bool(about))
 
     def schema(self, schema: object) -> Rendered:
         """One of the description's own schemas."""

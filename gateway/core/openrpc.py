@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.faults import TABLE
 from gateway.core.method import CacheRule, Method, Param
@@ -29,11 +30,25 @@ _referred = re.compile(re.escape(_REFERENCE) + rb'((?:[^"\\/]|\\.)*)').findall
 
 
 class Rendered(Struct, frozen=True, gc=False):
-    """A piece of the document: its JSON, a digest of it, and the names of its service's schemas it refers to."""
+    """A piece of the document: its JSON, a digest of it, and the names of its service's schemas it refers to.
+
+    Of a method, `ends` is how many braces stand behind the place for its `x-labgate`, and `noted` whether there is one.
+    """
 
     text: bytes
     digest: bytes
     schemas: tuple[str, ...] = ()
+    ends: int = 1
+    noted: bool = False
+
+    def with_notes(self, members: bytes) -> Rendered:
+        """The piece of a method with these members, as JSON, added to its `x-labgate`."""
+        if not members:
+            return self
+        at = len(self.text) - self.ends - self.noted
+        more = b"," + members if self.noted else b',"x-labgate":{%b}' % members
+        text = self.text[:at] + more + self.text[at:]
+        return Rendered(text, sha256(self.digest + members).digest(), self.schemas, self.ends, noted=True)
 
 
 class Document(Struct, frozen=True):
@@ -76,8 +91,8 @@ class Document(Struct, frozen=True):
         )
 
 
-def method_object(method: Method, *, down: bool) -> Rendered:
-    """The Method Object; `down` marks a method whose service does not answer."""
+def method_object(method: Method, *, down: bool, notice: str = "") -> Rendered:
+    """The Method Object; `down` marks a method whose service does not answer, `notice` is what an operator says of it."""
     namespace = method.name.partition(".")[0]
     document: dict[str, Any] = {"name": method.name}
     if method.summary:
@@ -93,10 +108,15 @@ def method_object(method: Method, *, down: bool) -> Rendered:
         document["deprecated"] = True
     if method.docs and method.docs.startswith(("https://", "http://")):
         document["externalDocs"] = {"url": method.docs}
-    about = extension(method, down)
+    about = extension(method, down, notice)
     if about:
         document["x-labgate"] = about
-    return render(document, namespace)
+    return replace(render(document, namespace), noted=bool(about))
+
+
+def notes_of(scopes: tuple[str, ...]) -> bytes:
+    """What `x-labgate` says of a method that is not the same for all callers, as JSON: see `Access.scopes`."""
+    return b'"scopes":' + json_text(scopes) if scopes else b""
 
 
 def _descriptor(param: Param) -> dict[str, Any]:
@@ -110,7 +130,7 @@ def _descriptor(param: Param) -> dict[str, Any]:
     return {"name": param.name, "required": param.required, "schema": param.schema}
 
 
-def extension(method: Method, down: bool) -> dict[str, Any]:
+def extension(method: Method, down: bool, notice: str = "") -> dict[str, Any]:
     """What `x-labgate` says of a method."""
     said: dict[str, Any] = {}
     if method.safe:
@@ -119,6 +139,8 @@ def extension(method: Method, down: bool) -> dict[str, Any]:
         said["idempotent"] = True
     if down:
         said["down"] = True
+    if notice:
+        said["notice"] = notice
     if method.params is None:
         said["undescribed"] = True
     if method.cache is not None:

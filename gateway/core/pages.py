@@ -26,7 +26,25 @@ GUARDS: Final[Fields] = (
 )
 """What every answer of the operator's door says to browsers: it is no page, belongs into none, and nobody else reads it."""
 
+PAGE: Final[Fields] = (
+    (
+        b"Content-Security-Policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+            b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+            b"require-trusted-types-for 'script'; trusted-types 'none'"
+        ),
+    ),
+)
+"""What the console's own files say instead: scripts, styles and calls of this origin alone, and text never becomes HTML."""
+
 _READ: Final = ("GET", "HEAD")
+
+
+def guarded(fields: Fields) -> Fields:
+    """The fields of an answer with what every answer says to browsers, where they do not say it themselves."""
+    said = {name.lower() for name, _ in fields}
+    return fields + tuple(guard for guard in GUARDS if guard[0].lower() not in said)
 
 
 def check_page(fields: Fields, verb: str, host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -104,6 +105,30 @@ class Access:
         self._every_path = any("/**" in policy.allow for _, policy in chosen)
         self._names = _Names(globs)
         self._decided: dict[str, int] = {}
+        self._chosen = chosen
+        self.speaks_of_scopes = any(_scopes(policy) for _, policy in chosen)
+        """Whether a scope lets them do anything."""
+
+    def scopes(self, qualified: str) -> tuple[str, ...]:
+        """The scopes that all policies speak of which let these callers call the method: a token without one of them could not,
+        unless it has a group that the same policies name. None where a policy speaks of no scope.
+        """
+        found: dict[str, None] = {}
+        for scopes, names in self._by_scopes:
+            if names.first(qualified) != NONE:
+                if not scopes:
+                    return ()
+                found |= dict.fromkeys(scopes)
+        return tuple(found)
+
+    @cached_property
+    def _by_scopes(self) -> list[tuple[tuple[str, ...], _Names]]:
+        """The scopes that each policy speaks of, and what it allows; those that speak of none first."""
+        found = [
+            (_scopes(policy), _Names((at, glob) for glob in policy.allow if not is_path(glob)))
+            for at, policy in self._chosen
+        ]
+        return sorted(found, key=lambda one: bool(one[0]))
 
     def allows(self, qualified: str) -> bool:
         """Whether the method of this qualified name (`jobs.get`, `minnie65/chunkedgraph.roots`) may be called."""
@@ -162,6 +187,16 @@ class _Alternatives:
         return NONE if found is None or found.lastindex is None else self._places[found.lastindex - 1]
 
 
+def _scopes(policy: Policy) -> tuple[str, ...]:
+    """The scopes that the policy speaks of."""
+    return tuple(word.removeprefix("scope:") for word in policy.to if word.startswith("scope:"))
+
+
+def _scope(policy: Policy) -> str | None:
+    """The first of them."""
+    return next(iter(_scopes(policy)), None)
+
+
 class Policies:
     """All policies of the gate. Nothing matched = refused."""
 
@@ -173,11 +208,28 @@ class Policies:
         self._last: tuple[Principal | None, Access] = (None, Access((), ()))
         self.limited = any(policy.limit is not None for policy in self._policies)
         """Whether any of them says how much somebody may have."""
+        named = [at for at, policy in enumerate(self._policies) if _scope(policy) is not None]
+        self._by_scope = Access((self._policies[at] for at in named), tuple(named))
 
     @property
     def listed(self) -> tuple[Policy, ...]:
         """The policies, in order."""
         return self._policies
+
+    def scope_for(self, qualified: str) -> str | None:
+        """The scope with which a method of this name, if there is one, may be called; None where no scope helps.
+
+        It is what the first policy asks for that speaks of a scope and allows the name. Told to who may not call it, it says
+        what the policies say, and nothing of what there is.
+        """
+        return self._scope_at(self._by_scope.first(qualified))
+
+    def scope_for_path(self, verb: str, path: Steps) -> str | None:
+        """The same of a path below the mounts."""
+        return self._scope_at(self._by_scope.first_path(verb, path))
+
+    def _scope_at(self, place: int) -> str | None:
+        return None if place == NONE else _scope(self._policies[place])
 
     def access(self, principal: Principal) -> Access:
         """What the principal may call; principals of whom the same policies speak share one answer."""

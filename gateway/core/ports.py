@@ -8,168 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from gateway.core.call import Call
-from gateway.core.faults import Fault
-from gateway.core.heads import AnswerHead
 from gateway.core.method import Method
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
-from gateway.core.verdict import Entry, Extent
+from gateway.core.tracing import Tracer
+from gateway.core.upstream import Answer, Carrier, Upstream
+from gateway.core.verdict import Entry, Extent, Verdict
 
 if TYPE_CHECKING:
     from gateway.core.assembling import Inbound
-
-
-class Answer(Struct, frozen=True):
-    """What an upstream answered to one HTTP request; the body is whole and in memory.
-
-    `placed` bytes of it are in the room that was given for it, and `body` is what comes behind them.
-    """
-
-    status: int
-    reason: str
-    fields: Fields
-    body: bytes
-    placed: int = 0
-
-
-class Upstream(Protocol):
-    """One service's replicas, behind one function."""
-
-    async def exchange(
-        self,
-        verb: str,
-        path: str,
-        fields: Fields,
-        body: bytes | None,
-        *,
-        deadline: float,
-        max_reply: int,
-        repeatable: bool,
-        principal: Principal | None = None,
-        room: memoryview | None = None,
-    ) -> Answer:
-        """Send one request below the service's address and return its answer.
-
-        `room` is memory that the body of a 200 may be received into, instead of being gathered: see `Answer.placed`.
-        `deadline` is on the monotonic clock. `repeatable` = it may be sent again, on another connection, when
-        the first went away before an answer; what may change something is sent once, on a connection that is
-        surely alive. Where requests wait for their turn, those of one `principal` keep nobody else's waiting; None is
-        the gate itself. Raises `UpstreamUnreachable`, `DeadlineExceeded`, `TooLarge`, `UpstreamBroken` or
-        `Unavailable` (too many waiting).
-        """
-
-
-class Receiver(Protocol):
-    """Who takes an upstream's answer part by part, as it comes. Nothing may be raised."""
-
-    def interim(self, status: int) -> None:
-        """A 1xx answer came before the final one."""
-
-    def head(self, head: AnswerHead) -> None:
-        """The final answer begins; a 101 ends the exchange, and `tunnel` follows instead of a body."""
-
-    def piece(self, data: bytes) -> None:
-        """Some of the body."""
-
-    def end(self) -> None:
-        """The answer is complete."""
-
-    def whole(self, head: AnswerHead, body: bytes) -> None:
-        """The whole answer at once: nothing of it was given before, and nothing follows."""
-
-    def tunnel(self, data: bytes) -> None:
-        """Bytes of the protocol that was switched to."""
-
-    def failed(self, failure: Exception) -> None:
-        """The answer never ends."""
-
-    def fed(self) -> None:
-        """All that has come so far was given: whoever gathers for one write, writes now."""
-
-    def pause(self) -> None:
-        """The upstream does not take what is sent: write no more for now."""
-
-    def resume(self) -> None:
-        """The upstream takes again."""
-
-
-class Line(Protocol):
-    """One connection to an upstream, for whoever carries a request through by itself."""
-
-    def start(
-        self, head: bytes, receiver: Receiver, *, whole: bool, bodiless: bool, upgrades: bool = False
-    ) -> None:
-        """Send a request's head, and with it the body if it is `whole`; its answer goes to the receiver."""
-
-    def change_receiver(self, receiver: Receiver) -> None:
-        """Give what comes from here on to another one."""
-
-    def write(self, data: bytes) -> None:
-        """Send some of the body, framed."""
-
-    def finish(self) -> None:
-        """The request is whole."""
-
-    def leave(self) -> None:
-        """Give up: the receiver hears no more, and the connection ends."""
-
-    def pause_reading(self) -> None:
-        """Take no more of the answer for now."""
-
-    def resume_reading(self) -> None:
-        """Take more of the answer."""
-
-
-class Lease(Protocol):
-    """A turn at a service and a connection to it, for one request; to be given back by `release`."""
-
-    @property
-    def connection(self) -> Line:
-        """The connection."""
-
-    @property
-    def pooled(self) -> bool:
-        """Whether it has carried other requests: the upstream may be closing it at this very moment."""
-
-    def head(
-        self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
-    ) -> bytes:
-        """A request's head; `rest` is the path below the service's address, `lines` are its fields but Host.
-
-        The service's own are added, `last` comes after them.
-        """
-
-    def late(self, seconds: float) -> None:
-        """No answer came within so many seconds."""
-
-    def release(self) -> None:
-        """The exchange is over, however it ended."""
-
-
-class Carrier(Protocol):
-    """One service's replicas, for whoever carries a request through by itself."""
-
-    @property
-    def own_fields(self) -> frozenset[bytes]:
-        """The names of the fields, in lower case, that the service sends values of its own for."""
-
-    def at_hand(self) -> Lease | None:
-        """A connection that carried others before, if there is one and a turn, without waiting."""
-
-    async def lease(
-        self, deadline: float, principal: Principal | None = None, other_than: Lease | None = None
-    ) -> Lease:
-        """A new connection, when it is the principal's turn, to another replica than that of a lease which failed, if there is one. Raises `UpstreamUnreachable`, `DeadlineExceeded` or `Unavailable`; nothing was sent then."""
-
-    def again(self, trouble: Exception | Answer, left: float) -> float | None:
-        """In how many seconds a safe request that came to this is sent once more, where `left` seconds are left.
-
-        None if it is not. Asked once for each time that it is sent again: it is counted.
-        """
-
-    def fault(self, failure: Exception, *, safe: bool) -> Fault:
-        """What is said to a caller whose request failed so."""
 
 
 class Errand(Struct, frozen=True):
@@ -259,8 +107,11 @@ class FarTier(Protocol):
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name); False only if there are none."""
 
-    async def get(self, key: bytes) -> Entry | None:
-        """The entry under the key; a large body comes as an extent."""
+    async def get(self, key: bytes, sought: Sought | None = None) -> Entry | None:
+        """The entry under the key; a large body comes as an extent.
+
+        `sought` is what a trip will be to bring if there is none: a tier that gates share may agree on who goes by the same question.
+        """
 
     async def put(self, entry: Entry) -> bool:
         """Store under the entry's key; whether it was."""
@@ -315,8 +166,8 @@ class FarTiers(Protocol):
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name)."""
 
-    async def get(self, key: bytes) -> tuple[Entry, str] | None:
-        """The entry under the key and the name of the tier that has it; soon, or none."""
+    async def get(self, key: bytes, sought: Sought | None = None) -> tuple[Entry, str] | None:
+        """The entry under the key and the name of the tier that has it; soon, or none. `sought` as in `FarTier.get`."""
 
     async def body(self, entry: Entry) -> bytes | None:
         """The entry's whole body in memory; None if it cannot be read."""
@@ -351,8 +202,8 @@ class Generations(Protocol):
     def read(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The counters of these names, now."""
 
-    def bump(self, names: tuple[str, ...]) -> None:
-        """End the present generation of each name: what was read before no longer agrees."""
+    def bump(self, *groups: tuple[str, ...]) -> None:
+        """End the present generation of each name, one group after the other: what was read before no longer agrees."""
 
     def advance(self) -> None:
         """Raise the epoch."""
@@ -387,7 +238,8 @@ class Identity(Protocol):
 class Visit(Struct):
     """One HTTP request, as the access log tells it; filled while it is answered.
 
-    `seconds` is how long it took, `size` the bytes of the answer's body. Credentials and bodies are no part of it.
+    `peer` is the caller's address as the gate believes it, behind trusted proxies too. `seconds` is how long it took, `size` the
+    bytes of the answer's body. Credentials and bodies are no part of it.
     """
 
     id: str
@@ -404,6 +256,14 @@ class Visit(Struct):
     cache: str | None = None
     size: int = 0
     seconds: float = 0.0
+    reason: str | None = None
+    """Why the cache did what it did; of a hit, the tier that had the reply."""
+    replica: str | None = None
+    """Whom of the service a request through a mount was sent to, or a call was answered by."""
+    trace: str | None = None
+    """The id of the trace, where the request was recorded."""
+    wait: float | None = None
+    """Seconds until the answer began, None = it came whole."""
 
 
 class Tally(Struct):
@@ -416,29 +276,52 @@ class Tally(Struct):
 class Observer(Protocol):
     """Who counts and writes down what happens."""
 
-    def called(self, method: Method, outcome: str, seconds: float, size: int = 0) -> None:
+    def called(
+        self,
+        method: Method,
+        outcome: str,
+        seconds: float,
+        size: int = 0,
+        verdict: Verdict | None = None,
+        who: Principal | None = None,
+    ) -> None:
         """One call has ended: `outcome` is `hit`, `stale`, `miss`, `pass`, `error` or the fault's name.
 
-        `size` is the length of the answer's body in bytes, without what a door writes around it.
+        `size` is the length of the answer's body in bytes, without what a door writes around it; `verdict` is the cache's, None
+        where there was no answer; `who` called.
         """
 
     def visited(self, visit: Visit) -> None:
         """One HTTP request has been answered."""
 
+    tracer: Tracer
+    """Who says of which requests it is recorded how they went."""
+    slow: float
+    """Seconds from which on a request is told of in the log, though there may be no access log."""
+
     @property
     def writes(self) -> bool:
         """Whether visits are written down, and not only counted."""
 
-    def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
+    def passed(
+        self,
+        method: Method,
+        outcome: str,
+        seconds: float,
+        status: int,
+        sent: int,
+        verdict: Verdict,
+        who: Principal | None = None,
+    ) -> None:
         """Count one call through a mount that is no more than counted: its HTTP request, and the bytes of its answer."""
 
-    def counted(self, door: str, status: int) -> None:
-        """Count one HTTP request that nobody wants to have written down."""
+    def counted(self, door: str, status: int, service: str | None = None) -> None:
+        """Count one HTTP request that nobody wants to have written down; `service` is that of the mount it came through."""
 
-    def tally(self, method: Method, outcome: str) -> Tally:
+    def tally(self, method: Method, outcome: str, who: Principal | None = None) -> Tally:
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
 
-    def hits(self, method: Method) -> Tally:
+    def hits(self, method: Method, who: Principal | None = None) -> Tally:
         """A place to count requests through a mount, with the bytes of their answers, that memory answered with 200."""
 
     def requests(self, door: str, status: int) -> Tally:

@@ -120,3 +120,30 @@ def check_cookie(fields: Fields, origin: bytes, cors: Cors | None = None) -> Non
         "A cookie alone lets no other page change anything: send the token as `Authorization: Bearer TOKEN`, or call from a "
         "page of this gate's own."
     )
+
+
+def check_unasked(fields: Fields, origin: bytes) -> None:
+    """Refuse a page of another origin that opens a WebSocket without a token of its own: browsers ask nobody about these."""
+    if origin_of(fields) is None and not values(fields, b"origin"):
+        return
+    try:
+        check_cookie(fields, origin)
+    except CrossSite:
+        raise CrossSite(
+            "A page of another origin opens no WebSocket without a token: offer it as a subprotocol, or call from a page of this "
+            "gate's own."
+        ) from None
+
+
+def check_certificate(fields: Fields, origin: bytes, cors: Cors | None = None) -> None:
+    """Refuse what a page of another origin sends where a browser shows a certificate for it; programs may come."""
+    by_browser = origin_of(fields) is not None or any(name.lower() == b"sec-fetch-site" for name, _ in fields)
+    if not by_browser:
+        return
+    try:
+        check_cookie(fields, origin, cors)
+    except CrossSite:
+        raise CrossSite(
+            "A certificate alone lets no other page change anything: send a token as `Authorization: Bearer TOKEN`, or call "
+            "from a page of this gate's own."
+        ) from None

@@ -1,6 +1,6 @@
-"""Is this body one usual JSON-RPC call? Read in one look, for the lanes.
+"""Is this body one usual JSON-RPC call? Read in one look.
 
-What is said here of a body is what `envelope.read` says of it; whatever is unusual in any way is left to that.
+What is said here of a body is what `envelope.read` and `rpc_mount.read` say of it; whatever is unusual in any way is left to that.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from typing import Final
 
 from msgspec import MsgspecError, Raw, Struct
 from msgspec.json import Decoder
+
+from gateway.core.scanner import depth_within
 
 
 class _Usual(Struct, gc=False):
@@ -23,14 +25,12 @@ _UNUSUAL = (MsgspecError, ValueError, RecursionError)
 _OPENERS: Final = (b"{", b"[")
 _TOKENS: Final = frozenset(b"-0123456789")
 _QUOTES: Final = 10  # of "jsonrpc":"2.0", "method":"…" and "id"
-_LEVELS: Final = 2  # what params stands in, and itself
 
 
 def usual_call(body: bytes, max_depth: int) -> tuple[str, bytes, bytes] | None:
     """Method, params (b"" without any) and id of the call that is the whole body; None where anything is unusual.
 
-    Unusual is every batch, notification, character beyond ASCII, and parameters so long that they could be nested
-    deeper than `max_depth` allows.
+    Unusual is every batch, notification, character beyond ASCII, and parameters that are nested deeper than `max_depth` allows.
     """
     if not body.isascii():
         return None
@@ -46,7 +46,7 @@ def usual_call(body: bytes, max_depth: int) -> tuple[str, bytes, bytes] | None:
         return None
     if params:
         quotes += 2
-        if not params.startswith(_OPENERS) or len(params) > max_depth - _LEVELS:
+        if not params.startswith(_OPENERS) or not depth_within(params, max_depth - 1):
             return None
     # With just as many quotes as these members need there are no others, and none is there twice.
     if (

@@ -18,7 +18,8 @@ SECOND: Final = 1_000_000_000
 class Rate(Struct, frozen=True, gc=False):
     """So many (`count`) in so many `seconds`, coming back evenly, of which `burst` may be spent at once.
 
-    `span` is how many nanoseconds it takes until the whole burst is there again, `window` those of the seconds.
+    `span` is how many nanoseconds it takes until the whole burst is there again, `window` those of the seconds, and `one`
+    those until one is.
     """
 
     count: int
@@ -26,41 +27,16 @@ class Rate(Struct, frozen=True, gc=False):
     burst: int
     span: int = 0
     window: int = 0
+    one: int = 0
 
     def __post_init__(self) -> None:
         force_setattr(self, "window", self.seconds * SECOND)
         force_setattr(self, "span", self.burst * self.window // self.count)
+        force_setattr(self, "one", self.window // self.count)
 
     def time_of(self, cost: int) -> int:
         """How many nanoseconds it takes until this much is there again."""
         return cost * self.window // self.count
-
-
-class Ruling(Struct, frozen=True, gc=False):
-    """Whether it may be spent, and how one stands then: `remaining` can be spent at once now.
-
-    `due` is what is kept. After `reset` seconds all is there again; after `retry_after` what was asked for, if that is ever so.
-    """
-
-    allowed: bool
-    due: int
-    remaining: int
-    reset: float
-    retry_after: float
-
-
-def ruling(rate: Rate, due: int, cost: int, now: int) -> Ruling:
-    """What becomes of spending this much; nothing is spent where that is too much."""
-    kept = settled(rate, due, now)
-    spent = spend(rate, due, cost, now)
-    left, reset = standing(rate, kept if spent is None else spent, now)
-    return Ruling(
-        spent is not None,
-        kept if spent is None else spent,
-        left,
-        reset,
-        0.0 if spent is not None else wait(rate, due, cost, now),
-    )
 
 
 def settled(rate: Rate, due: int, now: int) -> int:
@@ -69,24 +45,8 @@ def settled(rate: Rate, due: int, now: int) -> int:
     return min(most, due)
 
 
-def spend(rate: Rate, due: int, cost: int, now: int) -> int | None:
-    """What is kept when this much is spent; None where it may not be."""
-    most = now + rate.span
-    spent = (now if due < now else min(most, due)) + rate.time_of(cost)
-    return spent if spent <= most else None
-
-
-def standing(rate: Rate, due: int, now: int) -> tuple[int, float]:
-    """How much can be spent at once now, and after how many seconds all is there again."""
-    owed = due - now
-    if owed <= 0:
-        return rate.burst, 0.0
-    left = (rate.span - owed) * rate.count // (rate.seconds * SECOND)
-    return (max(0, left)), owed / SECOND
-
-
 def told(rate: Rate, due: int, now: int) -> tuple[int, int]:
-    """The same for a field of an answer: in whole seconds."""
+    """How much can be spent at once now, and after how many whole seconds all is there again."""
     owed = due - now
     if owed <= 0:
         return rate.burst, 0
@@ -104,18 +64,18 @@ def wait(rate: Rate, due: int, cost: int, now: int) -> float:
 # --- what is charged when it has happened already
 
 
-_MOST_OWED: Final = 24
+MOST_OWED: Final = 24
 """Windows for which somebody may be in debt: who took much at once waits, and a clock that was set back is forgotten."""
-
-
-def has_room(rate: Rate, due: int, now: int) -> bool:
-    """Whether anything is left."""
-    return _owed(rate, due, now) < rate.span
 
 
 def add(rate: Rate, due: int, cost: int, now: int) -> int:
     """What is kept when this much was had, however little was left."""
-    return now + min(_owed(rate, due, now) + rate.time_of(cost), _MOST_OWED * rate.span)
+    return now + min(_owed(rate, due, now) + rate.time_of(cost), MOST_OWED * rate.span)
+
+
+def overdrawn(rate: Rate, due: int, now: int) -> bool:
+    """Whether as much again was had as there ever is at once: what is under way ends then."""
+    return _owed(rate, due, now) >= 2 * rate.span
 
 
 def until_room(rate: Rate, due: int, now: int) -> float:
@@ -125,5 +85,5 @@ def until_room(rate: Rate, due: int, now: int) -> float:
 
 def _owed(rate: Rate, due: int, now: int) -> int:
     owed = due - now
-    most = _MOST_OWED * rate.span
+    most = MOST_OWED * rate.span
     return 0 if owed < 0 else min(most, owed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Literal
 
 from msgspec import MsgspecError, Struct
@@ -65,6 +65,8 @@ class Reply(Struct, frozen=True):
     notices: tuple[bytes, ...] = ()
     composed: Composed | None = None
     """The array or the bytes that are the result, where they need not be put into JSON; the body says nothing then."""
+    replica: str | None = None
+    """Whom of the service it came from, where it was fetched for this call or one that it shared a trip with."""
 
 
 class _Coded(Struct):
@@ -72,6 +74,12 @@ class _Coded(Struct):
 
 
 _coded = Decoder(_Coded)
+
+
+def only_replica(replies: Iterable[Reply]) -> str | None:
+    """Whom of a service these came from, None where there are several, or memory had them."""
+    found = {reply.replica for reply in replies if reply.replica is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def error_code(error: bytes) -> int:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.core import scanner
 from gateway.core.faults import InvalidRequest, ParseFault, TooLarge
 from gateway.core.naming import is_introspection
+from gateway.core.quick_envelope import usual_call
 from gateway.core.scanner import MalformedJson
 
 ONE_METHOD: Final = frozenset(("system.methodHelp", "system.methodSignature"))
@@ -43,6 +44,10 @@ class RpcBody(Struct, frozen=True, gc=False):
 
 def read(body: bytes, *, max_batch: int, max_depth: int) -> RpcBody:
     """The calls in a body. Raises `ParseFault`, `InvalidRequest` or `TooLarge` for what must not pass."""
+    usual = usual_call(body, max_depth)
+    if usual is not None and body.count(usual[2]) == 1:
+        method, arguments, token = usual
+        return RpcBody((RpcCall(method, arguments or None, token, body.index(token)),), batch=False)
     try:
         scanner.check_text(body)
         opener = scanner.opener(body)

@@ -35,7 +35,7 @@ class UpstreamIdentity:
 class Rule:
     """What the operator knows of methods and the upstream does not say; None = nothing said.
 
-    `http` is how one method is carried out whose service describes nothing.
+    `http` is how one method is carried out whose service describes nothing; `job` is what its result tells of a job.
     """
 
     safe: bool | None = None
@@ -49,6 +49,7 @@ class Rule:
     item: bool | None = None
     http: HttpBinding | None = None
     hedge: Hedge | None = None
+    job: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,7 @@ class Service:
     them, which the gate never looks into.
     `nodes` are names for versions of its data, each with what it stands for; `drops` are the names of fields (in lower case)
     of which callers' never reach it.
+    `trusts_hints` = what it says itself of its methods' safety is believed, where it says it in hints (`mcp`).
     `aliases` are further names for its namespace, which are not advertised. What is `hidden` is named only to those who were
     shown its datastack by its own server.
     """
@@ -144,6 +146,7 @@ class Service:
     identity: UpstreamIdentity | None = None
     granted: bool = False
     pickle: bool = False
+    trusts_hints: bool = False
 
     @cached_property
     def within(self) -> float:

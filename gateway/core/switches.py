@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from gateway.core.faults import BadRequest, Unavailable
 from gateway.core.naming import alike, shown
 from gateway.core.verdict import Pass
+
+if TYPE_CHECKING:
+    from gateway.core.withdrawals import Withdrawal
 
 SWITCHED_OFF = Pass("switched off")
 """The verdict on every call while the cache is off."""
@@ -48,11 +51,29 @@ class Switches:
         self.lanes = True
         self.cache = True
         self.cordons: dict[str, Cordon] = {}
+        self.withdrawn: Mapping[str, Withdrawal] = {}
+        """Beyond the gate's end; see `withdraw`."""
+        self.closed: frozenset[str] = frozenset()
+        """The services that nobody gets anything of: those that are cordoned, and those that are disabled."""
+
+    def take(self, *, lanes: bool, cache: bool, cordons: Mapping[str, Cordon]) -> None:
+        """Be as somebody else's are."""
+        self.lanes, self.cache, self.cordons = lanes, cache, dict(cordons)
+        self._close()
+
+    def withdraw(self, withdrawn: Mapping[str, Withdrawal]) -> None:
+        """These services were drained or disabled, and no others."""
+        self.withdrawn = withdrawn
+        self._close()
+
+    def _close(self) -> None:
+        disabled = (name for name, one in self.withdrawn.items() if one.state == "disabled")
+        self.closed = frozenset((*self.cordons, *disabled))
 
     @property
     def hinder(self) -> bool:
         """Whether something is off that memory could answer."""
-        return bool(self.cordons) or not self.cache
+        return bool(self.closed) or not self.cache
 
     def change(self, wish: Wish, by: str, now: float) -> tuple[str, ...]:
         """Do as wished; what changed by it, in words: `cache off`, `cordon files`. To wish for what is changes nothing."""
@@ -69,18 +90,27 @@ class Switches:
             elif not out and service in self.cordons:
                 del self.cordons[service]
                 done.append(f"uncordon {service}")
+        self._close()
         return tuple(done)
 
     def why(self, service: str) -> str | None:
         """Why the service takes no calls, None if it does."""
-        cordon = self.cordons.get(service)
+        cordon, withdrawal = self.cordons.get(service), self.withdrawn.get(service)
         if cordon is None:
-            return None
+            return None if withdrawal is None else withdrawal.why()
         since = datetime.fromtimestamp(cordon.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return f"an operator took it out of service at {since}"
 
-    def refusal(self, service: str) -> Unavailable:
-        """What is said to whoever calls a cordoned service."""
+    def notice(self, service: str) -> str:
+        """What callers are told of a service that takes no calls, beside that it is down."""
+        withdrawal = self.withdrawn.get(service)
+        return "" if withdrawal is None else withdrawal.notice()
+
+    def refusal(self, service: str, now: float) -> Unavailable:
+        """What is said to whoever calls a service that nobody gets anything of."""
+        withdrawal = self.withdrawn.get(service)
+        if withdrawal is not None:
+            return withdrawal.refusal(service, now)
         return Unavailable(
             f"The service {service!r} takes no calls: {self.why(service)}. "
             "Call again later, or ask whoever runs the gate.",

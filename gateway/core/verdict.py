@@ -42,6 +42,7 @@ class Entry(Struct, frozen=True, gc=False):
     key: bytes
     kind: Literal["result", "error", "http"]
     body: bytes
+    """Of a part of replies it may be a `memoryview`: see `Parts.keep`."""
     stored: float
     fresh_until: float
     stale_until: float

@@ -5,9 +5,10 @@ from __future__ import annotations
 from gateway.core.call import Call
 from gateway.core.faults import UnknownMethod
 from gateway.core.method import HttpBinding, Method
-from gateway.core.ports import Dialect, Messenger, Upstream
+from gateway.core.ports import Dialect, Messenger
 from gateway.core.reply import Reply
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Upstream
 
 
 class ListedDialect:

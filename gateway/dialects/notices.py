@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.ports import Answer
+from gateway.core.upstream import Answer
 
 _MOST: Final = 16
 _LONGEST: Final = 1024

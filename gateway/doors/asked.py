@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from secrets import token_hex
+from time import perf_counter
 from urllib.parse import unquote
 
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.core.cache_status import outcome, reason
 from gateway.core.call import NO_DEMAND, Demand, demand_of
 from gateway.core.catalog import View
 from gateway.core.charging import Account
 from gateway.core.faults import BadRequest
 from gateway.core.ports import Visit
 from gateway.core.principal import ANONYMOUS, Principal
-from gateway.doors.encodings import Encoding
+from gateway.core.repeats import Once
+from gateway.core.reply import Reply
+from gateway.core.server_timing import server_timing
+from gateway.core.tracing import Traced
+from gateway.doors.caller import Caller
+from gateway.doors.encodings import JSON, Encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 # Unique without asking the system for chance each time; it is no secret.
@@ -40,6 +47,16 @@ class Occasion:
     view: View | None = None
     client: str = ""
     accounts: tuple[Account, ...] = ()
+    trace: Traced | None = None
+    """What is recorded of it."""
+    own: Mapping[str, Callable[[bytes | None], bytes]] = field(default_factory=dict)
+    """What can be called of the connection itself, and what that answers, as JSON."""
+    started: float = field(default_factory=perf_counter)
+    """When it came."""
+    auth: float | None = None
+    """How many seconds it took to know who asks, where that was not known."""
+    upstream_ms: float | None = None
+    """How long the service was waited for, None where it was not."""
 
     @property
     def id(self) -> str:
@@ -52,6 +69,21 @@ class Occasion:
             self.accounts += (account,)
         return account
 
+    def replied(self, reply: Reply) -> None:
+        """This is the answer: the access log will say what the cache did for it, and who gave it."""
+        self.upstream_ms = reply.upstream_ms
+        self.visit.cache, self.visit.reason = outcome(reply), reason(reply.verdict)
+        self.visit.replica = reply.replica
+
+    def timing(self) -> bytes | None:
+        """Where the time went until now (`Server-Timing`), None where nobody was asked anything."""
+        visit, auth = self.visit, self.auth
+        from_memory = visit.cache == "hit" and visit.reason == "memory"
+        if auth is None and (visit.cache is None or from_memory):
+            return None
+        total = (perf_counter() - self.started) * 1000
+        return server_timing(visit.cache, total, self.upstream_ms, None if auth is None else auth * 1000)
+
 
 @dataclass(slots=True, kw_only=True)
 class Asked(Occasion):
@@ -60,15 +92,23 @@ class Asked(Occasion):
     request: web.BaseRequest
     token_name: str | None = None
     """The parameter of the address that is the caller's token, and nothing for a door."""
+    caller: Caller | None = None
+    """Who asks, where somebody may want to know it again."""
 
 
 class Terms(Struct, frozen=True):
-    """How JSON-RPC is asked for: in which encodings, for how many seconds, how fresh."""
+    """How JSON-RPC is asked for: in which encodings, for how many seconds, how fresh; `once` where it has a key."""
 
     reading: Encoding
     writing: Encoding
     patience: float = math.inf
     demand: Demand = NO_DEMAND
+    once: Once | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether JSON is asked for in JSON, and any reply that is fresh will do."""
+        return self.reading is JSON and self.writing is JSON and self.demand == NO_DEMAND
 
 
 def request_id(request: web.BaseRequest) -> str:

@@ -19,9 +19,14 @@ class CookieOwners:
     which browsers send everywhere: so a cookie that only other services have set is not passed on.
     """
 
-    def __init__(self, tell: Callable[[bytes, str], None] | None = None) -> None:
-        """`tell` is called with what was not known: other workers will get the cookie too."""
-        self._owners: dict[bytes, set[str]] = {}
+    def __init__(
+        self, tell: Callable[[bytes, str], None] | None = None, known: CookieOwners | None = None
+    ) -> None:
+        """`tell` is called with what was not known: other workers will get the cookie too.
+
+        What somebody else knows already is known to both from here on.
+        """
+        self.owners: dict[bytes, set[str]] = {} if known is None else known.owners
         self._tell = tell
 
     def note(self, name: bytes, service: str) -> None:
@@ -31,9 +36,9 @@ class CookieOwners:
 
     def learn(self, name: bytes, service: str) -> bool:
         """The same, seen by somebody else; whether it was not known."""
-        if name not in self._owners and len(self._owners) >= MOST:
+        if name not in self.owners and len(self.owners) >= MOST:
             return False
-        owners = self._owners.setdefault(name, set())
+        owners = self.owners.setdefault(name, set())
         if service in owners:
             return False
         owners.add(service)
@@ -41,7 +46,7 @@ class CookieOwners:
 
     def own(self, fields: Fields, service: str) -> Fields:
         """The fields with only those cookies that may be the service's; a field stays as it was sent if all may."""
-        if not self._owners:
+        if not self.owners:
             return fields
         kept: list[tuple[bytes, bytes]] = []
         for field in fields:
@@ -49,7 +54,7 @@ class CookieOwners:
                 kept.append(field)
                 continue
             pairs = cookie_names(field[1])
-            mine = [pair for name, pair in pairs if service in self._owners.get(name, (service,))]
+            mine = [pair for name, pair in pairs if service in self.owners.get(name, (service,))]
             if len(mine) == len(pairs):
                 kept.append(field)
             elif mine:

@@ -13,7 +13,8 @@ from typing import Final
 from gateway.core.faults import BadRequest
 from gateway.core.heads import AnswerHead
 from gateway.core.http_storing import BY_THE_REPLY
-from gateway.core.ports import Lease
+from gateway.core.server_timing import TRIP
+from gateway.core.upstream import Lease
 from gateway.core.verdict import Miss
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
@@ -26,10 +27,14 @@ from gateway.wire.upstream import NotConnectedError
 _LAST_FINAL: Final = 501
 """Instead of an answer of a higher status, another replica may have a better one."""
 
+_ANSWER: Final = b"%%bX-Request-Id: %%b\r\n%%bServer-Timing: %b\r\n\r\n%%b" % TRIP
+
 UNSTORED: Final = {
     why: b'Cache-Status: labgate; fwd=miss; detail="%b"\r\n' % why.encode() for why in ("no-store", "private")
 }
 """What is said of the cache where an answer forbids to store it."""
+
+_FORBIDDEN: Final = {why: Miss(b"", (), 0, BY_THE_REPLY, why) for why in UNSTORED}
 
 
 class Dash:
@@ -111,29 +116,33 @@ class Dash:
             told = settled.account.lines(now) + told
             settled.account.spend(len(body), now)
         caller.answer(
-            b"%bX-Request-Id: %b\r\n%bServer-Timing: upstream;dur=%.1f\r\n\r\n%b"
+            _ANSWER
             % (
                 ready,
                 self._id,
                 told,
+                b"miss" if why else settled.outcome.encode(),
+                spent * 1000,
                 spent * 1000,
                 body,
             )
         )
         observer = self._tools.observer
-        if observer.writes:
+        if observer.writes or spent >= observer.slow:
             self._write_down(head.status, len(body), why)
         else:
             outcome = "error" if head.status >= 400 else "miss" if why else settled.outcome
-            observer.passed(settled.method, outcome, spent, head.status, len(body))
+            verdict, who = _FORBIDDEN[why] if why else settled.verdict, self._seen.notes.caller
+            observer.passed(settled.method, outcome, spent, head.status, len(body), verdict, who)
 
     def _write_down(self, status: int, size: int, why: str) -> None:
         """Have the access log say what a `Mounted` would."""
         made = self._hand_over(with_lease=False)
         made.accounts = ()  # what was sent is charged
         if why:
-            made.verdict = Miss(b"", (), 0, BY_THE_REPLY, why)
+            made.verdict = _FORBIDDEN[why]
         made.status, made.sent = status, size
+        made.wait, made.replica = perf_counter() - self._started, self._lease.address
         made.close()
 
     # --- what turns out differently
@@ -144,6 +153,8 @@ class Dash:
         made.take_over(
             self._settled, self._id.decode(), self._started, self._until, self._lease if with_lease else None
         )
+        if with_lease:
+            made.replica = self._lease.address
         if with_lease and self._mark is not None:
             made.was_not_looked_up(self._settled, self._mark, self._requested)
         self._caller.change_guest(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from gateway.core.certificates import PeerCertificate
 from gateway.core.credentials import credential
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.ports import Identity
@@ -40,6 +41,8 @@ class Entrance:
         token_name: bytes | None = None,
         nobody: Principal | None = None,
         token_fields: frozenset[bytes] = frozenset(),
+        certificates: Callable[[PeerCertificate], Principal | None] | None = None,
+        own_traces: bool = False,
     ) -> None:
         """`token_fields` are further fields, in lower case, in which a token of the gate's may be shown.
 
@@ -50,7 +53,13 @@ class Entrance:
         that the gate could not have made is the service's.
 
         `token_name` is that of a cookie, and of a parameter in an address, in which a token may be shown too.
+
+        `certificates` says whom a certificate names. It is the channel's, a token is the request's: where there is a token,
+        that alone says who calls.
+
+        `own_traces` = a caller's trace ends here, and no service hears of it.
         """
+        self.own_traces = own_traces
         self.token_name = token_name
         self.nobody = nobody
         self._token_fields = token_fields
@@ -60,6 +69,7 @@ class Entrance:
         self._draining = draining
         self._wall = wall
         self._challenge = challenge
+        self._certificates = certificates
 
     def check_host(self, host: str) -> None:
         """Refuse a Host that is not served here."""
@@ -110,11 +120,14 @@ class Entrance:
         kind, _, token = values[0].strip(b" \t").partition(b" ")
         return kind.lower() == b"bearer" and not self._identity.may_know(token.strip(b" ").decode("latin-1"))
 
-    def credential(self, fields: Fields) -> str | None:
-        """The caller's credential, None for the anonymous caller where there may be one. Raises `Unauthenticated`."""
+    def credential(self, fields: Fields, certificate: PeerCertificate | None = None) -> str | None:
+        """The caller's token, None where they may come without: by a certificate, or as nobody. Raises `Unauthenticated`."""
         given = credential(fields)
-        if self.nobody is not None and given in (None, _NOBODY.decode()):
-            if _is_of_a_page(fields):
+        unnamed = given is None or (self.nobody is not None and given == _NOBODY.decode())
+        if unnamed and self._counts(certificate):
+            return None
+        if unnamed and self.nobody is not None:
+            if is_of_a_page(fields):
                 raise Unauthenticated(
                     "A page in a browser needs a token here: programs alone come without one.", missing=True
                 )
@@ -122,28 +135,48 @@ class Entrance:
         if given is None and not self._anonymous:
             raise Unauthenticated(
                 "A token is needed: send `Authorization: Bearer TOKEN`. "
-                "Whoever runs the gate makes one with `labgated token create`.",
+                "`labgate login` gets you one, or whoever runs the gate makes it with `labgated token create`.",
                 missing=True,
             )
         return given
 
-    def known(self, given: str | None) -> Principal | None:
+    def known(self, given: str | None, certificate: PeerCertificate | None = None) -> Principal | None:
         """The caller, if their credential was verified before and its verdict still holds."""
-        return (self.nobody or ANONYMOUS) if given is None else self._identity.known(given, self._wall())
+        if given is not None:
+            return self._identity.known(given, self._wall())
+        if certificate is not None and self._certificates is not None:
+            return self._certificates(certificate) if self._wall() < certificate.expires else None
+        return self.nobody or ANONYMOUS
 
-    async def identify(self, fields: Fields) -> Principal:
+    async def identify(self, fields: Fields, certificate: PeerCertificate | None = None) -> Principal:
         """The caller. A credential that fails is refused, never taken for none."""
-        given = self.credential(fields)
-        known = self.known(given)
-        if known is not None or given is None:
-            return known or self.nobody or ANONYMOUS
-        return await self._identity.identify(given, self._wall())
+        given = self.credential(fields, certificate)
+        known = self.known(given, certificate)
+        if known is not None:
+            return known
+        if given is not None:
+            return await self._identity.identify(given, self._wall())
+        if certificate is not None and self._wall() >= certificate.expires:
+            raise Unauthenticated(
+                "Your certificate has expired: connect again with a new one, or send a token."
+            )
+        raise Unauthenticated(
+            "Your certificate has none of the names that callers are known by here (`identity.certificates.subject`), or "
+            "several of one kind: have one made with a single name, or send a token."
+        )
+
+    def by_certificate(self, given: str | None, certificate: PeerCertificate | None) -> bool:
+        """Whether nothing but the connection says who calls; a browser lets any page use that."""
+        return given is None and self._counts(certificate)
+
+    def _counts(self, certificate: PeerCertificate | None) -> bool:
+        return certificate is not None and self._certificates is not None
 
     def challenge(self, fault: Unauthenticated, metadata: str | None = None) -> Fields:
         """The field that says how to come in, and where it is told where tokens come from."""
         return ((b"WWW-Authenticate", self._challenge(fault, metadata).encode()),)
 
 
-def _is_of_a_page(fields: Fields) -> bool:
+def is_of_a_page(fields: Fields) -> bool:
     """Whether a browser says that a page asks (the Fetch standard, sections 3.1 and 3.2.1)."""
     return any(name.lower() in (b"origin", b"sec-fetch-site", b"sec-fetch-mode") for name, _ in fields)

@@ -9,12 +9,10 @@ from gateway.core.reply import Fields, Reply
 
 
 def of_reply(reply: Reply, now: float, *, aged: bool = True) -> Fields:
-    """What the cache did (RFC 9211), how long the trip took, and what the service said beside; with `aged`, the reply's age."""
+    """What the cache did (RFC 9211), and what the service said beside; with `aged`, the reply's age."""
     fields = [(b"Cache-Status", cache_status(reply, now).encode())]
     if aged and (seconds := age(reply, now)) is not None:
         fields.append((b"Age", b"%d" % seconds))
-    if reply.upstream_ms is not None:
-        fields.append((b"Server-Timing", b"upstream;dur=%.1f" % reply.upstream_ms))
     if reply.notices:
         fields += [(b"Warning", notice) for notice in reply.notices]
     return tuple(fields)

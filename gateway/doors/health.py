@@ -20,13 +20,13 @@ class HealthDoor:
 
 
 class ReadyDoor:
-    """Says `ok` once the first discovery is over and until the gate drains."""
+    """Says `ok` once the first discovery is over and until the gate is told to end."""
 
     def __init__(self, ready: Callable[[], bool]) -> None:
         self._ready = ready
 
     async def answer(self, asked: Asked) -> Answer:
-        """200 while calls are taken, else 503."""
+        """200 while calls shall come, else 503; the gate may take some for a little longer."""
         if self._ready():
             return Answer(200, None, _PLAIN, b"ok\n")
         return Answer(503, None, ((b"Retry-After", b"1"), *_PLAIN), b"not ready\n")

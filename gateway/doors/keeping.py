@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.core.heads import AnswerHead
 from gateway.core.http_storing import Storing, head_of
+from gateway.core.method import CacheRule
 from gateway.core.ports import Spool
 from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Entry, Extent, Miss
@@ -22,7 +23,7 @@ SHORT: Final = 256 << 10
 class Kept(Struct, frozen=True):
     """A reply that is to be stored: the request as the cache sees it, the verdict, what was decided of the head, and when.
 
-    `requested` and `received` are seconds since 1970.
+    That was decided for `rule`; it may turn out to be another one. `requested` and `received` are seconds since 1970.
     """
 
     wanted: Wanted
@@ -31,6 +32,7 @@ class Kept(Struct, frozen=True):
     head: AnswerHead
     requested: float
     received: float
+    rule: CacheRule
 
 
 class Keeping:
@@ -97,7 +99,7 @@ class Keeping:
             kept.wanted.for_result(body if isinstance(body, bytes) else b"", kept.received),
             kept.how,
         )
-        if wanted is not kept.wanted:
+        if (wanted.rule.fresh, wanted.rule.stale) != (kept.rule.fresh, kept.rule.stale):
             head = kept.head
             again = book.how(wanted, head.status, head.fields, kept.requested, kept.received)
             if isinstance(again, str):

@@ -74,6 +74,9 @@ class MountHit:
         """Answer, if all still holds."""
         tools, entry, settled = self._tools, self.entry, self._settled
         notes: Notes = self._seen.notes
+        tracer = tools.observer.tracer
+        if tracer.left <= 0:  # this one is recorded
+            return False
         now, relay = tools.wall(), tools.relay
         changes = relay.changes
         # No epoch ends without a change.
@@ -94,7 +97,8 @@ class MountHit:
         if get(signpost.key) is not signpost or (signpost is not entry and get(entry.key) is not entry):
             return False
         account = settled.account
-        if account is not None and not self._charged(account, caller, now):
+        told = b"" if account is None else self._charged(account, caller, now)
+        if told is None:
             return False
         second = int(now)
         if second != self._second:
@@ -104,21 +108,23 @@ class MountHit:
         if account is None:
             caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
         else:
-            told = account.lines(now)
             account.spend(len(entry.body), now)
             caller.out.write_now(b"%b%b\r\n%b%b" % (self._before, number, told, self._after[2:]))
+        tracer.left -= 1
         self._count(caller, number)
         return True
 
-    def _charged(self, account: Account, caller: Connection, now: float) -> bool:
-        """Whether the request may be answered now: it is charged then. The usual way says why not."""
+    def _charged(self, account: Account, caller: Connection, now: float) -> bytes | None:
+        """The lines that tell how the caller stands once the request is charged; None if it may not be answered now.
+
+        The bytes are charged when they were sent. The usual way says why not.
+        """
         if self._principal is None or (self._principal.anonymous and caller.peer != self._peer):
-            return False  # somebody else's
+            return None  # somebody else's
         try:
-            account.charge(now)
+            return account.pay(0, now)
         except RateLimited:
-            return False
-        return True
+            return None
 
     def _write(self, second: int) -> None:
         """The answer, before the request id and after it, for this second."""
@@ -152,4 +158,5 @@ class MountHit:
             hits.count += 1
             hits.size += size
         else:
-            observer.passed(settled.method, "hit" if status < 400 else "error", 0.0, status, size)
+            ended = "hit" if status < 400 else "error"
+            observer.passed(settled.method, ended, 0.0, status, size, Hit(entry), self._principal)

@@ -5,71 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from time import perf_counter
-from typing import Any, Final
 
-from gateway.core.assembling import Ready
 from gateway.core.cors import preflight
 from gateway.core.credentials import check_fields
-from gateway.core.decisions import Undecided
-from gateway.core.faults import (
-    BadRequest,
-    DeadlineExceeded,
-    Fault,
-    InternalFault,
-    MethodNotAllowed,
-    Unauthenticated,
-    Unavailable,
-    UpstreamBroken,
-    UpstreamUnreachable,
-)
-from gateway.core.forwarded import forwarded_lines, via_line
-from gateway.core.heads import AnswerHead
-from gateway.core.introducing import Introduction
+from gateway.core.faults import Fault, MethodNotAllowed, RateLimited, Unauthenticated, Unavailable
 from gateway.core.method import Method
-from gateway.core.passing import of_request
-from gateway.core.ports import Answer, Lease
-from gateway.core.presented import check_cookie
+from gateway.core.presented import check_certificate, check_cookie
 from gateway.core.principal import Principal
-from gateway.core.reply import Fields
+from gateway.core.tracing import step
+from gateway.core.upstream import Lease
 from gateway.core.verdict import pass_for
-from gateway.doors.mounted_cached import MountedCached
-from gateway.doors.mounted_reply import INVITES_A_RETRY
+from gateway.doors.mounted_sent import MountedSent
 from gateway.doors.notes import vet
-from gateway.doors.refusal import refused
-from gateway.doors.resource import METADATA
 from gateway.doors.wanting import why_not_asked
 from gateway.doors.way import SAFE, Settled
-from gateway.wire.head import CHUNKED
-from gateway.wire.passage import EARLY
-from gateway.wire.upstream import ConnectionLostError, NotConnectedError
-from gateway.wire.upstream_answer import AnswerTooLargeError
-from gateway.wire.upstream_request import field_lines
+from gateway.wire.passage_there import EARLY
 
 log = logging.getLogger("labgate.doors")
 
 
-_NO_ANSWER: Final = (UpstreamUnreachable, DeadlineExceeded, UpstreamBroken, Unavailable)
-
-
-class Mounted(MountedCached):
+class Mounted(MountedSent):
     """One request below a mount."""
 
-    _seconds = 0.0
-    _task: asyncio.Task[None] | None = None
     _asking: asyncio.Task[None] | None = None
-    introduction: Introduction | None = None
-    _replay: bytes | None = None  # the body, while the request may be sent again
-    _pooled = False  # it was sent over a connection that had carried others
-    _sent_over: Lease | None = None
-    _elsewhere = False  # the answer says that the service is down, and another replica is asked
     _awaited = False  # the rest of a small body, before anything is judged
 
     # --- identify
 
     def begin(self) -> None:
         """The head is here."""
+        self.trace_begins()
         try:
             self._enter()
         except Fault as fault:
@@ -109,15 +76,16 @@ class Mounted(MountedCached):
             return
         if notes.fault is not None:
             raise notes.fault
-        if notes.by_cookie and (way.verb not in SAFE or self.upgrades):
+        if (notes.by_cookie or notes.by_certificate) and (way.verb not in SAFE or self.upgrades):
             origin = self._origin()
-            check_cookie(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
+            check = check_cookie if notes.by_cookie else check_certificate
+            check(self.seen.fields, b"%b://%b" % (origin.scheme, origin.host), cors)
         self._check_fields()
         now = tools.wall()
         principal = notes.principal(tools.relay.epoch, now)
         if principal is None:
             epoch = tools.relay.epoch
-            principal = tools.entrance.known(notes.credential)
+            principal = tools.entrance.known(notes.credential, notes.certificate)
             if principal is None:
                 self.later(self._identify())
                 return
@@ -130,7 +98,9 @@ class Mounted(MountedCached):
         if not service.checked:
             return
         check_fields(service, notes.first)
-        names_nobody = self.tools.entrance.nobody is not None and notes.credential is None
+        names_nobody = (
+            self.tools.entrance.nobody is not None and notes.credential is None and not notes.by_certificate
+        )
         if names_nobody and not service.checked <= notes.first.keys():
             wanted = " and ".join(
                 sorted(name for name in service.headers if name.lower().encode() in service.checked)
@@ -140,7 +110,13 @@ class Mounted(MountedCached):
             )
 
     async def _identify(self) -> None:
-        self._admit(await self.tools.entrance.identify(self.seen.fields))
+        began = perf_counter()
+        try:
+            with step("identify"):
+                principal = await self.tools.entrance.identify(self.seen.fields, self.notes.certificate)
+        finally:
+            self.auth = perf_counter() - began
+        self._admit(principal)
 
     # --- find and admit
 
@@ -168,13 +144,22 @@ class Mounted(MountedCached):
             self.depart()
             return
         self.safe = method.safe
-        if self.safe and not self.complete and 0 < self.caller.head.length <= EARLY:
+        if self.awaits_body and not self.complete and 0 < self.caller.head.length <= EARLY:
             # Clients send the head first, and the body on its heels: with it, memory may have the answer, and a
             # connection at hand may carry the question.
             self._awaited = True
             self.caller.invite_body()
             return
         self._judge(method)
+
+    def let_in_again(self) -> None:
+        """Go on, now that it is decided."""
+        self.admitted()
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether a small body is had before anything is judged."""
+        return self.safe
 
     def let_in(self, methods: Collection[Method]) -> None:
         """Refuse what the caller may not ask, or not now, and charge the rest."""
@@ -193,22 +178,7 @@ class Mounted(MountedCached):
         for account, cost in charged.items():
             account.charge(self.tools.wall(), cost)
 
-    async def _decide(self, undecided: Undecided) -> None:
-        """Have somebody else say whether the request may be, and go on where it was left."""
-        await self.tools.relay.decide(undecided.pleas)
-        if not (self.over or self.left):
-            self.let_in_again()
-
-    def let_in_again(self) -> None:
-        """Go on, now that it is decided."""
-        self.admitted()
-
-    def take_turn(self) -> None:
-        """Count the request as under way from here on, unless it is. Raises `RateLimited`."""
-        if not (self._holds or self.over):
-            for account in self.accounts:
-                if account.at_once is not None:
-                    self._holds += (account.hold(),)
+    # --- judge
 
     def asked(self) -> None:
         """The body is here; what waited for it goes on."""
@@ -244,263 +214,6 @@ class Mounted(MountedCached):
         self.method = method
         self.methods = (method,)
 
-    # --- pass on
-
-    def depart(self) -> None:
-        """Send the request on: over a connection at hand where nothing can be lost by that, else over a new one."""
-        if self._way.service.introduced and self.introduction is None:
-            self.introduction = self.introduction_at_hand()
-            if self.introduction is None:
-                self.later(self._introduce())
-                return
-        if self.accounts:
-            self.take_turn()
-        self._replay = None
-        if self.safe and self.complete:
-            self._replay = early = self.early
-            lease = self._way.carrier.at_hand()
-            if lease is not None:
-                self._pooled = True
-                try:
-                    self._send(lease, self._seconds)
-                except NotConnectedError:
-                    self.put_early(early)
-                else:
-                    return
-        self.later(self._depart_anew())
-
-    async def _depart_anew(self, wait: float = 0.0) -> None:
-        carrier = self._way.carrier
-        self._pooled = False
-        if wait:
-            await asyncio.sleep(wait)
-        deadline = self.loop.time() + self._seconds - (perf_counter() - self.started)
-        lease = await carrier.lease(deadline, self._principal, self._sent_over)
-        if self.over or self.left:
-            lease.release()
-            return
-        try:
-            self._send(lease, max(0.001, deadline - self.loop.time()))
-        except NotConnectedError as failure:
-            raise carrier.fault(failure, safe=True) from failure
-
-    def _send(self, lease: Lease, seconds: float) -> None:
-        """Send the request over this connection; its answer must begin within so many seconds."""
-        way, notes = self._way, self.notes
-        lines = self.lines_of(self.passed_fields)
-        self.leaves()
-        host = notes.first.get(b"host") if way.service.keep_host else None
-        lines += self.framing() + b"Labgate-Timeout: %.3f\r\n" % seconds
-        if notes.request_id is None:
-            lines += b"X-Request-Id: %b\r\n" % self.id.encode("ascii")
-        head = lease.head(way.verb.encode(), way.rest, self.query, host, lines)
-        self.departed = perf_counter()
-        self._sent_over = lease
-        if not self.safe and not self._unsure:
-            self._unsure = True
-            self._marked = self.tools.relay.sets_out(self.methods, self._changed())
-        self.send(lease, head, seconds)
-
-    def lines_of(self, passed: Fields) -> bytes:
-        """The lines for the upstream but Host, the service's own, and those that differ with each request."""
-        fields, notes, way = self.seen.fields, self.notes, self._way
-        credential_in = None
-        if notes.credential is not None and b"labgate-token" not in notes.first:
-            credential_in = b"authorization"
-        kept = of_request(
-            passed,
-            credential_in=credential_in,
-            underscores=way.service.underscores,
-            replaced=way.carrier.own_fields,
-            upgrades=self.upgrades,
-        )
-        if notes.request_id is not None:
-            kept = (*kept, (b"X-Request-Id", notes.request_id.encode("ascii")))
-        if way.service.introduced:
-            kept = self._introduced(kept)
-        owners = self.tools.cookies
-        lines = b"".join(
-            (
-                field_lines(owners.own(kept, way.service.qualified)),
-                b"Connection: Upgrade\r\n" if self.upgrades else b"",
-                forwarded_lines(
-                    self._origin(), self.caller.peer, way.places.mount, names_gate=not way.service.links
-                ),
-                via_line(fields, self.tools.pseudonym, self.caller.head.minor),
-            )
-        )
-
-        # Whose a cookie is may change, and what a JSON-RPC body asks for differs.
-        # What introduces the caller may be another one at the next request.
-        if (
-            way.service.introduced_alike
-            and b"cookie" not in notes.first
-            and not way.is_rpc
-            and not self.upgrades
-            and passed is fields
-        ):
-            notes.keep_lines(way.service.qualified, self.caller.peer, lines)
-        return lines
-
-    def _introduced(self, fields: Fields) -> Fields:
-        """The fields with what tells the service who asks."""
-        found = self.introduction or self.introduction_at_hand()
-        if found is None:
-            raise InternalFault("The service was to be asked before it could be told who asks.")
-        return found.added(fields)
-
-    def introduction_at_hand(self) -> Introduction | None:
-        """What tells the service who asks, if nobody has to be asked for it."""
-        return self.tools.relay.introducer.at_hand(self._way.service, self._principal)
-
-    async def _introduce(self) -> None:
-        """Have what tells the service who asks, and go on."""
-        seconds = self._seconds - (perf_counter() - self.started)
-        try:
-            async with asyncio.timeout(seconds):
-                self.introduction = await self.tools.relay.introducer.obtain(
-                    self._way.service, self._principal
-                )
-        except TimeoutError:
-            raise DeadlineExceeded("There was no token for the service within the request's time.") from None
-        if not (self.over or self.left):
-            self.depart()
-
-    def seconds_left(self) -> float:
-        """How long the caller still waits for the answer to begin."""
-        return max(0.0, self._seconds - (perf_counter() - self.started))
-
-    def framing(self) -> bytes:
-        """The line that frames the request's body, where it is not Content-Length as it was sent."""
-        return b"Transfer-Encoding: chunked\r\n" if self.caller.head.length == CHUNKED else b""
-
-    # --- when it fails
-
-    def lost(self, failure: Exception) -> None:
-        """The answer will not come, or not to its end."""
-        if self.over:
-            return
-        if self.begun:
-            log.warning("an answer broke off: %s", type(failure).__name__, extra={"request_id": self.id})
-            self.fault = "BrokenOff"
-            self.cut()
-            return
-        if not self._goes_again(failure):
-            self.refuse(self._fault_of(failure))
-
-    def _goes_again(self, failure: Exception) -> bool:
-        """Whether the request, which nothing can be lost by, is sent again."""
-        replay, self._replay = self._replay, None
-        if replay is None or not isinstance(failure, ConnectionLostError) or failure.begun:
-            return False
-        wait: float | None = 0.0
-        if not self._pooled:
-            wait = self._way.carrier.again(failure, self.seconds_left())
-        # Else the upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
-        if wait is None:
-            return False
-        self.put_early(replay)
-        self.later(self._depart_anew(wait))
-        return True
-
-    # --- when another replica may have a better answer
-
-    def answer_head(self, head: AnswerHead) -> bytes | None:
-        """The head for the caller; None where it is kept back, because somebody else is asked."""
-        if head.status in INVITES_A_RETRY and self._replay is not None:
-            wait = self._way.carrier.again(Answer(head.status, "", (), b""), self.seconds_left())
-            if wait is not None:
-                self._elsewhere = True
-                return None
-        return super().answer_head(head)
-
-    def answered(self) -> None:
-        """The answer is complete."""
-        if not self._elsewhere:
-            super().answered()
-            return
-        self._elsewhere, self.held, self.sent = False, None, 0
-        self.put_early(self._replay or b"")
-        self._replay = None
-        self.later(self._depart_anew())
-
-    def _fault_of(self, failure: Exception) -> Fault:
-        if isinstance(failure, BadRequest):
-            return failure
-        way = self._way
-        if isinstance(failure, AnswerTooLargeError):
-            most = f"{self.most:.0f} bytes, the most that `limits.mount_reply` lets through"
-            doubt = {} if self.safe else {"maybe_executed": True}
-            return UpstreamBroken(
-                f"The answer of the service {way.service.qualified!r} is larger than {most}.", **doubt
-            )
-        if isinstance(failure, TimeoutError):
-            doubt = {} if self.safe else {"maybe_executed": True}
-            return DeadlineExceeded(
-                f"The service {way.service.qualified!r} did not answer within the call's time.", **doubt
-            )
-        return way.carrier.fault(failure, safe=self.safe)
-
-    def refuse(self, fault: Fault) -> None:
-        """Answer with a fault, unless there is something better."""
-        if self.over:
-            return
-        if isinstance(fault, Undecided):
-            self.later(self._decide(fault))
-            return
-        if isinstance(fault, UpstreamUnreachable):
-            self.tools.relay.suspect(self._way.service.qualified)
-        if isinstance(fault, _NO_ANSWER) and self.stands_in():
-            return
-        self.fault = fault.name
-        own = self.said_of(fault)
-        if own is not None and isinstance(own.body, bytes):
-            self._answer(own.status, own.fields, own.body, reason=own.reason)
-            return
-        fields: Fields = ((b"Cache-Control", b"no-store"),)
-        if isinstance(fault, Unauthenticated):
-            fields += self.tools.entrance.challenge(fault, self._metadata())
-        answer = refused(fault, self.id, fields, reading=True)
-        status = answer.status
-        if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
-            status = 500
-        self._answer(status, answer.fields, answer.body)
-
-    def _metadata(self) -> str | None:
-        """Where it is told where tokens come from; a port of a service's own carries nothing that is the gate's."""
-        if self.tools.own_port:
-            return None
-        origin = self._origin()
-        public = self.tools.public_origin or b"%b://%b" % (origin.scheme, origin.host)
-        mount = b"" if self.way is None else self.way.places.mount
-        return f"{public.decode('latin-1')}{METADATA}{mount.decode('ascii')}"
-
-    def said_of(self, fault: Fault) -> Ready | None:
-        """A fault as the callers of this service have to be told it; None where the usual way will do."""
-        return None
-
-    def mistaken(self, mistake: Exception) -> None:
-        """Answer that the gate made a mistake, and write its story into the log."""
-        log.error(
-            "request failed by a mistake of the gate's", exc_info=mistake, extra={"request_id": self.id}
-        )
-        if self.begun:
-            self.cut()
-        else:
-            self.refuse(InternalFault("The gate made a mistake; its log tells more, under this request id."))
-
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what has to wait for something."""
-        self._task = self.loop.create_task(self._done(work))
-
-    async def _done(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Fault as fault:
-            self.refuse(fault)
-        except Exception as mistake:  # noqa: BLE001 - as above
-            self.mistaken(mistake)
-
     # --- the end
 
     def gone(self) -> None:
@@ -510,11 +223,19 @@ class Mounted(MountedCached):
         super().gone()
 
     def may_go_on(self) -> bool:
-        """Whether who opened a stream may still have it: their token holds, and the policies let them."""
+        """Whether who opened a stream may still have it: their token holds, the policies let them, and so does what they had."""
         self._count()
         if self.principal is None:
             return True
-        if self.tools.entrance.known(self.notes.credential) is None and not self._asking:
+        try:
+            for account in self.accounts:
+                account.check_bytes(self.tools.wall())
+        except RateLimited as fault:
+            log.warning("an answer broke off: %s", fault.message, extra={"request_id": self.id})
+            self.fault = fault.name
+            return False
+        notes = self.notes
+        if self.tools.entrance.known(notes.credential, notes.certificate) is None and not self._asking:
             # Verdicts end together, whosever token was revoked: this one is asked about anew.
             self._asking = self.loop.create_task(self._ask_again())
         access = self.tools.relay.policies.access(self.principal)
@@ -522,7 +243,7 @@ class Mounted(MountedCached):
 
     async def _ask_again(self) -> None:
         try:
-            await self.tools.entrance.identify(self.seen.fields)
+            await self.tools.entrance.identify(self.seen.fields, self.notes.certificate)
         except Unauthenticated as fault:
             self._give_up()
             self.lost(fault)

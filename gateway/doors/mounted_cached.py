@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from msgspec.structs import replace
@@ -35,6 +36,8 @@ from gateway.http_parts import is_part
 
 FAILURES: Final = frozenset((500, 502, 503, 504))
 """Statuses instead of which a stale reply may serve (RFC 5861 section 4)."""
+
+log = logging.getLogger("labgate.doors")
 
 _NO_STORE: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
 
@@ -232,7 +235,8 @@ class MountedCached(MountedShared):
             return
         part = is_part(wanted, head)
         status = 200 if part else head.status
-        how = book.how(wanted.lasting, status, head.fields, self._requested, now)
+        lasting = wanted.lasting
+        how = book.how(lasting, status, head.fields, self._requested, now)
         most = min(wanted.rule.max_size, self.tools.relay.store.largest)
         if not isinstance(how, str) and length_of(head.fields) > most:
             how = "larger than may be stored"
@@ -249,7 +253,7 @@ class MountedCached(MountedShared):
                 book.drop(self._entry)
             self.land(shared=False)
             return
-        kept = Kept(wanted, verdict, how, head, self._requested, now)
+        kept = Kept(wanted, verdict, how, head, self._requested, now, lasting.rule)
         self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
 
     def _pace(self, wait: bool) -> None:
@@ -289,8 +293,6 @@ class MountedCached(MountedShared):
         elif self._again:
             self._ask_anew()
         elif self._keeping is not None:
-            trip, self._trip = self._trip, None
-            self._keeping.seal(lambda entry: trip.land(shared=entry is not None) if trip else None)
             self._sealed = True
 
     def _give(self, entry: Entry) -> None:
@@ -320,7 +322,20 @@ class MountedCached(MountedShared):
 
     def closed(self) -> None:
         """It is over: nobody waits for it, and what did not come to its end is not stored."""
-        if self._keeping is not None and not self._sealed:
-            self._keeping.abandon()
+        if self._keeping is not None:
+            if self._sealed:
+                self._seal(self._keeping)
+            else:
+                self._keeping.abandon()
         self.land(shared=False, deserted=self.left)
         super().closed()
+
+    def _seal(self, keeping: Keeping) -> None:
+        """Store the whole answer, now that its caller has it."""
+        trip, self._trip = self._trip, None
+        try:
+            keeping.seal(lambda entry: trip.land(shared=entry is not None) if trip else None)
+        except Exception:
+            log.exception("an answer was not stored", extra={"request_id": self.id})
+            if trip is not None:
+                trip.land(shared=False)

@@ -20,7 +20,7 @@ from gateway.core.storing import why_passed
 from gateway.doors.mounted import Mounted
 from gateway.doors.wanting import wanted_of
 from gateway.http_book import Wanted, root_of
-from gateway.wire.passage import EARLY
+from gateway.wire.passage_there import EARLY
 from gateway.wire.written import passed_head
 
 _OF_A_BODY: Final = frozenset((b"content-length", b"content-type", b"transfer-encoding"))

@@ -123,6 +123,8 @@ class MountedRead(Mounted):
     def refuse_unread(self, error: ValueError) -> None:
         """Say that the answer cannot be read: it may lead anywhere. Nobody shall find it stored."""
         self.held = None
+        if self._keeping is not None:
+            self._keeping.abandon()
         entry = None if self.wanted is None else self.tools.relay.book.under(self.wanted)
         if entry is not None:
             self.tools.relay.book.drop(entry)

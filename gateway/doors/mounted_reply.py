@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.audit import REFUSED, Auditor, Record
-from gateway.core.cache_status import in_a_word
+from gateway.core.cache_status import in_a_word, reason
 from gateway.core.charging import Account, Hold, lines_of
 from gateway.core.cors import reply_fields
 from gateway.core.credentials_shown import without_secrets
@@ -24,9 +24,13 @@ from gateway.core.places import set_name
 from gateway.core.ports import Visit
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
+from gateway.core.server_timing import is_of_memory, server_timing
+from gateway.core.trace_context import without_context
+from gateway.core.tracing import Span
+from gateway.core.upstream import Lease
 from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
-from gateway.doors.attending import CALLER_GONE
+from gateway.doors.attending import CALLER_GONE, recorded, trace_id
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import notes_of
 from gateway.doors.passed import reply_head, status_lines
@@ -59,10 +63,20 @@ class MountedReply(Passage):
     accounts: tuple[Account, ...] = ()  # what was charged for it
     status = 0
     fault: str | None = None
+    auth: float | None = None
+    """How many seconds it took to know who asks, where that was not known."""
     departed = 0.0
+    wait: float | None = None
+    """Seconds until the answer began."""
+    replica: str | None = None
+    """Whom it was sent to."""
+    trace: Span | None = None
+    """What is recorded of it."""
+    _asking_of: Span | None = None  # the trip to the service that is recorded
     _counted = (0, 0)
     _holds: tuple[Hold, ...] = ()
     _unsure = False  # the request may have reached the service
+    _forgotten = False  # what it may have changed has ended
     _marked: tuple[str, ...] = ()
     _led_to: tuple[str, ...] = ()
 
@@ -95,6 +109,40 @@ class MountedReply(Passage):
         """For how long nothing may move."""
         return self.way.service.idle if self.way is not None else 60.0
 
+    # --- what is recorded
+
+    def trace_begins(self) -> None:
+        """Record the request, if it is to be; whoever is asked hears of the trace."""
+        tracer, way = self.tools.observer.tracer, self.way
+        verb = self.line.partition(b" ")[0].decode("ascii", "replace")
+        mount = "mount" if way is None else way.places.mount.decode("ascii") or "/"
+        begun = tracer.begin(f"{verb} {mount}", self.notes.trace if tracer.records else ())
+        if isinstance(begun, Span):
+            self.trace = begun
+
+    def told_of_trace(self, fields: Fields, lease: Lease) -> Fields:
+        """The fields for the service, with the trip's place in the trace instead of the caller's."""
+        if self.trace is None:
+            return fields
+        self._trip_ends("sent again")
+        self._asking_of = span = self.trace.step(self._way.verb, "client")
+        span.set("http.request.method", self._way.verb)
+        span.set("server.address", lease.address)
+        return (*without_context(fields), *span.fields())
+
+    def _trip_ends(self, failure: str | None) -> None:
+        span, self._asking_of = self._asking_of, None
+        if span is not None:
+            span.end(failure)
+
+    def _recorded(self, trace: Span, seconds: float) -> None:
+        """It is over: say what became of it."""
+        failed = self.fault or (f"HTTP {self.status}" if self.status >= 500 else None)
+        if self._asking_of is not None:
+            self._asking_of.set("http.response.status_code", self.status or None)
+        self._trip_ends(failed)
+        recorded(trace, self._visit(seconds))
+
     # --- the way back
 
     @property
@@ -105,6 +153,7 @@ class MountedReply(Passage):
     def passed_head(self, head: AnswerHead) -> bytes:
         """A reply's head as the caller gets it."""
         self.status = status = head.status
+        self.wait = perf_counter() - self.started
         if 200 <= status < 400 and self._unsure and self.is_write:
             way = self._way
             asked = way.rest + without_secrets(self.query, way.service.http_cache.secret_query)[0]
@@ -116,8 +165,8 @@ class MountedReply(Passage):
         added = self._added(has_id=head.traits.has_id)
         return reply_head(head, self._led_back, added, self.caller.shared.date)
 
-    def told_of_cache(self, spent: float | None) -> bytes | None:
-        """The lines about the cache and the time that the service took; None where the verdict says it all."""
+    def told_of_cache(self) -> bytes | None:
+        """The lines about the cache; None where the verdict says it all."""
         return None
 
     def _led_back(self, name: bytes, value: bytes) -> bytes | None:
@@ -138,10 +187,24 @@ class MountedReply(Passage):
             access = self.tools.relay.policies.access(self.principal)
             added += self.notes.version_line(self.tools.relay.catalog, access)
         if self.method is not None:
-            spent = perf_counter() - self.departed if self.departed else None
-            told = self.told_of_cache(spent)
-            added += status_lines(self.verdict, self.tools.wall, spent) if told is None else told
+            told = self.told_of_cache()
+            added += status_lines(self.verdict, self.tools.wall) if told is None else told
+        added += self._timing()
         return added + self._cors_lines() if cors else added
+
+    def _timing(self) -> bytes:
+        """The line that says where the time went; none where nobody was asked anything."""
+        departed, answers = self.departed, self.method is not None and self.fault is None
+        if not departed and self.auth is None and (not answers or is_of_memory(self.verdict)):
+            return b""
+        now = perf_counter()
+        timing = server_timing(
+            in_a_word(self.verdict) if answers or departed else None,
+            (now - self.started) * 1000,
+            (now - departed) * 1000 if departed else None,
+            None if self.auth is None else self.auth * 1000,
+        )
+        return b"Server-Timing: %b\r\n" % timing
 
     def _cors_lines(self) -> bytes:
         if self.way is None or self.way.service.cors is None:
@@ -175,29 +238,40 @@ class MountedReply(Passage):
             for account in self.accounts:
                 account.spend(self.sent - sent, self.tools.wall())
 
+    def ending(self) -> None:
+        """Forget what it changed before the caller has the whole answer, and reads it through another worker."""
+        if self._unsure and not self._forgotten:
+            self._forgotten = True
+            self.tools.relay.writes.ended(self.methods, self._changed(), self._marked)
+
     def closed(self) -> None:
         """It is over: what it changed is forgotten, and what it was is written down."""
         observer = self.tools.observer
         for hold in self._holds:
             hold.release()
-        if self._unsure:
-            self.tools.relay.ended(self.methods, self._changed(), self._marked)
+        self.ending()
         self._count()
         seconds = perf_counter() - self.started
         ended = self.fault or ("error" if self.status >= 400 else in_a_word(self.verdict))
         for at, method in enumerate(self.methods):
             # Of a batch's answer nobody knows what is whose.
-            observer.called(method, ended, seconds, 0 if at else self.sent)
+            verdict = self.verdict if self.fault is None else None
+            observer.called(method, ended, seconds, 0 if at else self.sent, verdict, self.principal)
+        if self.trace is not None:
+            self._recorded(self.trace, seconds)
         if self.tools.relay.auditor is not None:
             self._write_down(self.tools.relay.auditor, seconds)
-        if observer.writes:
+        if observer.writes or (seconds if self.wait is None else self.wait) >= observer.slow:
             observer.visited(self._visit(seconds))
         else:
-            observer.counted("mount", self.status or CALLER_GONE)
+            service = self.way.service.qualified if self.way is not None else None
+            observer.counted("mount", self.status or CALLER_GONE, service)
 
     def _write_down(self, auditor: Auditor, seconds: float) -> None:
         """Have the audit log tell of each write of the request, or of its refusal."""
-        refused = self.fault in REFUSED
+        refused = (
+            self.fault in REFUSED and not self._unsure
+        )  # a write that was sent is one, whatever broke its answer off
         if not refused and (not self.is_write or self.verdict == REPEATED):
             return
         verb, _, target = self.line.decode("latin-1").partition(" ")
@@ -239,6 +313,8 @@ class MountedReply(Passage):
         visit.subject = self.principal.subject if self.principal is not None else None
         if self.methods:
             visit.cache = in_a_word(self.verdict)
+            visit.reason = reason(self.verdict) if self.fault is None else None
+        visit.replica, visit.wait, visit.trace = self.replica, self.wait, trace_id(self.trace)
         if len(self.methods) == 1:
             visit.method = self.methods[0].qualified
         else:
@@ -262,5 +338,7 @@ class MountedReply(Passage):
     def _origin(self) -> Origin:
         if self.origin is None:
             host = self.notes.first.get(b"host", b"")
-            self.origin = self.tools.proxies.way(self.seen.fields, self.caller.peer, b"http", host)
+            self.origin = self.tools.proxies.way(
+                self.seen.fields, self.caller.peer, self.caller.shared.scheme, host
+            )
         return self.origin

@@ -22,23 +22,20 @@ from gateway.core.heads import AnswerHead
 from gateway.core.listing import Listing
 from gateway.core.method import Method
 from gateway.core.naming import is_introspection, shown
-from gateway.core.repeats import repeat_key
+from gateway.core.repeats import by_id
 from gateway.core.reply import Fields
 from gateway.core.rpc_mount import RpcBody, RpcCall
 from gateway.core.storing import why_not_kept, why_not_shared
 from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.doors.mounted import Mounted
-from gateway.doors.mounted_reply import REPEATED
-from gateway.doors.refusal import refused
-from gateway.outcomes import LARGEST, Outcome
+from gateway.doors.mounted_once import MountedOnce
 from gateway.wire.head import CHUNKED
-from gateway.wire.passage import EARLY
+from gateway.wire.passage_there import EARLY
 
 LARGE = 1 << 20
 """Bytes beyond which a body is read beside the event loop."""
 
 
-class MountedRpc(Mounted):
+class MountedRpc(MountedOnce):
     """One request with a JSON-RPC body. It is read whole before anything is sent, and sent as it came."""
 
     wants_bare = True
@@ -50,8 +47,6 @@ class MountedRpc(Mounted):
     _stale: Stale | None = None
     _parts: list[bytes] | None = None
     _head: HttpHead | None = None
-    _outcome: Outcome | None = None  # what will come of it, for its repetition
-    _kept: list[bytes] | None = None
 
     # --- the body comes before anything is judged
 
@@ -74,8 +69,7 @@ class MountedRpc(Mounted):
     def admitted(self) -> None:
         """The path is allowed; what is called stands in the body."""
         self._ready = True
-        codings = [value for name, value in self.seen.fields if name.lower() == b"content-encoding"]
-        if any(coding.strip().lower() != b"identity" for coding in codings):
+        if b"content-encoding" in self.notes.first and not _is_plain(self.seen.fields):
             raise BadRequest(
                 "A JSON-RPC body with a Content-Encoding cannot be read here, so nobody knows what it calls: send it as it is."
             )
@@ -132,6 +126,8 @@ class MountedRpc(Mounted):
         self.let_in(methods)
         self.methods = tuple(methods)
         self.safe = all(method.safe for method in methods)
+        if not self.safe:
+            self.begin_line()
         if not said.batch and methods:
             self._single = said.calls[0]
         self._go(methods)
@@ -149,29 +145,17 @@ class MountedRpc(Mounted):
             return
         self.verdict = Pass(why or "unsafe")
         if not self.safe and single is not None and not self._is_first(single):
+            self.drop_line()
             return
         self.depart()
 
     def _is_first(self, single: RpcCall) -> bool:
         """Whether the call is not the repetition of one that is under way, or ended a moment ago: that is answered so."""
         way = self._way
-        key = repeat_key(
+        once = self.once_by_key(self._said) or by_id(
             self._principal, way.service.qualified, way.verb, way.rest + self.query, self._said, single.id
         )
-        if key is None:
-            return True
-        self._outcome = self.tools.outcomes.begin(key)
-        if self._outcome is None:
-            self.verdict = REPEATED
-            self.later(self._repeat(key))
-            return False
-        self._kept = []
-        return True
-
-    async def _repeat(self, key: bytes) -> None:
-        head, body = await self.tools.outcomes.join(key, self.loop.time() + self.seconds_left())
-        if not (self.over or self.left):
-            self.write_stored(head, body)
+        return once is None or self.is_first(once)
 
     def _method_of(self, call: RpcCall, listing: Listing) -> Method | None:
         """The method that an entry calls; None for those by which a service describes itself."""
@@ -262,8 +246,7 @@ class MountedRpc(Mounted):
         if self._lists:
             self._head = HttpHead(head.status, head.reason, head.fields)
             return None
-        if self._outcome is not None:
-            self._head = HttpHead(head.status, head.reason, head.fields)
+        self.note_head(head)
         if self._parts is not None and self.method is not None:
             self._head = HttpHead(head.status, head.reason, head.fields)
             why = why_not_kept(head.status, head.fields, self.method)
@@ -280,10 +263,7 @@ class MountedRpc(Mounted):
             self._give_up()
             self.refuse(TooLarge(f"The list of methods is larger than {limit} bytes.", limit=limit))
             return
-        if self._kept is not None:
-            self._kept.append(data)
-            if self.sent > LARGEST:
-                self._kept = None
+        self.keep(data)
         if self._parts is not None:
             self._parts.append(data)
             rule = self.method.cache if self.method is not None else None
@@ -292,11 +272,7 @@ class MountedRpc(Mounted):
 
     def answered(self) -> None:
         """The answer is whole: store what may serve again, let the caller see what they may."""
-        if self._outcome is not None and self._head is not None:
-            self.tools.outcomes.end(
-                self._outcome, self._head, None if self._kept is None else b"".join(self._kept)
-            )
-            self._outcome = None
+        self.settle()
         if self._lists and self.held is not None and self._head is not None:
             self._show(self._head, b"".join(self.held))
             return
@@ -334,27 +310,6 @@ class MountedRpc(Mounted):
                 return
         self.write_stored(head, shown_part)
 
-    # --- for who repeats the call
-
-    def refuse(self, fault: Fault) -> None:
-        """Answer with a fault, now and when the call is repeated, if it may have been made."""
-        outcome, self._outcome = self._outcome, None
-        if outcome is not None and fault.data.get("maybe_executed"):
-            told = refused(fault, self.id, ((b"Cache-Control", b"no-store"),), reading=True)
-            self.tools.outcomes.end(outcome, HttpHead(told.status, b"", told.fields), told.body)
-        elif outcome is not None:
-            self.tools.outcomes.never_ran(outcome)
-        super().refuse(fault)
-
-    def closed(self) -> None:
-        """It is over; if nobody knows what came of it, whoever repeats it is told so."""
-        outcome, self._outcome = self._outcome, None
-        if outcome is not None and self._unsure:
-            self.tools.outcomes.end(outcome, HttpHead(500, b"", ()), None)
-        elif outcome is not None:
-            self.tools.outcomes.never_ran(outcome)
-        super().closed()
-
     def stands_in(self) -> bool:
         """Answer with the stale reply, where the service cannot be reached; whether it did."""
         if self._stale is None:
@@ -371,3 +326,9 @@ class MountedRpc(Mounted):
         at = int(size)
         self.write_stored(head, rest[:at] + single.id + rest[at:])
         return True
+
+
+def _is_plain(fields: Fields) -> bool:
+    """Whether the body is sent as it is."""
+    codings = [value for name, value in fields if name.lower() == b"content-encoding"]
+    return all(coding.strip().lower() == b"identity" for coding in codings)

@@ -98,13 +98,11 @@ class MountedServed(MountedReply):
         head = head_of(made.status, made.reason, made.fields)
         self.write_stored(head, body)
 
-    def told_of_cache(self, spent: float | None) -> bytes | None:
+    def told_of_cache(self) -> bytes | None:
         """What a reply says that is made of a stored one; None where it says what every reply does."""
         if self._told is not None:
-            timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
-            return self._told + timing
+            return self._told
         if self._keeping is None or not isinstance(self.verdict, Miss):
             return None
         line = trip_status(self.verdict, stored=True, collapsed=False, status=self._asked_status, ttl=None)
-        timing = b"" if spent is None else b"Server-Timing: upstream;dur=%.1f\r\n" % (spent * 1000)
-        return b"Cache-Status: %b\r\n" % line.encode() + timing
+        return b"Cache-Status: %b\r\n" % line.encode()

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.core.cache_control import demand_from
 from gateway.core.call import Demand
 from gateway.core.catalog import Catalog
+from gateway.core.certificates import PeerCertificate
 from gateway.core.faults import Fault
 from gateway.core.forwarded import check_loop
 from gateway.core.policy import Access
@@ -16,6 +17,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.serving import SPECIAL
 from gateway.core.storing import choosing, own_credential
+from gateway.core.trace_context import TRACEPARENT, only_context, without_context
 from gateway.doors.asked import given_id, patience_of
 from gateway.doors.entrance import Entrance
 from gateway.doors.way import Settled, Way
@@ -43,7 +45,9 @@ class Notes:
         "_principal",
         "_version",
         "asked",
+        "by_certificate",
         "by_cookie",
+        "certificate",
         "choosing",
         "credential",
         "demand",
@@ -56,12 +60,23 @@ class Notes:
         "settled",
         "special",
         "stems",
+        "trace",
+        "traced",
         "until",
         "vetted",
         "ways",
     )
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(
+        self,
+        fields: Fields,
+        certificate: PeerCertificate | None = None,
+        trace: Fields = (),
+        *,
+        traced: bool = False,
+    ) -> None:
+        self.certificate = certificate
+        """What the connection has shown."""
         self.first = {name.lower(): value for name, value in reversed(fields)}
         self.host = self.first.get(b"host", b"").decode("latin-1")
         self.request_id = given_id(self.text(b"x-request-id"))
@@ -69,11 +84,17 @@ class Notes:
         self.choosing = choosing(fields)
         self.own_credential = own_credential(fields, self.first)
         """What stands for the caller's credentials for the service, see `core.storing`."""
+        self.trace = trace
+        """Those that name a trace."""
+        self.traced = traced
+        """Whether that trace goes on here."""
         self.special = not SPECIAL.isdisjoint(self.first)
         """Whether a part is asked for, or a condition made."""
         self.credential: str | None = None
         self.by_cookie = False
         """Whether nothing but a cookie shows the token."""
+        self.by_certificate = False
+        """Whether nothing but the connection says who calls."""
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
@@ -160,22 +181,25 @@ def notes_of(seen: Seen, entrance: Entrance) -> Notes:
     """What the lines say, found out once; the token that they show is where it belongs from then on."""
     notes: Notes | None = seen.notes
     if notes is None:
-        said = entrance.presented(seen.fields)
-        seen.fields = said.fields
-        notes = seen.notes = _noted(said)
+        seen.notes = notes = _noted(seen, entrance.presented(seen.fields), entrance)
     return notes
 
 
 def seen_with(seen: Seen, token: bytes, entrance: Entrance) -> Seen:
     """The same lines with a token that stood in the address; nobody remembers them."""
     said = entrance.presented(seen.fields, token)
-    made = Seen(seen.head, seen.bodiless, said.fields)
-    made.notes = _noted(said)
+    made = Seen(seen.head, seen.bodiless, said.fields, seen.certificate)
+    made.notes = _noted(made, said, entrance)
     return made
 
 
-def _noted(said: Presented) -> Notes:
-    notes = Notes(said.fields)
+def _noted(seen: Seen, said: Presented, entrance: Entrance) -> Notes:
+    fields, traced = said.fields, any(name.lower() == TRACEPARENT for name, _ in said.fields)
+    trace = only_context(fields) if traced else ()
+    if entrance.own_traces:
+        fields, traced = without_context(fields), False
+    seen.fields = fields
+    notes = Notes(fields, seen.certificate, trace, traced=traced)
     notes.by_cookie = said.by_cookie
     notes.fault = notes.fault or said.fault
     return notes
@@ -192,7 +216,8 @@ def vet(notes: Notes, fields: Fields, entrance: Entrance, pseudonym: bytes) -> N
     check_loop(fields, pseudonym)
     notes.vetted = True
     try:
-        notes.credential = entrance.credential(fields)
+        notes.credential = entrance.credential(fields, notes.certificate)
+        notes.by_certificate = entrance.by_certificate(notes.credential, notes.certificate)
     except Fault as fault:
         # A preflight holds no credential, and is answered all the same.
         notes.fault = notes.fault or fault

@@ -37,10 +37,9 @@ def reply_head(
     return passed_head(head.status, head.reason, tuple(kept), date()) + added
 
 
-def status_lines(verdict: Verdict, wall: Callable[[], float], spent: float | None) -> bytes:
-    """What the cache did (RFC 9211), and how many seconds the upstream took until its answer began."""
-    told = _passed(verdict) if isinstance(verdict, Pass) else _told(verdict, wall())
-    return told if spent is None else b"%bServer-Timing: upstream;dur=%.1f\r\n" % (told, spent * 1000)
+def status_lines(verdict: Verdict, wall: Callable[[], float]) -> bytes:
+    """What the cache did (RFC 9211)."""
+    return _passed(verdict) if isinstance(verdict, Pass) else _told(verdict, wall())
 
 
 @lru_cache(256)

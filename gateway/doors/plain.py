@@ -19,9 +19,11 @@ from gateway.core.call import Call, Params
 from gateway.core.charging import Account
 from gateway.core.faults import (
     Fault,
+    Forbidden,
     InvalidParams,
     MethodNotAllowed,
     ParseFault,
+    RateLimited,
     UnsupportedMediaType,
 )
 from gateway.core.method import Method
@@ -29,17 +31,19 @@ from gateway.core.naming import shown
 from gateway.core.openapi_list import RESERVED
 from gateway.core.ports import Observer
 from gateway.core.query_form import QueryForm, kinds_of, query_form
+from gateway.core.repeats import Once
 from gateway.core.reply import Composed, Reply, error_code
 from gateway.core.scanner import MalformedJson, check, decoded, members, opener
-from gateway.core.verdict import Hit, Stale
+from gateway.core.verdict import Hit, Stale, Verdict
 from gateway.doors.asked import Asked, below_rpc, demand, patience
 from gateway.doors.attending import size_of
 from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, LARGE, Form
 from gateway.doors.gathering import BLOCKS, as_blocks, as_file, gathered, whole
-from gateway.doors.refusal import error_bytes, extra_fields
+from gateway.doors.refusal import error_bytes, extra_fields, scope_fields
 from gateway.doors.rpc import RpcDoor, RpcLimits
+from gateway.doors.rpc_once import OnceDesk, may_have_run, once_of
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
 from gateway.wire.body import read_body
@@ -78,13 +82,15 @@ class PlainDoor:
         *,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
+        once: OnceDesk,
     ) -> None:
-        """`wall` tells seconds since 1970, `monotonic` those of the event loop."""
+        """`wall` tells seconds since 1970, `monotonic` those of the event loop; `once` knows what was carried out already."""
         self._relay = relay
         self._limits = limits
         self._observer = observer
         self._wall = wall
         self._monotonic = monotonic
+        self._once = once
 
     async def answer(self, asked: Asked) -> Answer | StreamAnswer:
         """The result of one call, in the form that is asked for; a fault or an upstream's error is JSON with its status."""
@@ -92,35 +98,63 @@ class PlainDoor:
         method: Method | None = None
         call: Call | None = None
         answer: Answer | StreamAnswer
+        verdict: Verdict | None = None
         try:
             form = _form(asked)
             method = self._relay.find(below_rpc(asked.request), asked.datastack, asked.principal)
             asked.visit.method = method.qualified
             call = await self._call(method, asked)
-            reply = await self._relay.answer(call)
-            made = reply.composed
-            if made is not None and made.dtype and form is FORMS["npy"]:
-                answer = self._streamed(reply, made, asked)
-            elif reply.kind == "error":
-                answer = self._refused(reply, asked)
+            said = (method.qualified.encode(), call.ask.raw or b"", form.content_type)
+            once = None if method.safe else once_of(asked, "plain", *said)
+            if once is not None:
+                answer, ended = await self._made_once(once, call, form, asked)
             else:
-                answer = self._written(reply, await _formed(reply, form, method), form, asked)
+                reply = await self._relay.answer(call)
+                made = reply.composed
+                if made is not None and made.dtype and form is FORMS["npy"]:
+                    answer = self._streamed(reply, made, asked)
+                else:
+                    answer = await self._made(reply, form, method, asked)
+                ended, verdict = outcome(reply) if reply.kind == "result" else "error", reply.verdict
             if call.account is not None:
-                answer = self._spent(call.account, answer)
+                answer = self._spent(call, call.account, answer)
         except Fault as fault:
             ended, answer = fault.name, _told(fault, method, asked)
             asked.visit.fault = fault.name
             if call is not None:
                 refused_call(self._relay.auditor, call, fault)
-        else:
-            ended = outcome(reply) if reply.kind == "result" else "error"
         if method is not None:
-            self._observer.called(method, ended, self._monotonic() - started, size_of(answer))
+            self._observer.called(
+                method, ended, self._monotonic() - started, size_of(answer), verdict, asked.principal
+            )
         return answer
+
+    async def _made(self, reply: Reply, form: Form, method: Method, asked: Asked) -> Answer:
+        if reply.kind == "error":
+            return self._refused(reply, asked)
+        return self._written(reply, await _formed(reply, form, method), form, asked)
+
+    async def _made_once(self, once: Once, call: Call, form: Form, asked: Asked) -> tuple[Answer, str]:
+        """The answer to a call with a key, and how it ended."""
+        await self._relay.admit_decided(call)
+        ended = "pass"
+
+        async def work() -> tuple[Answer, bool]:
+            nonlocal ended
+            try:
+                reply = await self._relay.obtain(call)
+                ended = "pass" if reply.kind == "result" else "error"
+                return await self._made(reply, form, call.method, asked), True
+            except Fault as fault:
+                ended = asked.visit.fault = fault.name
+                refused_call(self._relay.auditor, call, fault)
+                return _told(fault, call.method, asked), may_have_run(fault)
+
+        return await self._once.answer(once, call.deadline, work), ended
 
     def _streamed(self, reply: Reply, made: Composed, asked: Asked) -> StreamAnswer:
         """The array as a numpy file, or block by block for whoever takes that, sent while it is made."""
-        asked.visit.cache = outcome(reply)
+        asked.replied(reply)
         if made.blocks is not None and _takes_blocks(asked):
             kind, (length, pieces) = BLOCKS, as_blocks(made, made.blocks)
         else:
@@ -128,14 +162,21 @@ class PlainDoor:
         fields = ((b"Content-Type", kind), (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
         return StreamAnswer(200, None, fields, pieces, length)
 
-    def _spent(self, account: Account, answer: Answer | StreamAnswer) -> Answer | StreamAnswer:
-        """The answer, whose bytes are charged: at once, or while they are sent."""
-        if isinstance(answer, StreamAnswer):
-            return replace(
-                answer, chunks=_counted(answer.chunks, lambda size: account.spend(size, self._wall()))
-            )
-        account.spend(len(answer.body), self._wall())
-        return answer
+    def _spent(self, call: Call, account: Account, answer: Answer | StreamAnswer) -> Answer | StreamAnswer:
+        """The answer, whose bytes are charged: at once, or while they are sent, for as long as there are any."""
+        if not isinstance(answer, StreamAnswer):
+            account.spend(len(answer.body), self._wall())
+            return answer
+
+        def count(size: int) -> None:
+            account.spend(size, self._wall())
+            try:
+                account.check_bytes(self._wall())
+            except RateLimited as fault:
+                refused_call(self._relay.auditor, call, fault)
+                raise
+
+        return replace(answer, chunks=_counted(answer.chunks, count))
 
     async def _call(self, method: Method, asked: Asked) -> Call:
         deadline = self._monotonic() + patience(asked.request)
@@ -186,7 +227,7 @@ class PlainDoor:
 
     def _refused(self, reply: Reply, asked: Asked) -> Answer:
         """The service's own error."""
-        asked.visit.cache = outcome(reply)
+        asked.replied(reply)
         status = _ERROR_STATUS.get(error_code(reply.body.data), 500)
         kind = (b"Content-Type", b"application/json")
         fields = (kind, (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
@@ -194,7 +235,7 @@ class PlainDoor:
 
     def _written(self, reply: Reply, body: bytes, form: Form, asked: Asked) -> Answer:
         now = self._wall()
-        asked.visit.cache = outcome(reply)
+        asked.replied(reply)
         fields = of_reply(reply, now)
         if not _reads(asked):
             kind = (b"Content-Type", form.content_type)
@@ -338,4 +379,5 @@ def _told(fault: Fault, method: Method | None, asked: Asked) -> Answer:
     service, name = (method.service, method.name) if method else (None, None)
     error = error_bytes(fault, service=service, method=name, request_id=asked.id)
     fields = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
-    return Answer(fault.plain_status, None, (*fields, *extra_fields(fault)), error)
+    more = scope_fields(fault, asked.principal) if isinstance(fault, Forbidden) else extra_fields(fault)
+    return Answer(fault.plain_status, None, fields + more, error)

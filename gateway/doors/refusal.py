@@ -7,7 +7,10 @@ from math import ceil
 
 import orjson
 
-from gateway.core.faults import Fault, MethodNotAllowed
+from gateway.core.challenge import for_scopes
+from gateway.core.faults import Fault, Forbidden, MethodNotAllowed
+from gateway.core.handshake import OtherVersion
+from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.doors.encodings import JSON, Encoding
 from gateway.wire.answer import Answer
@@ -37,11 +40,19 @@ def refused(
     )
 
 
+def scope_fields(fault: Forbidden, principal: Principal | None, metadata: str | None = None) -> Fields:
+    """What a 403 says of the scope with which the caller might (RFC 6750 section 3.1); see `for_scopes`."""
+    told = for_scopes(fault, metadata, anonymous=principal is None or principal.anonymous)
+    return () if told is None else ((b"WWW-Authenticate", told.encode()),)
+
+
 def extra_fields(fault: Fault) -> Fields:
-    """The header fields that a fault's status asks for: `Allow`, `Retry-After`, `WWW-Authenticate`."""
+    """The header fields that a fault's status asks for: `Allow`, `Retry-After`, the version of a protocol."""
     found: list[tuple[bytes, bytes]] = []
     if isinstance(fault, MethodNotAllowed):
         found.append((b"Allow", str(fault.data.get("allow", "")).encode()))
+    if isinstance(fault, OtherVersion):
+        found += [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]
     if "retry_after" in fault.data and fault.status in (429, 503):
         found.append((b"Retry-After", b"%d" % max(1, ceil(fault.data["retry_after"]))))
     return tuple(found)

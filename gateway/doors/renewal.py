@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from gateway.core.faults import DeadlineExceeded, Fault, UpstreamBroken
 from gateway.core.heads import AnswerHead
-from gateway.core.ports import Carrier, Lease
 from gateway.core.reply import Reply, Whole
+from gateway.core.upstream import Carrier, Lease
 from gateway.core.validators import confirms
 from gateway.core.verdict import Entry, Miss
 from gateway.doors.keeping import Keeping, Kept
@@ -119,9 +119,10 @@ class Renewal:
             else:
                 book.drop(errand.old)
             return
-        how = book.how(errand.wanted.lasting, head.status, head.fields, self._requested, now)
+        lasting = errand.wanted.lasting
+        how = book.how(lasting, head.status, head.fields, self._requested, now)
         if not isinstance(how, str):
-            kept = Kept(errand.wanted, errand.miss, how, head, self._requested, now)
+            kept = Kept(errand.wanted, errand.miss, how, head, self._requested, now, lasting.rule)
             self._keeping = Keeping(self._relay, kept)
         elif head.status < 500:
             book.drop(errand.old)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.core.cors import Cors
 from gateway.core.faults import Fault, NoSuchAddress
 from gateway.core.mounts import Mounts
 from gateway.core.paths import steps
@@ -22,6 +23,8 @@ _FIELDS: Final = (
     # Clients that are pages look for a way in, too; there is nothing in it for one caller alone.
     (b"Access-Control-Allow-Origin", b"*"),
 )
+FOR_ANY_PAGE: Final = Cors(frozenset("*"), methods=("GET", "HEAD"), headers=("*",))
+"""Clients of the Model Context Protocol say their revision in a field, about which browsers ask first."""
 
 
 class ResourceDoor:
@@ -34,13 +37,19 @@ class ResourceDoor:
         scopes: Sequence[str],
         own: Collection[str],
         mounts: Mounts,
+        logins: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """`servers` are authorization servers; `own` are paths of the gate's that are resources by themselves."""
+        """`servers` are authorization servers; `own` are paths of the gate's that are resources by themselves.
+
+        `logins` says as which public client people log in at some of the servers by the device flow (RFC 8628). RFC 9728
+        has no word for that; as it lets resources say more (section 2), it stands under `x-labgate`.
+        """
         self._origin = origin
         self._servers = servers
         self._scopes = scopes
         self._own = frozenset(own)
         self._mounts = mounts
+        self._logins = logins
 
     async def answer(self, asked: Asked) -> Answer:
         """The metadata of the resource whose path follows."""
@@ -55,6 +64,8 @@ class ResourceDoor:
             said["authorization_servers"] = self._servers
         if self._scopes:
             said["scopes_supported"] = self._scopes
+        if self._logins:
+            said["x-labgate"] = {"login": self._logins}
         return said | {"bearer_methods_supported": ["header"], "jwks_uri": f"{origin}{KEYS}"}
 
     def _is_resource(self, path: str) -> bool:

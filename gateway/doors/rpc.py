@@ -7,26 +7,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.audited import refused_call
-from gateway.core.cache_status import outcome, worst
+from gateway.core.cache_status import outcome, reason, worst
 from gateway.core.call import Call, Demand, Params
 from gateway.core.decisions import Undecided
 from gateway.core.describe import BUILTIN
 from gateway.core.envelope import Batch, Entry, Invalid, Refused, Request, Single
 from gateway.core.faults import BY_CODE, Fault, InternalFault, InvalidRequest, Unrepresentable
-from gateway.core.method import Method
 from gateway.core.ports import Observer
 from gateway.core.question import EXPLAIN, Question, question_of
-from gateway.core.reply import Fields, Reply
+from gateway.core.reply import Fields, Reply, only_replica
+from gateway.core.tracing import Traced, current, within
 from gateway.core.transcode import NotSayable
-from gateway.core.verdict import Miss, Pass
 from gateway.doors.asked import Asked, Occasion, Terms, demand, patience
 from gateway.doors.encodings import JSON, Encoding, of_answer, of_body
 from gateway.doors.fields import of_reply
 from gateway.doors.gathering import gathered
+from gateway.doors.part import Part
 from gateway.doors.refusal import error_bytes, refused
+from gateway.doors.rpc_once import OnceDesk, may_have_run, once_of
+from gateway.doors.rpc_trips import RpcTrips
 from gateway.relay import Relay
 from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
+from gateway.wire.passage import SOON
 
 AT_ONCE = 64
 """How many misses of one batch are on their way at the same time."""
@@ -44,25 +47,6 @@ class RpcLimits:
     depth: int
 
 
-class Part:
-    """One entry of a message on its way to its answer."""
-
-    __slots__ = ("call", "fault", "id", "method", "question", "raw", "reply", "said", "undecided", "verdict")
-
-    def __init__(self, token: bytes | None) -> None:
-        self.id = token
-        self.method: Method | None = None
-        self.call: Call | None = None
-        self.reply: Reply | None = None
-        self.verdict: Miss | Pass | None = None
-        self.fault: Fault | None = None
-        self.raw: bytes | None = None
-        self.question: Question | None = None
-        self.undecided: Undecided | None = None
-        self.said = False
-        """Whether the reply is in the answer's encoding already."""
-
-
 class RpcDoor:
     """Reads messages, has the relay carry their calls out, and writes the answers in the order of the calls."""
 
@@ -75,22 +59,29 @@ class RpcDoor:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         explain: Callable[[Question, Occasion, Demand], Awaitable[bytes]],
+        once: OnceDesk,
     ) -> None:
-        """`wall` tells seconds since 1970, `monotonic` those of the event loop; `explain` answers `rpc.explain`."""
+        """`wall` tells seconds since 1970, `monotonic` those of the event loop; `explain` answers `rpc.explain`.
+
+        `once` knows which messages were carried out already.
+        """
         self._relay = relay
         self._limits = limits
         self._observer = observer
         self._wall = wall
         self._monotonic = monotonic
         self._explain = explain
+        self._once = once
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to one request."""
         headers = asked.request.headers
         reading = of_body(headers.get("Content-Type"), headers.get("Content-Encoding"))
         writing = of_answer(headers.get("Accept"), reading)
-        terms = Terms(reading, writing, patience(asked.request), demand(asked.request))
-        return await self.carry(asked, terms, await read_body(asked.request, self._limits.body))
+        body = await read_body(asked.request, self._limits.body)
+        once = once_of(asked, "rpc", body)
+        terms = Terms(reading, writing, patience(asked.request), demand(asked.request), once)
+        return await self.carry(asked, terms, body)
 
     async def carry(self, asked: Occasion, terms: Terms, body: bytes) -> Answer:
         """The answer to the message that this body is."""
@@ -116,8 +107,20 @@ class RpcDoor:
         undecided = [part for part in parts if part.undecided is not None]
         if undecided:
             await asyncio.gather(*map(self._decide, undecided))
-        await self._carry_out(parts, terms.writing)
-        return await self._written(parts, batch, asked, terms)
+
+        changing = [part for part in parts if _changes(part)]
+
+        async def work() -> tuple[Answer, bool]:
+            await self._carry_out(parts, terms)
+            reached = any(may_have_run(part.fault) for part in changing)
+            return await self._written(parts, batch, asked, terms), reached
+
+        if terms.once is None or not changing:
+            answer, _ = await work()
+            return answer
+        self._note(asked, parts, None)  # a repetition is answered without the parts
+        until = max(part.call.deadline for part in changing if part.call is not None)
+        return await self._once.answer(terms.once, until, work)
 
     def begin(self, call: Request, asked: Occasion, terms: Terms) -> Part:
         """One call on its way: found and admitted, and answered where memory has the reply."""
@@ -152,11 +155,17 @@ class RpcDoor:
             if builtin is not None and asked.view is not None:
                 part.raw = builtin(asked.view, entry.params)
                 return part
+            own = asked.own.get(entry.method)
+            if own is not None:
+                part.raw = own(entry.params)
+                return part
             if entry.method == EXPLAIN:
                 part.question = question_of(entry.params)
                 return part
             method = self._relay.find(entry.method, asked.datastack, asked.principal)
             part.method = method
+            if (above := current.get()) is not None:
+                part.span = above.step(method.qualified)
             timeout = self._relay.routes[method.service].service.timeout
             part.call = Call(
                 id=asked.id,
@@ -169,7 +178,11 @@ class RpcDoor:
                 account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
                 client=asked.client,
             )
-            found = self._relay.look(part.call, self._wall())
+            if part.span is None:
+                found = self._relay.look(part.call, self._wall())
+            else:
+                with within(part.span):
+                    found = self._relay.look(part.call, self._wall())
             if isinstance(found, Reply):
                 part.reply = found
             else:
@@ -183,23 +196,28 @@ class RpcDoor:
             self.observe(part, 0.0)
         return part
 
-    async def _carry_out(self, parts: Sequence[Part], writing: Encoding) -> None:
+    async def _carry_out(self, parts: Sequence[Part], terms: Terms) -> None:
         """Obtain what is not at hand, at most `AT_ONCE` of it at a time."""
         absent = [(part, part.call) for part in parts if part.call and not part.reply and not part.fault]
         if len(absent) == 1:
-            await self._obtain(*absent[0], writing)
+            await self._obtain(*absent[0], terms.writing)
         elif absent:
             # A batch alone never has more under way than its caller may.
             most = (call.account.at_once for _, call in absent if call.account is not None)
-            gate = asyncio.Semaphore(min(AT_ONCE, *(one for one in most if one is not None), AT_ONCE))
 
-            async def obtain(part: Part, call: Call) -> None:
-                async with gate:
-                    await self._obtain(part, call, writing)
+            usual = terms.is_usual
 
-            async with asyncio.TaskGroup() as group:
-                for part, call in absent:
-                    group.create_task(obtain(part, call))
+            def suits(part: Part, call: Call) -> bool:
+                return usual and part.span is None and call.deadline - self._monotonic() >= SOON
+
+            trips = RpcTrips(
+                self._relay,
+                min(AT_ONCE, *(one for one in most if one is not None), AT_ONCE),
+                lambda part, call: self._obtain(part, call, terms.writing),
+                self.observe,
+                suits,
+            )
+            await trips.carry(absent)
 
     async def _answer(self, part: Part, question: Question, asked: Occasion, wanted: Demand) -> None:
         try:
@@ -212,8 +230,9 @@ class RpcDoor:
         try:
             if part.undecided is None or part.call is None:
                 return
-            await self._relay.decide(part.undecided.pleas)
-            found = self._relay.look(part.call, self._wall())
+            with within(part.span):
+                await self._relay.decide(part.undecided.pleas)
+                found = self._relay.look(part.call, self._wall())
             if isinstance(found, Reply):
                 part.reply = found
             else:
@@ -226,7 +245,11 @@ class RpcDoor:
     async def _obtain(self, part: Part, call: Call, writing: Encoding) -> None:
         started = self._monotonic()
         try:
-            reply = await self._relay.obtain(call)
+            if part.span is None:
+                reply = await self._relay.obtain(call)
+            else:
+                with within(part.span):
+                    reply = await self._relay.obtain(call)
             part.said = reply.composed is not None
             part.reply = await gathered(reply, call.method, writing)
         except Fault as fault:
@@ -237,13 +260,18 @@ class RpcDoor:
         """Count a call that has ended."""
         if part.method is None:
             return
+        if part.span is not None:
+            _recorded(part.span, part)
         if part.fault is not None:
-            self._observer.called(part.method, part.fault.name, seconds)
+            who = None if part.call is None else part.call.principal
+            self._observer.called(part.method, part.fault.name, seconds, who=who)
             if part.call is not None:
                 refused_call(self._relay.auditor, part.call, part.fault)
         elif part.reply is not None:
             ended = outcome(part.reply) if part.reply.kind == "result" else "error"
-            self._observer.called(part.method, ended, seconds, len(part.reply.body.data))
+            who = None if part.call is None else part.call.principal
+            size = len(part.reply.body.data)
+            self._observer.called(part.method, ended, seconds, size, part.reply.verdict, who)
             if part.call is not None and part.call.account is not None:
                 part.call.account.spend(len(part.reply.body.data), self._wall())
 
@@ -312,7 +340,10 @@ class RpcDoor:
         """Fill what the access log says of this request."""
         visit = asked.visit
         visit.entries = len(parts)
+        asked.upstream_ms = reply.upstream_ms if reply else None
         visit.cache = outcome(reply) if reply else None
+        visit.reason = reason(reply.verdict) if reply else None
+        visit.replica = only_replica(part.reply for part in parts if part.reply)
         fault = next((part.fault for part in parts if part.fault), None)
         visit.fault = fault.name if fault else None
         if len(parts) == 1 and parts[0].method:
@@ -325,6 +356,22 @@ def _others_notices(parts: list[Part], told: Reply | None) -> Fields:
         return ()
     others = (part.reply for part in parts if part.reply is not None and part.reply is not told)
     return tuple((b"Warning", one) for one in dict.fromkeys(n for other in others for n in other.notices))
+
+
+def _recorded(span: Traced, part: Part) -> None:
+    """Say what became of a call, and end what is recorded of it."""
+    reply, failed = part.reply, part.fault
+    if reply is not None:
+        span.set("labgate.cache", outcome(reply))
+        span.set("labgate.cache.reason", reason(reply.verdict))
+        span.set("labgate.bytes", len(reply.body.data))
+    span.end(failed or ("error" if reply is not None and reply.kind == "error" else None))
+
+
+def _changes(part: Part) -> bool:
+    """Whether the part is yet to be carried out, and may change something."""
+    unanswered = part.reply is None and part.fault is None
+    return part.call is not None and unanswered and not part.call.method.safe
 
 
 def _size(parts: list[Part]) -> int:

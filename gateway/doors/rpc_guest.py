@@ -13,8 +13,9 @@ from gateway.core.ports import Observer
 from gateway.core.quick_envelope import usual_call
 from gateway.doors.asked import Occasion
 from gateway.doors.attending import CALLER_GONE, attend, attended
+from gateway.doors.part import Part
 from gateway.doors.refusal import refused
-from gateway.doors.rpc import Part, RpcDoor
+from gateway.doors.rpc import RpcDoor
 from gateway.doors.rpc_trip import RpcTrip
 from gateway.doors.rpc_written import written
 from gateway.doors.standing import Standing
@@ -60,7 +61,7 @@ class RpcGuest:
         self._task: asyncio.Task[None] | None = None
         self._trip: RpcTrip | None = None
         self._part: Part | None = None  # a call that was begun, and takes a task
-        self._started = perf_counter()
+        self._started = asked.started
 
     # --- the caller's side
 
@@ -75,7 +76,7 @@ class RpcGuest:
 
     def body_end(self) -> None:
         """The body is whole."""
-        if self._fault is None and self._standing.is_quick:
+        if self._fault is None and self._standing.is_quick and self._asked.trace is None:
             body = b"".join(self._body)
             self._body = [body]
             call = self._call or usual_call(body, self._max_depth)
@@ -132,7 +133,8 @@ class RpcGuest:
         """Write the answer to the call."""
         self._trip = None
         asked, caller, reply = self._asked, self._caller, part.reply
-        if reply is not None and part.id is not None and self._is_plain(part):
+        spent = perf_counter() - self._started
+        if spent < self._observer.slow and reply is not None and part.id is not None and self._is_plain(part):
             if seconds is not None:
                 self._door.observe(part, seconds)
             self._standing.answered.count += 1
@@ -140,9 +142,9 @@ class RpcGuest:
             told = self._standing.told
             if asked.accounts:
                 told = lines_of(asked.accounts, now) + told
-            caller.answer(written(reply, part.id, asked.id.encode("ascii"), told, shared.date(), now))
+            caller.answer(written(reply, part.id, asked.id.encode("ascii"), told, shared.date(), now, spent))
             return
-        asked.visit.seconds = perf_counter() - self._started
+        asked.visit.seconds = spent
         answer = self._door.end(part, asked, self._standing.terms, seconds)
         answer = attended(asked, self._observer, self._relay.wall, answer)
         if len(answer.body) < JOINED_BYTES and not caller.over:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway.core.cache_status import age_of, ttl
 from gateway.core.charging import Account
@@ -17,13 +17,15 @@ from gateway.core.faults import Fault
 from gateway.core.forwarded import Proxies
 from gateway.core.ports import Observer, Visit
 from gateway.core.quick_envelope import usual_call
+from gateway.core.repeats import FIELD
 from gateway.core.verdict import Entry
 from gateway.doors.asked import Occasion, Terms, new_id, new_number
 from gateway.doors.encodings import JSON, of_answer, of_body
-from gateway.doors.entrance import Entrance
+from gateway.doors.entrance import Entrance, is_of_a_page
 from gateway.doors.notes import notes_of, vet
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_guest import RpcGuest
+from gateway.doors.rpc_known import Known, paid
 from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
@@ -45,67 +47,8 @@ _LONGEST_BATCH: Final = 1 << 20
 _datastack = re.compile(rb"/rpc(?:\?datastack=([a-z][a-z0-9_]*))?").fullmatch
 
 
-class Known:
-    """A whole request that was answered from memory: a `Repeat` for the next one of the same bytes.
-
-    What can only have ended since is looked at each time; what stands in the answer for a second is written once in it.
-    """
-
-    __slots__ = (
-        "_after",
-        "_before",
-        "_changes",
-        "_entry",
-        "_lane",
-        "_quick",
-        "_second",
-        "_standing",
-        "_token",
-        "_version",
-    )
-
-    def __init__(self, lane: RpcLane, standing: Standing, quick: Quick, entry: Entry, token: bytes) -> None:
-        self._lane = lane
-        self._standing = standing
-        self._version = standing.version
-        self._quick = quick
-        self._entry = entry
-        self._token = token
-        self._changes = -1
-        self._second = -1
-        self._before = self._after = b""
-
-    def answer(self, caller: Connection) -> bool:
-        """Answer, if all still holds."""
-        lane, standing, entry = self._lane, self._standing, self._entry
-        now = lane.wall()
-        relay = lane.relay
-        changes = relay.changes
-        # No epoch ends without a change.
-        holds = changes == self._changes and now < standing.until and standing.catalog is relay.catalog
-        if not (holds and standing.version == self._version):
-            if not lane.settled(standing, now) or standing.version != self._version:
-                return False
-            if not relay.serves(self._quick, entry, now):
-                return False
-            self._changes = changes
-        if now >= entry.fresh_until or relay.switches.hinder or not relay.store.has(entry):
-            return False
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._before, self._after = lane.written(caller, standing, entry, self._token, now)
-        quick = self._quick
-        account = None if quick.account is None else quick.account(caller.peer)
-        if account is not None and not charged(account, entry.length, now):
-            return False
-        number = standing.given_id or new_number()
-        if account is None:
-            caller.out.write_now(b"%b%b%b" % (self._before, number, self._after))
-        else:
-            caller.out.write_now(stamped(self._before, number, account, self._after, now))
-        lane.counted(caller, standing, quick, entry, number, len(self._token))
-        return True
+Replies: TypeAlias = list[tuple[Quick, Entry, bytes]]
+"""For each call of a batch its method, the reply that memory has, and its id."""
 
 
 def charged(account: Account, size: int, now: float, cost: int = 1) -> bool:
@@ -118,9 +61,23 @@ def charged(account: Account, size: int, now: float, cost: int = 1) -> bool:
     return True
 
 
-def stamped(before: bytes, number: bytes, account: Account, after: bytes, now: float) -> bytes:
-    """An answer with what is said of limits behind the request id."""
-    return b"%b%b\r\n%b%b" % (before, number, account.lines(now), after[2:])
+def _write_batch(caller: Connection, found: Replies, number: bytes, told: bytes, now: float) -> int:
+    """Write the answer to a batch; how long its body is. `told` are further lines."""
+    answers = b",".join(
+        [
+            b'{"jsonrpc":"2.0","%b":%b,"id":%b}'
+            % (b"result" if entry.kind == "result" else b"error", entry.body, token)
+            for _, entry, token in found
+        ]
+    )
+    first, size = found[0][1], len(answers) + 2
+    aged = b"Age: %d\r\n" % age_of(first, now) if len(found) == 1 else b""
+    caller.out.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+        b"Cache-Status: labgate; hit; ttl=%d\r\n%bX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n\r\n[%b]"
+        % (ttl(first, now), aged, number, told, caller.shared.date(), size, answers)
+    )
+    return size
 
 
 class RpcLane:
@@ -147,6 +104,7 @@ class RpcLane:
         self.relay = relay
         self._entrance = entrance
         self._observer = observer
+        self.tracer = observer.tracer
         self._limits = limits
         self._pseudonym = pseudonym
         self._requests = observer.requests(DOOR, 200)
@@ -170,16 +128,17 @@ class RpcLane:
         if quick is None or entry is None or entry.length >= JOINED_BYTES:
             return False
         account = None if quick.account is None else quick.account(caller.peer)
-        if account is not None and not charged(account, entry.length, now):
+        told = b"" if account is None else paid(account, entry.length, now)
+        if told is None:
             return False
         number = standing.given_id or new_number()
         before, after = self.written(caller, standing, entry, token, now)
         if account is None:
             caller.out.write_now(b"%b%b%b" % (before, number, after))
         else:
-            caller.out.write_now(stamped(before, number, account, after, now))
+            caller.out.write_now(b"%b%b\r\n%b%b" % (before, number, told, after[2:]))
         self.counted(caller, standing, quick, entry, number, len(token))
-        lane = caller.shared.lane
+        lane = caller.lane
         if entry.length <= SMALL_BODY and lane.comes_again(data):
             lane.put_request(data, entry.length, Known(self, standing, quick, entry, token))
         return True
@@ -189,7 +148,7 @@ class RpcLane:
         notes, epoch = standing.notes, self.relay.epoch
         principal = notes.principal(epoch, now)
         if principal is None:
-            principal = self._entrance.known(notes.credential)
+            principal = self._entrance.known(notes.credential, notes.certificate)
             if principal is None:
                 return False
             notes.identified(principal, epoch, now)
@@ -222,6 +181,7 @@ class RpcLane:
         self, caller: Connection, standing: Standing, quick: Quick, entry: Entry, number: bytes, token: int
     ) -> None:
         """Count a call that was answered, or write it down where there is an access log; `token` is its id's length."""
+        self.tracer.left -= 1
         tally = quick.results if entry.kind == "result" else quick.errors
         tally.count += 1
         tally.size += entry.length
@@ -235,23 +195,11 @@ class RpcLane:
         observer.visited(visit)
 
     def _batch(self, caller: Connection, standing: Standing, body: bytes, now: float) -> bool:
-        limits = self._limits
-        message = read(body, max_batch=limits.batch, max_depth=limits.depth)
-        if not isinstance(message, Batch):
+        """Answer a batch whose calls memory has all the replies to; False, with nothing done, where it has not."""
+        message = read(body, max_batch=self._limits.batch, max_depth=self._limits.depth)
+        found = self._at_hand(standing, message, now) if isinstance(message, Batch) else None
+        if found is None:
             return False
-        found: list[tuple[Quick, Entry, bytes]] = []
-        room = _LONGEST_BATCH
-        for call in message.entries:
-            quick = standing.quick(call.method) if isinstance(call, Request) else None
-            if quick is None or not isinstance(call, Request) or call.id is None:
-                return False
-            entry = self.relay.ready(quick, call.params, now)
-            if entry is None:
-                return False
-            room -= entry.length
-            if room < 0:
-                return False
-            found.append((quick, entry, call.id))
         account = None
         if self.relay.charges:
             accounts = {None if one.account is None else one.account(caller.peer) for one, _, _ in found}
@@ -259,48 +207,43 @@ class RpcLane:
             size = sum(entry.length for _, entry, _ in found)
             if accounts or (account is not None and not charged(account, size, now, len(found))):
                 return False  # where some of it may be refused, each is looked at
-        answers = b",".join(
-            [
-                b'{"jsonrpc":"2.0","%b":%b,"id":%b}'
-                % (b"result" if entry.kind == "result" else b"error", entry.body, token)
-                for _, entry, token in found
-            ]
-        )
         number = standing.given_id or new_number()
-        first = found[0][1]
-        aged = b"Age: %d\r\n" % age_of(first, now) if len(found) == 1 else b""
-        caller.out.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-            b"Cache-Status: labgate; hit; ttl=%d\r\n%bX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n\r\n[%b]"
-            % (
-                ttl(first, now),
-                aged,
-                number,
-                standing.told if account is None else account.lines(now) + standing.told,
-                caller.shared.date(),
-                len(answers) + 2,
-                answers,
-            )
-        )
+        told = standing.told if account is None else account.lines(now) + standing.told
+        size = _write_batch(caller, found, number, told, now)
+        self.tracer.left -= 1
         for quick, entry, _ in found:
             tally = quick.results if entry.kind == "result" else quick.errors
             tally.count += 1
             tally.size += entry.length
-        visit = self._visit(caller, standing, number, len(found), len(answers) + 2)
+        visit = self._visit(caller, standing, number, len(found), size)
         if len(found) == 1:
             visit.method = found[0][0].method.qualified
         self._observer.visited(visit)
         return True
 
+    def _at_hand(self, standing: Standing, message: Batch, now: float) -> Replies | None:
+        """What memory has to each call of a batch; None if one of them has to go the usual way."""
+        found: Replies = []
+        room = _LONGEST_BATCH
+        for call in message.entries:
+            quick = standing.quick(call.method) if isinstance(call, Request) else None
+            if quick is None or not isinstance(call, Request) or call.id is None:
+                return None
+            entry = self.relay.ready(quick, call.params, now)
+            if entry is None:
+                return None
+            room -= entry.length
+            if room < 0:
+                return None
+            found.append((quick, entry, call.id))
+        return found
+
     def _visit(self, caller: Connection, standing: Standing, number: bytes, entries: int, size: int) -> Visit:
         """What the access log says of a request that memory answered."""
-        visit = Visit(number.decode("ascii"), DOOR, standing.verb, standing.path, caller.peer, 200)
-        visit.subject, visit.entries, visit.cache, visit.size = (
-            standing.principal.subject,
-            entries,
-            "hit",
-            size,
-        )
+        client = standing.client(caller.peer)
+        visit = Visit(number.decode("ascii"), DOOR, standing.verb, standing.path, client, 200)
+        visit.subject, visit.entries, visit.size = standing.principal.subject, entries, size
+        visit.cache, visit.reason = "hit", "memory"
         return visit
 
     # --- by a guest
@@ -315,7 +258,7 @@ class RpcLane:
         now = self.wall()
         if not standing.is_settled(now) and not self.settled(standing, now):
             return None
-        if not data or not standing.is_quick:
+        if not data or not standing.is_quick or standing.notes.traced or self.tracer.left <= 0:
             return self._guest(caller, standing)
         body = data[end:]
         call = usual_call(body, self._limits.depth)
@@ -342,10 +285,12 @@ class RpcLane:
     def _guest(
         self, caller: Connection, standing: Standing, call: tuple[str, bytes, bytes] | None = None
     ) -> Guest:
-        visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, caller.peer)
-        visit.subject = standing.principal.subject
         client = standing.client(caller.peer)
+        visit = Visit(standing.notes.request_id or new_id(), DOOR, standing.verb, standing.path, client)
+        visit.subject = standing.principal.subject
         asked = Occasion(visit, standing.principal, standing.datastack, standing.view, client)
+        notes = standing.notes
+        asked.trace = self.tracer.begin(f"{standing.verb} {DOOR}", notes.trace)
         return RpcGuest(
             self._door, self.relay, self._observer, caller, standing, asked, self._limits.depth, call
         )
@@ -358,14 +303,14 @@ class RpcLane:
         if head.upgrade or head.expects or not 0 <= head.length <= self._limits.body:
             return None
         notes = notes_of(seen, self._entrance)
-        if notes.by_cookie:
+        if notes.by_cookie or FIELD in notes.first:
             return None
         try:
             vet(notes, seen.fields, self._entrance, self._pseudonym)
             reading = of_body(notes.text(b"content-type"), notes.text(b"content-encoding"))
         except Fault:
             return None
-        if notes.fault is not None:
+        if notes.fault is not None or (notes.by_certificate and is_of_a_page(seen.fields)):
             return None
         accept = notes.text(b"accept")
         terms = Terms(reading, of_answer(accept, reading), notes.patience, notes.demand)

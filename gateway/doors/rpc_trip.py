@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from gateway.core.call import Call
 from gateway.core.faults import DeadlineExceeded, Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
-from gateway.core.ports import Answer, Carrier, Lease, Messenger
+from gateway.core.ports import Messenger
 from gateway.core.service import Service
-from gateway.doors.rpc import Part
+from gateway.core.upstream import Answer, Carrier, Lease
+from gateway.doors.part import Part
 from gateway.relay import Relay, Trip
 from gateway.wire.passage import SOON
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
@@ -59,7 +60,10 @@ class RpcTrip:
         self._head: AnswerHead | None = None
         self._pieces: list[bytes] = []
         self._room = route.service.max_reply
-        self._until = trip.started + route.service.within
+        # A call of a batch may have waited for its turn: its time goes on meanwhile.
+        self._left = min(trip.call.deadline - trip.started, route.service.timeout)
+        self._within = min(self._left, route.service.within)
+        self._until = trip.started + self._within
         self._again: asyncio.Task[None] | None = None
 
     @property
@@ -98,7 +102,7 @@ class RpcTrip:
     def _send(self, address: str) -> None:
         call, lease = self._trip.call, self._lease
         try:
-            errand = self._messenger.request(call, self._service, self._service.timeout)
+            errand = self._messenger.request(call, self._service, self._left)
             own, fields = self._carrier.own_fields, errand.fields
             if own:
                 fields = tuple([field for field in fields if field[0].lower() not in own])
@@ -210,7 +214,7 @@ class RpcTrip:
     def _land(self, head: AnswerHead, body: bytes) -> None:
         call = self._trip.call
         try:
-            answer = Answer(head.status, "", head.fields, body)
+            answer = Answer(head.status, "", head.fields, body, replica=self._lease.address)
             reply = self._messenger.reply(answer, self._token, call, self._service)
         except Fault as fault:
             self._fall(fault)
@@ -263,12 +267,12 @@ class RpcTrip:
         """Something has come: there is time for more, where it may only not stand still."""
         service = self._service
         if service.read_timeout is not None:
-            until = self._trip.started + service.timeout
+            until = self._trip.started + self._left
             self._until = min(until, self._loop.time() + service.read_timeout)
 
     def _late(self) -> None:
         if not self.over:
-            self._lease.late(self._service.within)
+            self._lease.late(self._within)
             self._give_up()
             self._fall(
                 DeadlineExceeded(

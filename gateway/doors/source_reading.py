@@ -32,6 +32,7 @@ from gateway.core.source_layout import (
     of_volume,
 )
 from gateway.core.sources import Blocks, Boxes, Cut, Reader, Rows, Source, Unfit, Values, reader_of
+from gateway.core.verdict import Verdict
 from gateway.doors import source_results as results
 from gateway.doors.asked import Asked, demand, patience
 from gateway.doors.gathering import MOST
@@ -43,14 +44,25 @@ class Reading:
     """The calls that one request takes."""
 
     def __init__(
-        self, relay: Relay, observer: Observer, asked: Asked, monotonic: Callable[[], float]
+        self,
+        relay: Relay,
+        observer: Observer,
+        asked: Asked,
+        monotonic: Callable[[], float],
+        *,
+        refused: Callable[[Call, Fault], None] | None = None,
     ) -> None:
+        """`refused` is told of a call that ends in a fault, where nobody else writes down that it was refused."""
+        self._refused = refused
+        self.calls: list[Call] = []
+        """Those that were made, in their order."""
         self._relay = relay
         self._observer = observer
         self._asked = asked
         self._monotonic = monotonic
         self._until = monotonic() + patience(asked.request)
         self._replies: list[Reply] = []
+        self._made: dict[tuple[str, bytes | None], Reply] = {}
 
     @property
     def worst(self) -> Reply | None:
@@ -222,29 +234,49 @@ class Reading:
         return results.stream_of(data, method.name), b"{}"
 
     async def _call(self, method: Method, given: Mapping[str, Any]) -> Reply:
-        """The reply of a call of the caller's. Raises Refusal for a service's error, and faults."""
+        """The reply of a call of the caller's, the same one where it was made before. Raises Refusal for a service's error, and
+        faults.
+        """
+        raw = as_taken(method, _written(given)) if given else None
+        reply = self._made.get((method.qualified, raw))
+        if reply is None:
+            reply = await self._carried(method, raw)
+            if reply.composed is None:
+                self._made[method.qualified, raw] = reply
+        results.check(reply, method.name)
+        return reply
+
+    async def _carried(self, method: Method, raw: bytes | None) -> Reply:
         asked, started = self._asked, self._monotonic()
         asked.visit.method = method.qualified
         timeout = self._relay.routes[method.service].service.timeout
         ended, size = "error", 0
+        verdict: Verdict | None = None
+        call: Call | None = None
         try:
             call = Call(
                 id=asked.id,
                 principal=asked.principal,
                 method=method,
-                ask=Params(as_taken(method, _written(given)) if given else None),
+                ask=Params(raw),
                 deadline=min(self._until, started + timeout),
                 demand=demand(asked.request),
+                account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
+                client=asked.client,
             )
+            self.calls.append(call)
             reply = await self._relay.answer(call)
             size = len(reply.body.data) if reply.composed is None else reply.composed.length
-            ended = outcome(reply) if reply.kind == "result" else "error"
+            if call.account is not None:
+                call.account.spend(size, self._relay.wall())
+            ended, verdict = outcome(reply) if reply.kind == "result" else "error", reply.verdict
         except Fault as fault:
             ended = fault.name
+            if call is not None and self._refused is not None:
+                self._refused(call, fault)
             raise
         finally:
-            self._observer.called(method, ended, self._monotonic() - started, size)
-        results.check(reply, method.name)
+            self._observer.called(method, ended, self._monotonic() - started, size, verdict, asked.principal)
         self._replies.append(reply)
         return reply
 

@@ -10,7 +10,6 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from gateway.core.assembling import Ready
-from gateway.core.cache_status import outcome
 from gateway.core.faults import Fault
 from gateway.core.intake import encodings, firewall, searching
 from gateway.core.intake.refusals import Refusal, refused, refused_for
@@ -174,7 +173,7 @@ class SourcesDoor:
         reply = reading.worst
         if reply is None:
             return ()
-        asked.visit.cache = outcome(reply)
+        asked.replied(reply)
         return of_reply(reply, self._wall())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.call import NO_DEMAND
 from gateway.core.catalog import Catalog, View
 from gateway.core.charging import Account
 from gateway.core.describe import BUILTIN
@@ -14,7 +13,7 @@ from gateway.core.method import Method
 from gateway.core.ports import Observer
 from gateway.core.principal import Principal
 from gateway.doors.asked import Terms
-from gateway.doors.encodings import JSON, Encoding
+from gateway.doors.encodings import Encoding
 from gateway.doors.notes import Notes
 from gateway.relay import Quick, Relay
 
@@ -30,13 +29,14 @@ class Standing:
     """
 
     __slots__ = (
+        "_client",
         "_epoch",
+        "_known",
         "_names",
         "_observer",
         "_relay",
         "answered",
         "catalog",
-        "client",
         "datastack",
         "given_id",
         "is_quick",
@@ -66,15 +66,15 @@ class Standing:
         datastack: str | None,
         client: Callable[[str], str],
     ) -> None:
-        self.client = client
-        """The address of a caller, as the gate believes it, for that of their connection."""
+        self._client = client
+        self._known = ("", "")
         self.notes = notes
         self.terms = terms
         self.refusing = refusing
         self.verb = verb
         self.path = path
         self.datastack = datastack
-        self.is_quick = terms.reading is JSON and terms.writing is JSON and terms.demand == NO_DEMAND
+        self.is_quick = terms.is_usual
         self.given_id = notes.request_id.encode("ascii") if notes.request_id is not None else None
         self.told = b""
         """The line that says the catalog's version for this caller."""
@@ -88,6 +88,14 @@ class Standing:
         self.catalog: Catalog | None = None
         self._epoch = -1
         self._names: dict[str, Quick | None] = {}
+
+    def client(self, peer: str) -> str:
+        """The address of a caller, as the gate believes it, for that of their connection."""
+        known, found = self._known
+        if known != peer:  # a balancer has one
+            found = self._client(peer)
+            self._known = peer, found
+        return found
 
     def holds(self, principal: Principal) -> bool:
         """Whether what was decided was so for this caller, and in this epoch and catalog."""
@@ -121,8 +129,8 @@ class Standing:
                 method = self._relay.find(name, self.datastack, self.principal)
                 quick = self._relay.quick(method, self.principal)
                 if quick is not None:
-                    quick.results = self._observer.tally(method, "hit")
-                    quick.errors = self._observer.tally(method, "error")
+                    quick.results = self._observer.tally(method, "hit", self.principal)
+                    quick.errors = self._observer.tally(method, "error", self.principal)
                     quick.account = self._account(method)
             except Fault:
                 pass  # the usual way says which

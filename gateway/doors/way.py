@@ -15,9 +15,10 @@ from gateway.core.listing import Listing
 from gateway.core.method import SAFE_VERBS, Method
 from gateway.core.paths import Steps
 from gateway.core.places import Places
-from gateway.core.ports import Carrier, Tally
+from gateway.core.ports import Tally
 from gateway.core.service import Service
 from gateway.core.sites import Site
+from gateway.core.upstream import Carrier
 from gateway.core.verdict import Pass
 
 _MOST_PEERS: Final = 4

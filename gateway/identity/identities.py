@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -14,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.api_keys import PREFIX, is_key
+from gateway.core.certificates import ISSUER as CERTIFICATE
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
-from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
+from gateway.core.faults import BadRequest, Fault, Unauthenticated, Unavailable
 from gateway.core.introducing import with_rights
 from gateway.core.principal import ANONYMOUS_ISSUER, Bearer, Principal
 from gateway.core.vouching import Vouched
@@ -91,6 +93,8 @@ class Identities:
         """What the gate signs is verified by these; a JSON Web Key Set."""
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
+        self.verdicts: Counter[tuple[str, str]] = Counter()
+        """Credentials that were looked at so far, by kind (`key`, `token`, `opaque`) and by what was found."""
         self._looked = float("-inf")
         self._changed = False
 
@@ -178,6 +182,19 @@ class Identities:
         token's issuer cannot be had.
         """
         self._look(now)
+        kind = "key" if credential.startswith(PREFIX) else "token" if credential.count(".") == 2 else "opaque"
+        try:
+            principal = await self._verified(credential, now)
+        except Unauthenticated:
+            self.verdicts[kind, "refused"] += 1
+            raise
+        except Fault:
+            self.verdicts[kind, "unavailable"] += 1
+            raise
+        self.verdicts[kind, "accepted"] += 1
+        return principal
+
+    async def _verified(self, credential: str, now: float) -> Principal:
         if self._keys is not None and credential.startswith(PREFIX):
             return self._of_key(self._keys, credential, now)
         try:
@@ -282,7 +299,7 @@ class Identities:
 
 def _check_name(name: str, taken: Container[str]) -> None:
     # The name decides whose keys verify a token, and keeps principals of several issuers apart.
-    if name in taken or name in (LOCAL, ANONYMOUS_ISSUER):
+    if name in taken or name in (LOCAL, ANONYMOUS_ISSUER, CERTIFICATE):
         raise IdentityError(f"identity.issuers: the name {name!r} is taken")
 
 

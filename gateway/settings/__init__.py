@@ -2,6 +2,7 @@
 
 from gateway.settings.addresses import Address, Url
 from gateway.settings.identity import Identity, Issuer
+from gateway.settings.methods import CacheRule, MethodRule, Parameter
 from gateway.settings.model import (
     Cache,
     Datastack,
@@ -13,7 +14,8 @@ from gateway.settings.model import (
 )
 from gateway.settings.problems import Problem, SettingsError
 from gateway.settings.reading import examine, load
-from gateway.settings.services import CacheRule, MethodRule, Parameter, Service
+from gateway.settings.services import Service
+from gateway.settings.socket_files import SocketFile
 
 __all__ = [
     "Address",
@@ -31,6 +33,7 @@ __all__ = [
     "Service",
     "Settings",
     "SettingsError",
+    "SocketFile",
     "Telemetry",
     "Url",
     "examine",

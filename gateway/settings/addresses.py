@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import PlainSerializer, PlainValidator, SecretStr, ValidationInfo
@@ -98,7 +98,7 @@ def address(value: Any) -> Address:
     if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise refusal(f"{shown(value)} has no port between 0 and 65535", _ADDRESS_FIX)
     if not host:
-        fix = f"write 127.0.0.1{written} for this machine, 0.0.0.0{written} with `behind_proxy: true` for all"
+        fix = f"write 127.0.0.1{written} for this machine, 0.0.0.0{written} with `tls` or `behind_proxy: true` for all"
         raise refusal(f"{shown(value)} has no host", fix)
     if host.startswith("[") and host.endswith("]") and _is_v6(host[1:-1]):
         return Address(host[1:-1], int(port))
@@ -195,10 +195,20 @@ def key_source(value: Any, info: ValidationInfo) -> Url | Path:
 def metadata_of(issuer: str) -> None:
     """Refuse the name of an issuer that does not say where its metadata is."""
     fix = "write `jwks: URL`, or the path of a file"
+    _refuse_unnamed(issuer, "is no URL, so it is not known where its keys are", fix)
+
+
+def login_at(issuer: str) -> None:
+    """Refuse the name of an issuer that does not say where people log in."""
+    fix = "remove `device`, or name the issuer by its https URL"
+    _refuse_unnamed(issuer, "is no URL, so it is not known where people log in", fix)
+
+
+def _refuse_unnamed(issuer: str, what: str, fix: str) -> None:
     try:
         found = url(issuer)
     except PydanticCustomError:
-        raise refusal("is no URL, so it is not known where its keys are", fix, ("issuer",)) from None
+        raise refusal(what, fix, ("issuer",)) from None
     if found.scheme == "http" and not found.is_loopback:
         raise refusal("metadata fetched by plain http can be replaced on the way", fix, ("issuer",))
 
@@ -230,6 +240,11 @@ def network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         ) from None
 
 
+def proxy(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Literal["unix"]:
+    """A network, or `unix`: whoever comes by the gate's Unix-domain socket, where nobody has an address."""
+    return "unix" if value == "unix" else network(value)
+
+
 _SHOWN = PlainSerializer(str, return_type=str, when_used="json")
 
 Listen = Annotated[Address, PlainValidator(address), _SHOWN]
@@ -237,5 +252,7 @@ UpstreamUrl = Annotated[Url, PlainValidator(upstream_url), _SHOWN]
 Endpoint = Annotated[Url, PlainValidator(endpoint), _SHOWN]
 Origin = Annotated[Url, PlainValidator(origin), _SHOWN]
 KeySource = Annotated[Url | Path, PlainValidator(key_source), _SHOWN]
-Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network), _SHOWN]
+Proxy = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network | Literal["unix"], PlainValidator(proxy), _SHOWN
+]
 HostName = Annotated[str, PlainValidator(host_name)]

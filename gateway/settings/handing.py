@@ -35,6 +35,11 @@ def settings_from(text: str) -> Settings:
         raise ValueError("the settings that were handed on cannot be used") from None
 
 
+def data_of(text: str) -> Any:
+    """The plain data of such a text, every text in it as it was written."""
+    return _unpacked(json.loads(text)["data"])
+
+
 # Each value that JSON has no form of its own for is a list whose first item says what it is.
 
 

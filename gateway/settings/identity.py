@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from gateway.settings.addresses import Endpoint, KeySource, metadata_of
+from gateway.settings.addresses import Endpoint, KeySource, login_at, metadata_of
 from gateway.settings.problems import Where
 from gateway.settings.sections import Section
+from gateway.settings.tls import Certificates
 from gateway.settings.values import (
     HIDDEN,
     Flag,
@@ -50,11 +51,24 @@ Scope = Annotated[
 ]
 
 
+class DeviceLogin(Section):
+    """How people log in at an issuer from a notebook or a terminal (RFC 8628): what the gate tells the SDK to say there.
+
+    `client_id` is a public client's, which has no secret; `scopes` are asked for. With `resource` the token is asked for
+    the gate's own address (RFC 8707), with `audience` for what some servers want named in its place.
+    """
+
+    client_id: Text
+    scopes: Annotated[tuple[Scope, ...], BeforeValidator(several)] = ()
+    audience: Text | None = None
+    resource: Flag = True
+
+
 class Issuer(Section):
     """Whose JWTs are accepted.
 
     `jwks` is a URL or a file; without it the issuer's metadata says where its keys are, and `issuer` is a URL. `max_lifetime` (from `iat` to `exp`, at most) and `leeway` (between clocks) are
-    seconds. With `typ`, the token's header must name that type.
+    seconds. With `typ`, the token's header must name that type. With `device`, people can log in there by `labgate login`.
     """
 
     issuer: Text
@@ -70,9 +84,12 @@ class Issuer(Section):
     max_lifetime: Timeout = 86400.0
     typ: Text | None = None
     leeway: Seconds = 30.0
+    device: DeviceLogin | None = None
 
     @model_validator(mode="after")
-    def _its_keys_can_be_found(self) -> "Issuer":
+    def _its_metadata_can_be_found(self) -> "Issuer":
+        if self.device is not None:
+            login_at(self.issuer)
         if self.jwks is None:
             metadata_of(self.issuer)
         return self
@@ -151,7 +168,8 @@ _OF_RFC7662 = (
 class Identity(Section):
     """How callers are known. `signing_keys` are PEM texts: the first signs, all verify; none: made in `state_dir`.
 
-    `scopes` are what clients are told to ask their authorization server for.
+    `scopes` are what clients are told to ask their authorization server for. With `certificates`, those that callers show
+    say who they are, where a request has no token.
     """
 
     local_tokens: Flag = True
@@ -161,6 +179,7 @@ class Identity(Section):
     issuers: tuple[Issuer, ...] = ()
     introspection: tuple[Introspection, ...] = ()
     scopes: Annotated[tuple[Scope, ...], BeforeValidator(several)] = ()
+    certificates: Certificates | None = None
     anonymous: Flag = False
 
     @field_validator("introspection")

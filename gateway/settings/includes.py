@@ -20,7 +20,7 @@ class _Gathering:
 
     problems: list[Problem] = field(default_factory=list)
     packs: list[Document] = field(default_factory=list)
-    files: int = 0
+    files: list[Path] = field(default_factory=list)
 
 
 class _RefusedError(Exception):
@@ -29,28 +29,28 @@ class _RefusedError(Exception):
         self.text, self.fix = text, fix
 
 
-def gather(path: Path) -> tuple[Document, list[Problem]]:
+def gather(path: Path, files: list[Path] | None = None) -> tuple[Document, list[Problem]]:
     """Reads a settings file and what it includes.
 
     A file lies above what it includes, of several included ones the later lies above, and packs lie below all files.
     What lies above replaces lists and values, and is merged into mappings key by key; there its keys come last.
-    Data of None means that the file itself could not be read.
+    Data of None means that the file itself could not be read. `files` is filled with the paths of all that were looked for.
     """
-    gathering = _Gathering()
-    files = _read(path, (), gathering)
-    if not isinstance(files.data, dict):
-        return files, gathering.problems
-    own = files.data.get("services")
+    gathering = _Gathering(files=[] if files is None else files)
+    written = _read(path, (), gathering)
+    if not isinstance(written.data, dict):
+        return written, gathering.problems
+    own = written.data.get("services")
     names = set(own) if isinstance(own, dict) else set()
-    result = Document(files.file, {})
+    result = Document(written.file, {})
     for pack in gathering.packs:
         gathering.problems.extend(_unused(pack, names))
         result = _over(result, pack)
-    return _over(result, files), gathering.problems
+    return _over(result, written), gathering.problems
 
 
 def _read(path: Path, above: tuple[Path, ...], gathering: _Gathering) -> Document:
-    gathering.files += 1
+    gathering.files.append(path)
     document, problems = read(path)
     gathering.problems.extend(problems)
     if document.data is None:
@@ -92,7 +92,7 @@ def _entries(document: Document) -> Iterator[tuple[Where, Written]]:
 def _target(entry: Written, above: tuple[Path, ...], gathering: _Gathering) -> Path:
     """The file that an entry means; raises _RefusedError."""
     shown = clip(entry)
-    if gathering.files >= MAX_FILES:
+    if len(gathering.files) >= MAX_FILES:
         raise _RefusedError(f"more than {MAX_FILES} files", "include fewer")
     if "${" in entry:
         raise _RefusedError("placeholders are not followed here", "write the path itself")
@@ -103,6 +103,7 @@ def _target(entry: Written, above: tuple[Path, ...], gathering: _Gathering) -> P
     if target.resolve() in above:
         raise _RefusedError(f"`{shown}` includes itself", "remove one of the two entries")
     if not target.is_file():
+        gathering.files.append(target)
         raise _RefusedError(f"no file `{shown}`", "name a file relative to this one, or a pack as pack:NAME")
     return target
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from gateway.settings.sections import Section
-from gateway.settings.values import Count, count, refusal, shown, size
+from gateway.settings.values import Count, Flag, Size, Timeout, count, refusal, shown, size
 
 _SECONDS = {
     "s": 1,
@@ -85,3 +85,16 @@ class Share(Section):
                 "takes more than a year to come back", "write a smaller burst, or a higher rate", ("burst",)
             )
         return self
+
+
+class Kept(Section):
+    """What is kept for each principal of what came of calls that may come again: for so many `seconds` after their end.
+
+    `count` outcomes at most, answers of `size` bytes in all. `promised` tells clients of it, who then send again a write whose
+    answer was lost: gates that share an address and no `cache.redis` cannot promise that.
+    """
+
+    seconds: Timeout = 600.0
+    count: Count = 2000
+    size: Size = 16 << 20
+    promised: Flag = True

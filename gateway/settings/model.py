@@ -10,21 +10,26 @@ from gateway.settings.addresses import (
     Address,
     HostName,
     Listen,
-    Network,
     Origin,
+    Proxy,
     is_loopback,
 )
 from gateway.settings.audit import Audit, audited
 from gateway.settings.decisions import Decisions
 from gateway.settings.identity import Identity, check_exchanged
-from gateway.settings.limits import Share
+from gateway.settings.limits import Kept, Share
+from gateway.settings.mcp import Mcp
 from gateway.settings.mounts import check_places
 from gateway.settings.problems import Problem, SettingsError, near
 from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.service_words import ServiceName
 from gateway.settings.services import Service
+from gateway.settings.socket_files import CallersListen, Mode, SocketFile
 from gateway.settings.sources import Sources, check_mount
+from gateway.settings.tls import Tls
+from gateway.settings.traces import Traces, traced
+from gateway.settings.usage import Usage, used
 from gateway.settings.values import (
     HIDDEN,
     Count,
@@ -43,9 +48,13 @@ from gateway.settings.values import (
 _DATASTACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _WHO = ("subject", "group", "scope", "authenticated", "anonymous")
 _PATH_GLOB = re.compile(r"(?:(?P<verb>\S+) )?/")
+_USUAL = Address("127.0.0.1", 8700)
 MAX_WORKERS = 64
 """More processes than a machine for this has cores are a mistake."""
-_BEHIND_PROXY_FIX = "listen on 127.0.0.1, or put a TLS proxy in front and write behind_proxy: true"
+_BEHIND_PROXY_FIX = (
+    "listen on 127.0.0.1, add `tls: {certificate: FILE, key: FILE}`, or put a TLS proxy in front and write "
+    "behind_proxy: true"
+)
 
 
 def _datastack_name(name: str) -> str:
@@ -89,6 +98,7 @@ class Operator(Section):
     """The operator's door: a listener of its own, because mounted pages share the origin of the callers'."""
 
     listen: Listen = Address("127.0.0.1", 8701)
+    tls: Tls | None = None
 
 
 class Policy(Share):
@@ -134,16 +144,18 @@ class Cache(Section):
 class Limits(Section):
     """What one caller or upstream may ask of the gate.
 
-    `body` (a request), `reply` (an upstream's answer), `describe` (a discovery document) and `header_bytes` are bytes;
+    `message` (of a WebSocket at /rpc), `body` (a request), `reply` (an upstream's answer), `describe` (a discovery document) and `header_bytes` are bytes;
     `mount_reply` is that of an answer through a mount, None = there is no limit.
     `batch` counts entries, `depth` levels of nesting, `connections` those of callers, `methods` those of one service;
     `connections_per_address` None is a default that depends on whether addresses tell callers apart.
     `header_seconds` is the time for a whole head, `idle_seconds` that between requests. A body may pause for `body_seconds`
     and must on the whole come at `body_rate` bytes a second; so must answers be taken, by `write_seconds` and `write_rate`.
-    `per_principal` is what each caller may have over all that they do.
+    `per_principal` is what each caller may have over all that they do, `outcomes` what is kept for each of what came of
+    calls that may come again.
     """
 
     body: Size = 1 << 30
+    message: Size = 16 << 20
     batch: Count = 1000
     depth: Count = 512
     header_seconds: Timeout = 10.0
@@ -161,13 +173,33 @@ class Limits(Section):
     upstream_concurrency: Count = 64
     methods: Count = 50_000
     per_principal: Share = Share()
+    outcomes: Kept = Kept()
 
 
 class Telemetry(Section):
-    """What is written about calls: a line for each, and one for each write and each refusal."""
+    """What is written about calls: a line for each, one for each write and each refusal, traces of some, and who uses what.
+
+    Requests whose answers begin only after `slow` seconds are told of in the gate's log. `traceparent` says whose traces requests
+    belong to: their callers', or the gate's own.
+    """
 
     access_log: Annotated[Literal["json", "text", "off"], Word] = "json"
     audit: Annotated[Audit | None, BeforeValidator(audited)] = None
+    otlp: Annotated[Traces | None, BeforeValidator(traced)] = None
+    slow: Timeout | None = None
+    traceparent: Annotated[Literal["from_callers", "own"], Word] = "from_callers"
+    usage: Annotated[Usage | None, BeforeValidator(used)] = None
+
+
+class Reload(Section):
+    """How changed settings are taken while the gate runs.
+
+    `watch` = a change of the files is enough; `drain` is for how many seconds streams and WebSockets that were begun by the
+    old settings may go on.
+    """
+
+    watch: Flag = True
+    drain: Seconds = 600.0
 
 
 class Settings(Section):
@@ -175,11 +207,13 @@ class Settings(Section):
 
     include: Texts = ()
     behind_proxy: Flag = False
-    listen: Listen = Field(default=Address("127.0.0.1", 8700), validate_default=True)
+    tls: Tls | None = None
+    listen: CallersListen = Field(default=_USUAL, validate_default=True)
+    socket_mode: Mode = Field(default="660", validate_default=True)
     operator: Operator = Field(default=Operator(), validate_default=True)
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(several)] = ()
     public_url: Origin | None = None
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(several)] = ()
+    trusted_proxies: Annotated[tuple[Proxy, ...], BeforeValidator(several)] = ()
     state_dir: FilePath = Field(default="~/.local/state/labgate", validate_default=True)
     workers: Count = 1
     identity: Identity = Identity()
@@ -191,22 +225,34 @@ class Settings(Section):
     )
     cache: Cache = Cache()
     sources: Sources | None = None
+    mcp: Mcp = Mcp()
     limits: Limits = Limits()
     telemetry: Telemetry = Telemetry()
+    notice_seconds: Seconds = 0.0
     shutdown_seconds: Seconds = 30.0
+    reload: Reload = Reload()
+
+    @property
+    def seconds_to_end(self) -> float:
+        """For how long the gate may still take calls, or bring them to their end, when it is told to end."""
+        return self.notice_seconds + self.shutdown_seconds
 
     @field_validator("listen")
     @classmethod
-    def _callers_are_near(cls, value: Address, info: ValidationInfo) -> Address:
-        _refuse_open_door(value, info, ())
+    def _callers_are_near(cls, value: Address | SocketFile, info: ValidationInfo) -> Address | SocketFile:
+        if isinstance(value, SocketFile) and info.data.get("tls") is not None:
+            raise refusal(
+                "TLS is for what goes over a network", "remove `tls`: the file's mode says who may come"
+            )
+        _refuse_open_door(value, "tls" not in info.data or info.data["tls"] is not None, info, ())
         return value
 
     @field_validator("operator")
     @classmethod
     def _operators_are_near(cls, value: Operator, info: ValidationInfo) -> Operator:
-        _refuse_open_door(value.listen, info, ("listen",))
+        _refuse_open_door(value.listen, value.tls is not None, info, ("listen",))
         callers = info.data.get("listen")
-        if callers is not None and callers == value.listen and callers.port:
+        if isinstance(callers, Address) and callers == value.listen and callers.port:
             raise refusal(
                 "callers and operators on the same port", "give the operator's door another port", ("listen",)
             )
@@ -291,15 +337,20 @@ class Settings(Section):
 
         Raises SettingsError where the address is not allowed by the rest of the settings.
         """
-        listen = Address(host or self.listen.host, self.listen.port if port is None else port)
-        if not is_loopback(listen.host) and not self.behind_proxy:
+        if host is None and port is None:
+            return self
+        had = self.listen if isinstance(self.listen, Address) else _USUAL
+        listen = Address(host or had.host, had.port if port is None else port)
+        if not is_loopback(listen.host) and not self.behind_proxy and self.tls is None:
             text_ = f"{listen} can be reached from other machines, without TLS"
             raise SettingsError([Problem("listen", None, None, text_, _BEHIND_PROXY_FIX, file="--host")])
         return self.model_copy(update={"listen": listen})
 
 
-def _refuse_open_door(listen: Address, info: ValidationInfo, at: tuple[str, ...]) -> None:
-    if listen.is_loopback or info.data.get("behind_proxy", True):
+def _refuse_open_door(
+    listen: Address | SocketFile, has_tls: bool, info: ValidationInfo, at: tuple[str, ...]
+) -> None:
+    if listen.is_loopback or has_tls or info.data.get("behind_proxy", True):
         return
     raise refusal("can be reached from other machines, without TLS", _BEHIND_PROXY_FIX, at)
 
@@ -313,12 +364,12 @@ def _check_places(found: _Found, info: ValidationInfo, before: _Found | None = N
     """Refuse a mount or an address that `found` has twice, or that one of `before` or the gate itself has."""
     for where, one in found:
         if one.listen is not None:
-            _refuse_open_door(one.listen.address, info, (*where, "listen"))
+            _refuse_open_door(one.listen.address, one.listen.tls is not None, info, (*where, "listen"))
     own = (
         (info.data.get("listen"), "the gate"),
         (getattr(info.data.get("operator"), "listen", None), "the operator's door"),
     )
-    taken = {address: owner for address, owner in own if address is not None}
+    taken = {address: owner for address, owner in own if isinstance(address, Address)}
     check_places([*(before or []), *found], taken)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.settings.addresses import is_loopback
 from gateway.settings.document import Document
@@ -23,6 +24,10 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _permissions_without_service(document)
     yield from _sources_without_service(document)
     yield from _hosts_that_clients_misread(document)
+    yield from _links_past_tls(document)
+    yield from _upstreams_that_anybody_can_be(document)
+    yield from _certificates_that_nobody_shows(document)
+    yield from _logins_by_another_address(document)
 
 
 def _get(value: Any, *steps: str) -> Any:
@@ -55,7 +60,7 @@ def _nobody_is_known(document: Document) -> Iterator[Problem]:
     identity = document.data.get("identity")
     if not isinstance(identity, dict) or identity.get("local_tokens") is not False:
         return
-    if not any(identity.get(key) for key in ("issuers", "introspection", "anonymous")):
+    if not any(identity.get(key) for key in ("issuers", "introspection", "certificates", "anonymous")):
         text = "no local tokens, no issuers, no anonymous callers: every call is refused"
         fix = "remove `local_tokens: false`, or add `issuers`"
         yield document.problem(("identity",), text, fix, warning=True)
@@ -90,11 +95,8 @@ def _nothing_is_served(document: Document) -> Iterator[Problem]:
 
 def _any_host_name(document: Document) -> Iterator[Problem]:
     listen = document.data.get("listen")
-    if (
-        not isinstance(listen, str)
-        or document.data.get("hosts")
-        or document.data.get("behind_proxy") is not True
-    ):
+    allowed = document.data.get("behind_proxy") is True or document.data.get("tls")
+    if not isinstance(listen, str) or document.data.get("hosts") or not allowed:
         return
     if not is_loopback(listen.rpartition(":")[0].strip("[]")):
         fix = "add the names that callers use, for example hosts: [gate.lab.org]"
@@ -177,6 +179,45 @@ def _sources_without_service(document: Document) -> Iterator[Problem]:
             yield document.problem(where, f"there is no service `{service}`", fix, warning=True)
 
 
+def _links_past_tls(document: Document) -> Iterator[Problem]:
+    public = str(document.data.get("public_url") or "")
+    if document.data.get("tls") and public.startswith("http:"):
+        text, fix = (
+            "callers are led to http, and the gate speaks TLS",
+            f"write https:{public[len('http:') :]}",
+        )
+        yield document.problem(("public_url",), text, fix, warning=True)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _upstreams_that_anybody_can_be(document: Document) -> Iterator[Problem]:
+    for where, _, service in _services(document):
+        verify = _get(service, "tls", "verify")
+        if str(verify).lower() != "false":
+            continue
+        urls = _list(_get(service, "url"))
+        if not all(is_loopback(_host(str(url))) for url in urls):
+            text = "whoever is on the way can pass for the service, read what is sent to it and answer in its place"
+            fix = "name the authority of its certificate: tls: {ca: FILE}"
+            yield document.problem((*where, "tls", "verify"), text, fix, warning=True)
+
+
+def _certificates_that_nobody_shows(document: Document) -> Iterator[Problem]:
+    if not _get(document.data, "identity", "certificates"):
+        return
+    listeners = [document.data, _get(document.data, "operator")]
+    listeners += [_get(service, "listen") for _, _, service in _services(document)]
+    if not any(_get(one, "tls", "client_ca") for one in listeners):
+        text, fix = "no listener asks for certificates", "add `client_ca: FILE` to a `tls`, or remove it"
+        yield document.problem(("identity", "certificates"), text, fix, warning=True)
+
+
 def _permissions_without_service(document: Document) -> Iterator[Problem]:
     names = {name for _, name, _ in _services(document)}
     for index, policy in enumerate(_list(document.data.get("policies"))):
@@ -193,3 +234,15 @@ def _permissions_without_service(document: Document) -> Iterator[Problem]:
                     text = f"there is no service `{space}`"
                     where = ("policies", index, "allow")
                     yield document.problem(where, text, f"did you mean `{meant}`?", warning=True)
+
+
+def _logins_by_another_address(document: Document) -> Iterator[Problem]:
+    """RFC 9728 section 3.3: who logs in is told for which address, and refuses another than their own."""
+    data = document.data
+    if not data.get("behind_proxy") or data.get("public_url") or data.get("trusted_proxies"):
+        return
+    for index, one in enumerate(_list(_get(data, "identity", "issuers"))):
+        if _get(one, "device"):
+            text = "people are told to log in for this process's own address, and not for the proxy's, which they use"
+            fix = "write `public_url`, or the proxy's address under `trusted_proxies`"
+            yield document.problem(("identity", "issuers", index, "device"), text, fix, warning=True)

@@ -86,6 +86,13 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
     return value
 
 
+def files_named(written: Written) -> Iterator[Path]:
+    """The files whose contents stand in this text, as it was written."""
+    for match in _MARK.finditer(written.raw):
+        if match["kind"] == "file":
+            yield written.folder / Path(match["name"]).expanduser()
+
+
 def _content(name: str, folder: Path) -> str:
     path = folder / Path(name).expanduser()
     try:
@@ -116,11 +123,17 @@ def _content(name: str, folder: Path) -> str:
 def clear_secrets(document: Document) -> Iterator[Problem]:
     """A warning for each value that looks like a secret and stands in the file itself; call before `expand`."""
     for where, value in _texts(document.data, ()):
-        key = next((step for step in reversed(where) if isinstance(step, str)), "")
-        names_one = _SECRET_KEY.search(key) and key not in _NO_SECRETS
-        if "${" not in value and (names_one or _SECRET_TEXT.search(value)):
+        if looks_secret(where, value):
             fix = "put it into the environment or a file of its own, and write ${env:NAME} or ${file:path}"
             yield document.problem(where, "looks like a secret written in the clear", fix, warning=True)
+
+
+def looks_secret(where: Where, value: str) -> bool:
+    """Whether what is written there, and is no placeholder, is probably a secret."""
+    key = next((step for step in reversed(where) if isinstance(step, str)), "")
+    names_a_file = where[-2:] == ("tls", "key")
+    names_one = _SECRET_KEY.search(key) and key not in _NO_SECRETS and not names_a_file
+    return "${" not in value and bool(names_one or _SECRET_TEXT.search(value))
 
 
 def _texts(value: Any, where: Where) -> Iterator[tuple[Where, str]]:

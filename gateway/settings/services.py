@@ -1,4 +1,4 @@
-"""What does the operator say about a service and its methods?"""
+"""What does the operator say about a service?"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -12,10 +12,10 @@ from pydantic import (
 )
 
 from gateway.settings.addresses import Listen, UpstreamUrl
-from gateway.settings.conditions import Right, Whens
-from gateway.settings.failing import Breaker, Health, Hedge, Retries, Sticky, off
+from gateway.settings.failing import Breaker, Health, Retries, Sticky, off
 from gateway.settings.http_cache import HttpCache
 from gateway.settings.introducing import ClientCredentials, Exchange, UpstreamIdentity, identity_in
+from gateway.settings.methods import MethodRule
 from gateway.settings.mounts import MountPath
 from gateway.settings.problems import Where
 from gateway.settings.sections import Section
@@ -25,107 +25,28 @@ from gateway.settings.service_words import (
     DocumentPath,
     HeaderName,
     HeaderValue,
-    HttpRequest,
     IdentityField,
     LocalServer,
     MethodGlob,
     NodeName,
     PageOrigin,
     PortWord,
-    ResultKind,
     RpcPath,
     Version,
-    parameter,
     verb,
 )
+from gateway.settings.tls import Tls, UpstreamTls
 from gateway.settings.values import (
     Count,
     Flag,
     Seconds,
-    Size,
     Text,
-    Texts,
     Timeout,
     Word,
     each,
     refusal,
     several,
 )
-
-
-class CacheRule(Section):
-    """How long a reply serves, and for whom.
-
-    `fresh`, `stale` and `negative` are seconds: served without asking, served while one refresh runs or the upstream
-    is down, and how long an upstream's JSON-RPC error is kept (0: never). `share` says whose calls may meet: nobody's
-    but the same principal's, or those of everyone who may call the method. `max_size` is in bytes; `by_name` makes the order of named parameters irrelevant. `force` stores what the
-    upstream calls `no-store` or `private` too. With `share: authorized` those callers share who have the right that
-    `authorized` names; it is looked at with every call. `when` are exceptions, of which the first that holds counts.
-    `pin` keeps them in memory when others have to go, in at most half of it.
-    """
-
-    fresh: Seconds
-    stale: Seconds = 0.0
-    share: Annotated[Literal["nobody", "authorized", "everyone"], Word] = "nobody"
-    tags: Texts = ()
-    negative: Seconds = 0.0
-    by_name: Flag = False
-    max_size: Size = 64 << 20
-    pin: Flag = False
-    force: Flag = False
-    authorized: Right | None = None
-    when: Whens = ()
-
-    @model_validator(mode="after")
-    def _a_right_is_named_where_one_is_asked_for(self) -> "CacheRule":
-        if self.share == "authorized" and self.authorized is None:
-            fix = "add `authorized: view:{params.dataset}`, or write `share: everyone`: who may call the method may share"
-            raise refusal("does not say which right lets callers share", fix, ("share",))
-        if self.authorized is not None and self.share != "authorized":
-            raise refusal("a right that nobody is asked for", "write `share: authorized`", ("authorized",))
-        return self
-
-
-class Parameter(Section):
-    """A parameter as the operator describes it; a bare text is its name. `schema` is a JSON Schema."""
-
-    name: Text
-    required: Flag = False
-    json_schema: Mapping[str, Any] = Field(default_factory=dict, alias="schema")
-    description: Text | None = None
-
-
-class MethodRule(Section):
-    """What the operator knows of the methods that a glob matches; None where nothing is said.
-
-    `result` is the kind of the result where it is more than JSON; `item` marks the method behind `service[…]`. `http` is
-    the request that carries a method out: the verb and the path below the service's address. `hedge` says when a call is made
-    a second time beside the first.
-    """
-
-    safe: Flag | None = None
-    idempotent: Flag | None = None
-    cache: CacheRule | None = None
-    invalidates: Texts = ()
-    deprecated: Flag | None = None
-    summary: Text | None = None
-    params: tuple[Annotated[Parameter, BeforeValidator(parameter)], ...] | None = None
-    result: Annotated[ResultKind, Word] | None = None
-    item: Flag | None = None
-    http: HttpRequest | None = None
-    hedge: Hedge | None = None
-
-    @model_validator(mode="after")
-    def _what_changes_something_is_not_safe(self) -> "MethodRule":
-        if self.hedge is not None and self.safe is False:
-            fix = "write safe: true, or remove `hedge`"
-            raise refusal("only what changes nothing is called twice", fix, ("hedge",))
-        if self.cache is not None and self.safe is False:
-            raise refusal("only safe methods are cached", "write safe: true, or remove `cache`", ("cache",))
-        if self.invalidates and self.safe:
-            fix = "write safe: false, or remove `invalidates`"
-            raise refusal("a safe method changes nothing, so it invalidates nothing", fix, ("invalidates",))
-        return self
 
 
 class Cors(Section):
@@ -164,14 +85,15 @@ class OwnPort(Section):
     """A port that carries one service; who comes without a token is whom `as` names, in the words of a policy's `to`."""
 
     address: Listen
+    tls: Tls | None = None
     as_: Annotated[tuple[PortWord, ...], BeforeValidator(several)] = Field(default=(), alias="as")
 
     @model_validator(mode="after")
     def _nobody_comes_from_elsewhere(self) -> "OwnPort":
-        if self.as_ and not self.address.is_loopback:
-            raise refusal(
-                "whoever reaches the port would be that", "listen on 127.0.0.1, or remove `as`", ("as",)
-            )
+        required = self.tls is not None and self.tls.asks == "required"
+        if self.as_ and not self.address.is_loopback and not required:
+            fix = "listen on 127.0.0.1, require certificates (`tls: {client_ca: FILE, …}`), or remove `as`"
+            raise refusal("whoever reaches the port would be that", fix, ("as",))
         return self
 
     def __str__(self) -> str:
@@ -204,15 +126,18 @@ class Service(Section):
     `identity_field` is a header field in which its clients may show the gate's token, empty for none; for the dialects
     `intake` and `auto` it is intake-secret. `pickle`, of the former, lets clients that take nothing else have the service's pickles.
 
+    Of the dialect `mcp`, `trust_hints` has the server's own word count for which of its tools change nothing.
+
     Of the dialect `cave`, `url` is the global server; `local_servers` are the origins that its datastacks may have their local
     servers at, `https://*.host` for any below a host. Of the dialect `dvid`, `nodes` are names for versions, in the place of
     their UUIDs: a UUID or the beginning of one, or `UUID:branch`.
     """
 
-    dialect: Annotated[Literal["auto", "jsonrpc", "openapi", "intake", "listed", "cave", "dvid"], Word] = (
-        "auto"
-    )
+    dialect: Annotated[
+        Literal["auto", "jsonrpc", "openapi", "intake", "listed", "cave", "dvid", "mcp"], Word
+    ] = "auto"
     url: Annotated[tuple[UpstreamUrl, ...], BeforeValidator(several)]
+    tls: UpstreamTls | None = None
     summary: Text | None = None
     rpc_path: RpcPath | None = None
     describe: DocumentPath | None = None
@@ -250,6 +175,7 @@ class Service(Section):
     http_cache: HttpCache = HttpCache()
     identity_field: IdentityField | None = None
     pickle: Flag = False
+    trust_hints: Flag = False
     methods: Mapping[MethodGlob, MethodRule] = Field(default_factory=dict)
 
     @field_validator("url")
@@ -288,6 +214,16 @@ class Service(Section):
                 raise refusal(f"`{item}` is the service's `item` already", "mark one method", key)
             item = name if rule.item else item
         return value
+
+    @model_validator(mode="after")
+    def _tls_is_for_https(self) -> "Service":
+        if self.tls is not None and not any(one.scheme == "https" for one in self.url):
+            raise refusal(
+                "none of the service's addresses begins with https://",
+                "write https:// in `url`, or remove `tls`",
+                ("tls",),
+            )
+        return self
 
     @model_validator(mode="after")
     def _what_is_checked_is_known(self) -> "Service":
@@ -368,6 +304,13 @@ class Service(Section):
         if self.nodes and self.dialect != "dvid":
             fix = "write `dialect: dvid`, or remove `nodes`"
             raise refusal("only the dialect `dvid` has versions", fix, ("nodes",))
+        return self
+
+    @model_validator(mode="after")
+    def _hints_are_of_tools(self) -> "Service":
+        if self.trust_hints and self.dialect not in ("mcp", "auto"):
+            fix = "write `dialect: mcp`, or remove `trust_hints`"
+            raise refusal("only tools of the dialect `mcp` have hints", fix, ("trust_hints",))
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,10 @@ from typing import BinaryIO, Literal
 
 import orjson
 
+from gateway.core.audit import REFUSED
 from gateway.core.ports import Visit
+
+slow = logging.getLogger("labgate.slow")
 
 Style = Literal["json", "text", "off"]
 
@@ -64,6 +67,28 @@ def _silence(visit: Visit, now: float) -> None:
     """Write nothing."""
 
 
+def told_slow(visit: Visit, waited: float) -> None:
+    """Tell of a request whose answer took long to begin."""
+    what = f"{_plain(visit.verb)} {_plain(visit.path)}" if visit.method is None else _plain(visit.method)
+    whose = "" if visit.replica is None else f" at {visit.replica}"
+    slow.warning(
+        "%s took %.2f s%s: %s, %s",
+        what,
+        waited,
+        whose,
+        visit.fault or visit.status,
+        visit.cache or "no cache",
+        extra={"request_id": visit.id},
+    )
+
+
+def _policy(visit: Visit) -> str | None:
+    """What the policies said: None where nobody got as far as to be judged by them."""
+    if visit.fault in REFUSED:
+        return "refused"
+    return None if visit.subject is None else "allowed"
+
+
 def _plain(value: object) -> str:
     """The value on one line, whatever it holds: a name must not be able to write a line of its own."""
     text = str(value)
@@ -88,5 +113,9 @@ def _fields(visit: Visit, now: float) -> dict[str, object]:
         "entries": visit.entries or None,
         "fault": visit.fault,
         "cache": visit.cache,
+        "reason": visit.reason,
+        "policy": _policy(visit),
+        "replica": visit.replica,
+        "trace": visit.trace,
     }
     return fields | {name: value for name, value in optional.items() if value is not None}

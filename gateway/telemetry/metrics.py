@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
+from secrets import token_bytes
+from time import time_ns
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -12,18 +14,33 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.core.cache_status import WORDS
+from gateway.core.durations import BOUNDS
 from gateway.core.method import Method
 from gateway.core.ports import Tally, Visit
+from gateway.core.principal import Principal
 from gateway.core.sums import Family
-
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds of the buckets of call durations, in seconds."""
+from gateway.core.tracing import Tracer
+from gateway.core.usage import OTHERS, Person, Uses, person_of
+from gateway.core.verdict import Hit, Verdict
+from gateway.telemetry.logs import told_slow
+from gateway.telemetry.method_times import MethodTimes, Took
 
 Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 """Reads a number that others keep: its value for each combination of labels."""
 
-ReadBuckets: TypeAlias = Callable[[], tuple[Sequence[float], Sequence[int], float]]
-"""Reads a distribution that others keep: its upper bounds, the count of each bucket and of the one beyond, and the sum."""
+Buckets: TypeAlias = tuple[Sequence[float], Sequence[int], float]
+"""A distribution: its upper bounds, the count of each bucket and of the one beyond, and the sum."""
+
+ReadBuckets: TypeAlias = Callable[[], Buckets]
+"""Reads a distribution that others keep."""
+
+ReadEach: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], Buckets]]]
+"""Reads distributions that others keep: one for each combination of labels."""
+
+
+MOST_TALLIES = 50_000
+"""Places to count hits, of persons and methods, that are told apart."""
 
 
 class _Kept(Struct, frozen=True):
@@ -46,91 +63,154 @@ class Metrics(Collector):
         """`log` writes the access log, None = there is none; `wall` tells seconds since 1970."""
         self._log = log
         self._wall = wall
+        self.tracer = Tracer(None, 0.0, time_ns, token_bytes)
+        """Nothing is recorded, unless whoever puts the parts together says so."""
+        self.uses: Uses | None = None
+        """Who uses what; None = it is not kept."""
+        self.slow = inf
+        self._slow: Counter[str] = Counter()
         self._calls: Counter[tuple[str, str, str]] = Counter()
         self._sizes: Counter[tuple[str, str, str]] = Counter()
-        self._durations: dict[str, list[int]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._verdicts: Counter[tuple[str, type[Verdict], str]] = Counter()
+        self.times = MethodTimes()
+        """How long calls took."""
         self._requests: Counter[tuple[str, int]] = Counter()
+        self._statuses: Counter[tuple[str, int]] = Counter()
         self._moved: Counter[tuple[str, str]] = Counter()
-        self._tallies: dict[tuple[str, str, str], Tally] = {}
-        self._hits: dict[tuple[str, str], Tally] = {}
+        self._ended: dict[tuple[str, str, str, type[Verdict] | None, str], Took] = {}
+        self._tallies: dict[tuple[str, str, str, Person | None], Tally] = {}
+        self._hits: dict[tuple[str, str, Person | None], Tally] = {}
         self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
-        self._distributions: dict[str, tuple[str, ReadBuckets]] = {}
+        self._distributions: dict[str, tuple[str, tuple[str, ...], ReadEach]] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def called(self, method: Method, outcome: str, seconds: float, size: int = 0) -> None:
-        """Count one call, and the bytes of its answer."""
+    def called(
+        self,
+        method: Method,
+        outcome: str,
+        seconds: float,
+        size: int = 0,
+        verdict: Verdict | None = None,
+        who: Principal | None = None,
+    ) -> None:
+        """Count one call, the bytes of its answer, and what the cache did for it."""
         service = method.service
-        which = (service, method.qualified, outcome)
-        self._calls[which] += 1
-        if size:
-            self._sizes[which] += size
-        buckets = self._durations.get(service)
-        if buckets is None:
-            buckets = self._durations[service] = [0] * (len(BOUNDS) + 1)
-        buckets[bisect_left(BOUNDS, seconds)] += 1
-        self._seconds[service] += seconds  # type: ignore[assignment]
+        kind, why = None, ""
+        if verdict is not None:
+            kind = type(verdict)
+            # As `reason` has it, without a call: every call is counted here.
+            why = (verdict.tier or "memory") if isinstance(verdict, Hit) else verdict.why
+        # One place for all that is told apart; it is added up when somebody asks.
+        place = (service, method.qualified, outcome, kind, why)
+        took = self._ended.get(place)
+        if took is None:
+            took = self._ended[place] = Took()
+        took.note(seconds, size)
+        if self.uses is not None and who is not None:
+            self.uses.called(person_of(who), method, outcome, seconds, size)
 
     def visited(self, visit: Visit) -> None:
         """Count and write down one HTTP request."""
-        self._requests[visit.door, visit.status] += 1
+        self.counted(visit.door, visit.status, visit.service)
         if self._log is not None:
             self._log(visit, self._wall())
+        waited = visit.seconds if visit.wait is None else visit.wait
+        if waited >= self.slow:
+            self._slow[visit.door] += 1
+            told_slow(visit, waited)
 
     @property
     def writes(self) -> bool:
         """Whether there is an access log."""
         return self._log is not None
 
-    def passed(self, method: Method, outcome: str, seconds: float, status: int, sent: int) -> None:
+    def passed(
+        self,
+        method: Method,
+        outcome: str,
+        seconds: float,
+        status: int,
+        sent: int,
+        verdict: Verdict,
+        who: Principal | None = None,
+    ) -> None:
         """Count one call, the HTTP request that it was, and the bytes of its answer."""
-        self.called(method, outcome, seconds, sent)
-        self.counted("mount", status)
+        self.called(method, outcome, seconds, sent, verdict, who)
+        self.counted("mount", status, method.service)
         self._moved[method.service, "sent"] += sent
 
-    def counted(self, door: str, status: int) -> None:
-        """Count one HTTP request."""
+    def counted(self, door: str, status: int, service: str | None = None) -> None:
+        """Count one HTTP request, and the service that it was for, where it came through a mount."""
         self._requests[door, status] += 1
+        if service is not None:
+            self._statuses[service, status // 100] += 1
 
-    def tally(self, method: Method, outcome: str) -> Tally:
+    def tally(self, method: Method, outcome: str, who: Principal | None = None) -> Tally:
         """A place to count calls that memory answered; the requests that they came in are counted elsewhere."""
-        return self._tallies.setdefault((method.service, method.qualified, outcome), Tally())
+        place = (method.service, method.qualified, outcome, self._person(who, len(self._tallies)))
+        return self._tallies.setdefault(place, Tally())
 
-    def hits(self, method: Method) -> Tally:
+    def hits(self, method: Method, who: Principal | None = None) -> Tally:
         """A place to count requests through a mount, with the bytes of their answers, that memory answered with 200."""
-        return self._hits.setdefault((method.service, method.qualified), Tally())
+        place = (method.service, method.qualified, self._person(who, len(self._hits)))
+        return self._hits.setdefault(place, Tally())
+
+    def _person(self, who: Principal | None, told_apart: int) -> Person | None:
+        """Whose hits are counted apart: everybody's, where it is kept who uses what, up to so many."""
+        if self.uses is None or who is None:
+            return None
+        return person_of(who) if told_apart < MOST_TALLIES else Person(OTHERS, "")
 
     def requests(self, door: str, status: int) -> Tally:
         """A place to count HTTP requests that nobody wants to have written down."""
         return self._request_tallies.setdefault((door, status), Tally())
 
-    def _gather(self) -> None:
+    def gather(self) -> None:
         """Add up what was counted elsewhere."""
-        for (service, method), tally in self._hits.items():
+        self._gather_ended()
+        for (service, method, person), tally in self._hits.items():
             count, tally.count = tally.count, 0
             size, tally.size = tally.size, 0
             if count:
-                self._count_hits(service, method, "hit", count, size)
+                self._count_hits(service, method, "hit", count, size, person)
                 self._requests["mount", 200] += count
+                self._statuses[service, 2] += count
                 self._moved[service, "sent"] += size
-        for (service, method, outcome), tally in self._tallies.items():
+        for (service, method, outcome, person), tally in self._tallies.items():
             count, tally.count = tally.count, 0
             size, tally.size = tally.size, 0
             if count:
-                self._count_hits(service, method, outcome, count, size)
+                self._count_hits(service, method, outcome, count, size, person)
         for (door, status), tally in self._request_tallies.items():
             count, tally.count = tally.count, 0
             if count:
                 self._requests[door, status] += count
 
-    def _count_hits(self, service: str, method: str, outcome: str, count: int, size: int) -> None:
+    def _gather_ended(self) -> None:
+        for (service, method, outcome, kind, why), took in self._ended.items():
+            if not took.count:
+                continue
+            self._calls[service, method, outcome] += took.count
+            if took.size:
+                self._sizes[service, method, outcome] += took.size
+            if kind is not None:
+                self._verdicts[service, kind, why] += took.count
+            self.times.add(service, method, outcome, took)
+            took.clear()
+
+    def _count_hits(
+        self, service: str, method: str, outcome: str, count: int, size: int, person: Person | None
+    ) -> None:
         """Calls that memory answered took no time that could be measured."""
         self._calls[service, method, outcome] += count
         self._sizes[service, method, outcome] += size
-        self._durations.setdefault(service, [0] * (len(BOUNDS) + 1))[0] += count
+        self._verdicts[service, Hit, "memory"] += count
+        if self.uses is not None and person is not None:
+            self.uses.hits(person, service, method, count, size)
+        self.times.at_once(service, method, outcome, count)
 
     def moved(self, service: str, received: int, sent: int) -> None:
         """Count the bytes that went through a mount."""
@@ -152,11 +232,15 @@ class Metrics(Collector):
 
     def histogram(self, name: str, text: str, read: ReadBuckets) -> None:
         """Publish a distribution; `name` without the `labgate_` before it."""
-        self._distributions[name] = (text, read)
+        self._distributions[name] = (text, (), lambda: [((), read())])
+
+    def histograms(self, name: str, text: str, labels: tuple[str, ...], read: ReadEach) -> None:
+        """Publish a distribution for each combination of labels."""
+        self._distributions[name] = (text, labels, read)
 
     def outcomes(self) -> Mapping[str, int]:
         """How many calls ended how, over all methods."""
-        self._gather()
+        self.gather()
         total: Counter[str] = Counter()
         for (_, _, outcome), count in self._calls.items():
             total[outcome] += count
@@ -164,7 +248,7 @@ class Metrics(Collector):
 
     def by_method(self) -> dict[str, dict[str, tuple[int, int]]]:
         """How many calls of each method (by its qualified name) ended how, and the bytes of their answers."""
-        self._gather()
+        self.gather()
         found: dict[str, dict[str, tuple[int, int]]] = {}
         for which, count in self._calls.items():
             _, method, outcome = which
@@ -173,7 +257,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, in Prometheus's own shapes."""
-        self._gather()
+        self.gather()
         calls = CounterMetricFamily(
             "labgate_calls", "Calls by how they ended.", labels=("service", "method", "outcome")
         )
@@ -188,17 +272,21 @@ class Metrics(Collector):
         for labels, count in sorted(self._sizes.items()):
             sizes.add_metric(labels, count)
         yield sizes
-        requests = CounterMetricFamily(
-            "labgate_requests", "HTTP requests answered.", labels=("door", "status")
+        verdicts = CounterMetricFamily(
+            "labgate_cache_verdicts",
+            "What the cache did for calls, and why; of a hit, the tier that had the reply.",
+            labels=("service", "verdict", "reason"),
         )
-        for (door, status), count in sorted(self._requests.items()):
-            requests.add_metric((door, str(status)), count)
-        yield requests
+        told = {(service, WORDS[kind], why): count for (service, kind, why), count in self._verdicts.items()}
+        for labels, count in sorted(told.items()):
+            verdicts.add_metric(labels, count)
+        yield verdicts
+        yield from self._collect_requests()
         durations = HistogramMetricFamily(
             "labgate_call_duration_seconds", "How long calls took.", labels=("service",)
         )
-        for service, buckets in sorted(self._durations.items()):
-            durations.add_metric((service,), list(_cumulated(buckets)), self._seconds[service])
+        for service, lasted in sorted(self.times.services().items()):
+            durations.add_metric((service,), list(_cumulated(lasted.buckets)), lasted.seconds)
         yield durations
         moved = CounterMetricFamily(
             "labgate_mount_bytes",
@@ -213,11 +301,35 @@ class Metrics(Collector):
             for values, number in kept.read():
                 family.add_metric(values, number)
             yield family
-        for name, (text, read_buckets) in self._distributions.items():
-            bounds, counts, seconds = read_buckets()
-            distribution = HistogramMetricFamily(f"labgate_{name}", text, labels=())
-            distribution.add_metric((), list(_cumulated(counts, bounds)), seconds)
+        for name, (text, names, read_each) in self._distributions.items():
+            distribution = HistogramMetricFamily(f"labgate_{name}", text, labels=names)
+            for values, (bounds, counts, seconds) in read_each():
+                distribution.add_metric(values, list(_cumulated(counts, bounds)), seconds)
             yield distribution
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "labgate_requests", "HTTP requests answered.", labels=("door", "status")
+        )
+        for (door, status), count in sorted(self._requests.items()):
+            requests.add_metric((door, str(status)), count)
+        yield requests
+        slow = CounterMetricFamily(
+            "labgate_slow_requests",
+            "HTTP requests that took at least as long as `telemetry.slow` says.",
+            labels=("door",),
+        )
+        for door, count in sorted(self._slow.items()):
+            slow.add_metric((door,), count)
+        yield slow
+        mounted = CounterMetricFamily(
+            "labgate_mount_requests",
+            "HTTP requests that came through a service's mount, by the class of their status.",
+            labels=("service", "status"),
+        )
+        for (service, digit), count in sorted(self._statuses.items()):
+            mounted.add_metric((service, f"{digit}xx"), count)
+        yield mounted
 
     def text(self) -> bytes:
         """Prometheus's text format, version 0.0.4."""

@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from gateway.core.keys import service_of
+from gateway.core.ports import Sought
 from gateway.core.verdict import Entry
 from gateway.tiers.disk_files import ENTRIES, UNFINISHED, DiskFiles, Lives
 from gateway.tiers.memory import SHARE
@@ -118,7 +119,7 @@ class DiskTier:
         self._looked[service] = _ALWAYS if found else self._monotonic() + LOOK
         return found
 
-    async def get(self, key: bytes) -> Entry | None:
+    async def get(self, key: bytes, sought: Sought | None = None) -> Entry | None:  # noqa: ARG002 - nobody shares it
         """The entry under the key; a large body comes as an extent."""
         if self._readers.waiting >= READING:
             self.counts["misses"] += 1

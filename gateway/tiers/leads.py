@@ -25,6 +25,9 @@ _SET: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 class Leads(Protocol):
     """Who agrees with others on which of them goes. Nothing is raised."""
 
+    def told(self, sought: Sought) -> bool | None:
+        """What `take` would say, once, where a tier has said so when it was asked for the entry; else None."""
+
     async def take(self, sought: Sought) -> bool | None:
         """Whether we go; False = somebody else is on the way, None = there is nobody to agree with."""
 
@@ -41,6 +44,10 @@ class HostLeads:
             raise OSError(errno.ENOSYS, "this system has no locks of open files")
         self._set = _SET
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def told(self, sought: Sought) -> bool | None:  # noqa: ARG002 - no tier is shared by workers alone
+        """Nothing."""
+        return None
 
     async def take(self, sought: Sought) -> bool | None:
         """Lock the byte that stands for it."""

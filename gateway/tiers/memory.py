@@ -30,6 +30,15 @@ class MemoryTier:
         self.largest = size // SHARE
         """Bytes that one entry may take."""
 
+    def resize(self, size: int) -> None:
+        """Take so many bytes at most from now on; what is beyond is forgotten."""
+        self.limit = size
+        self.largest = size // SHARE
+        while self._taken_by_pinned > self.limit // PINNED:
+            self._unpin_one()
+        while self._taken > self.limit:
+            self._taken -= self._others.popitem(last=False)[1].size
+
     def get(self, key: bytes) -> Entry | None:
         """The entry under the key, which was used just now by that."""
         others = self._others

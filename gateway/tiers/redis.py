@@ -19,14 +19,19 @@ from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
 from gateway.core.keys import service_of
-from gateway.core.ports import Generations
+from gateway.core.ports import Generations, Sought
+from gateway.core.tally import Book
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import Bumps
-from gateway.tiers.redis_exchange import Exchange, Ledger
+from gateway.tiers.redis_exchange import Exchange, Ledger, Withdrawals
 from gateway.tiers.redis_leads import RedisLeads
+from gateway.tiers.redis_limits import Counts as ToldCounts
+from gateway.tiers.redis_limits import RedisLimits
 from gateway.tiers.redis_link import FAILURES, Command, Link, Place, why
-from gateway.tiers.redis_scripts import COUNTERS
-from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, packed, unpacked
+from gateway.tiers.redis_offers import RedisOffers
+from gateway.tiers.redis_outcomes import RedisOutcomes
+from gateway.tiers.redis_scripts import COUNTERS, SEEK
+from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, later, packed, unpacked
 from gateway.tiers.redis_words import Names
 from gateway.tiers.replication import Replicated, rows_of
 
@@ -36,6 +41,8 @@ LARGE: Final = 256 << 10
 """Bytes from which on a value is made and checked beside the event loop."""
 FIRST_SESSION: Final = 1.0
 """Seconds that a start waits for Redis; it goes on without."""
+_ALIKE: Final = 0.05
+"""Seconds: clocks that differ by less are the same, as far as anybody can tell."""
 _LONGEST_LIFE: Final = 30 * 86400.0
 _STORING: Final = 4
 """Storing may take so many times as long as reading: nobody waits for it."""
@@ -95,16 +102,17 @@ class RedisTier:
         self._wall = wall
         self._warned = False
         self.counts = Counts()
+        self._limits: RedisLimits | None = None
         self.leads = RedisLeads(self._ask_if_there, partial(self._key, kind="lead"), generations)
 
     def may_have(self, service: str) -> bool:
         """Whether any replica stored something of this service, as far as is known; False while Redis is away."""
         return self._exchange.link is not None and service.encode() in self._exchange.services
 
-    async def get(self, key: bytes) -> Entry | None:
+    async def get(self, key: bytes, sought: Sought | None = None) -> Entry | None:
         """The entry under the key, with this host's own generations of now, if it still holds on every replica."""
         link = self._exchange.link
-        entry = None if link is None else await self._read(link, key)
+        entry = None if link is None else await self._read(link, key, sought)
         if entry is None:
             self.counts.misses += 1
         else:
@@ -127,22 +135,46 @@ class RedisTier:
 
     # --- reading
 
-    async def _read(self, link: Link, key: bytes) -> Entry | None:
-        name, table = self._key(key), self._exchange.names.key("generations")
-        since = self._generations.moment
-        commands = (("MULTI",), ("EVAL", COUNTERS, 2, name, table), ("GET", name), ("EXEC",))
-        replies = await self._ask(link, self._options.patience, *commands)
-        if replies is None or replies[-1] is None:
+    async def _read(self, link: Link, key: bytes, sought: Sought | None) -> Entry | None:
+        name, since = self._key(key), self._generations.moment
+        found = await self._seek(link, name, sought)
+        if found is None:
             return None
-        told, value = replies[-1]
-        if value is None or isinstance(told, ResponseError) or isinstance(value, ResponseError):
-            return None
+        told, value = found
         try:
             stored = unpacked(value) if len(value) < LARGE else await asyncio.to_thread(unpacked, value)
         except UnreadableError as unreadable:
             await self._corrupt(link, name, unreadable)
             return None
         return self._valid(stored, told, key, since)
+
+    async def _seek(
+        self, link: Link, name: str, sought: Sought | None
+    ) -> tuple[list[bytes | None], bytes] | None:
+        """The counters that the value must agree with, and the value; where there is none, who goes for it is agreed on."""
+        patience, keys = self._options.patience, (name, self._exchange.names.key("generations"))
+        claim = None if sought is None or self.leads.has(sought) else self.leads.claim(sought)
+        claims, terms = ((), ()) if claim is None else ((claim,), self.leads.terms())
+        seek = ("EVAL", SEEK, 2 + len(claims), *keys, *claims, LARGE, *terms)
+        replies = await self._ask(link, patience, seek)
+        if replies is None or replies[0] is None:
+            return None
+        found = replies[0]
+        if isinstance(found, int):
+            if sought is not None and claim is not None:
+                self.leads.tell(sought, claim, made=bool(found))
+            return None
+        if len(found) == 2:
+            return found[0], found[1]
+        # Of a long value a script would make two more copies while nobody else is served.
+        commands = (("MULTI",), ("EVAL", COUNTERS, 2, *keys), ("GET", name), ("EXEC",))
+        replies = await self._ask(link, patience, *commands)
+        if replies is None or replies[-1] is None:
+            return None
+        told, value = replies[-1]
+        if value is None or isinstance(told, ResponseError) or isinstance(value, ResponseError):
+            return None
+        return told, value
 
     def _valid(self, stored: Stored, told: list[bytes | None], key: bytes, since: int) -> Entry | None:
         entry = stored.entry
@@ -154,7 +186,9 @@ class RedisTier:
         if not agrees or stored.rows != rows_of(entry.lineage):
             return None
         now = self._generations.now(entry.lineage, stored.incarnation, since)
-        return None if now is None else replace(entry, epoch=now[0], generations=now[1])
+        if now is None:
+            return None
+        return replace(later(entry, -self._ahead()), epoch=now[0], generations=now[1])
 
     async def _corrupt(self, link: Link, name: str, unreadable: UnreadableError) -> None:
         self.counts.corrupt += 1
@@ -177,17 +211,28 @@ class RedisTier:
         body = await _body(entry)
         if body is None:
             return False
-        stored = Stored(replace(entry, body=body, extent=None), mark[0], rows_of(entry.lineage), mark[1])
+        written = replace(later(entry, self._ahead()), body=body, extent=None)
+        stored = Stored(written, mark[0], rows_of(entry.lineage), mark[1])
         value = packed(stored) if len(body) < LARGE else await asyncio.to_thread(packed, stored)
         commands: list[Command] = [("SET", self._key(entry.key), value, "PX", max(1, int(1000 * life)))]
         if service not in self._exchange.services:
             commands.append(("SADD", self._exchange.names.key("services"), service))
+        brought = self.leads.brought(entry)
+        if brought is not None:
+            commands.append(brought[1])
         if await self._ask(link, _STORING * self._options.patience, *commands) is None:
             return False
+        if brought is not None:
+            self.leads.left(brought[0])
         self._exchange.services.add(service)
         return True
 
     # --- both
+
+    def _ahead(self) -> float:
+        """By how many seconds the clock that values go by, which is that of Redis, is ahead of this host's."""
+        ahead = self._exchange.ahead
+        return ahead if abs(ahead) > _ALIKE else 0.0
 
     def _key(self, key: bytes, kind: str = VERSION) -> str:
         digest = blake2b(key, digest_size=20, key=self.under.get(service_of(key), b""))
@@ -205,6 +250,25 @@ class RedisTier:
             log.debug("redis was asked in vain: %s", why(failure))
             self._exchange.doubt()
             return None
+
+    def limits(self, secret: bytes) -> RedisLimits:
+        """Who tells the replicas what everybody had; to be asked for once, and run."""
+        found = self._limits = RedisLimits(
+            Book(secret), self._ask_if_there, self._exchange.names.key, self._wall
+        )
+        return found
+
+    def tell(self) -> None:
+        """Something was said of a service: other gates hear of it soon."""
+        self._exchange.tell()
+
+    def outcomes(self, secret: bytes) -> RedisOutcomes:
+        """What the replicas know of calls that are made once, told apart and sealed by this."""
+        return RedisOutcomes(self._ask_if_there, self._exchange.names.key, secret)
+
+    def offers(self, secret: bytes) -> RedisOffers:
+        """What the replicas have agreed on of what services offer, signed with this."""
+        return RedisOffers(self._ask_if_there, self._exchange.names.key, secret)
 
     # --- numbers
 
@@ -250,8 +314,18 @@ class RedisTier:
             "redis_values",
             "Values in Redis that were used, not there, stored, not stored, or cut or altered.",
             ("outcome",),
-            lambda: [((name,), float(count)) for name, count in to_builtins(self.counts).items()],
+            lambda: _counted(self.counts),
         )
+        numbers.counter(
+            "redis_limits",
+            "Exchanges with Redis of what callers under a limit had.",
+            ("outcome",),
+            lambda: [] if self._limits is None else _counted(self._limits.counts),
+        )
+
+
+def _counted(counts: Counts | ToldCounts) -> list[tuple[tuple[str, ...], float]]:
+    return [((name,), float(count)) for name, count in to_builtins(counts).items()]
 
 
 class Shared(Struct, frozen=True):
@@ -271,17 +345,19 @@ async def shared_by_replicas(
     monotonic: Callable[[], float],
     under: Mapping[str, bytes] | None = None,
     ledger: Ledger | None = None,
+    withdrawals: Withdrawals | None = None,
 ) -> AsyncIterator[Shared]:
     """Share the cache with the replicas as long as this is open; `local` are then asked and ended by `generations`.
 
     `state` is a file for what is not sent yet, the same for all workers of a host; None = only this process knows.
-    `under` stands, by service, for its settings (at most 64 bytes each). `ledger` has the revoked tokens, which all replicas shall know.
+    `under` stands, by service, for its settings (at most 64 bytes each). `ledger` has the revoked tokens, `withdrawals` what operators
+    said of services, which all replicas shall know.
     """
     bumps = _bumps(state)
     generations = Replicated(local, bumps)
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
     names = Names(options.prefix, options.place.database)
-    exchange = Exchange(options.place, names, generations, name, monotonic, ledger)
+    exchange = Exchange(options.place, names, generations, name, monotonic, ledger, withdrawals, wall=wall)
     work = asyncio.create_task(exchange.run(), name="exchange with redis")
     try:
         try:

@@ -39,6 +39,16 @@ _SERVICES_EVERY: Final = 4
 """Ticks from one look at the list of services to the next."""
 
 
+class Withdrawals(Protocol):
+    """What operators said of services, as this host knows it: texts by the services' names, of which the newer one holds."""
+
+    def told(self) -> Mapping[str, str]:
+        """What was said last of each."""
+
+    def heard(self, records: Mapping[str, str]) -> list[str]:
+        """This was said on other hosts; of which of these services something newer is known here."""
+
+
 class DisagreementError(RedisError):
     """Redis is not what it was: its table is another one, or its messages do not come."""
 
@@ -70,9 +80,17 @@ class Exchange:
         name: str,
         monotonic: Callable[[], float],
         ledger: Ledger | None = None,
+        withdrawals: Withdrawals | None = None,
+        *,
+        wall: Callable[[], float],
     ) -> None:
-        """`name` is what other replicas call this one; `monotonic` tells seconds; `ledger` is shared, if there is one."""
+        """`name` is what other replicas call this one; `monotonic` tells seconds, `wall` those since 1970; `ledger` and `withdrawals` are shared, if they are there."""
         self._ledger = ledger
+        self._withdrawals = withdrawals
+        self._said = False
+        self._wall = wall
+        self.ahead = 0.0
+        """By how many seconds the clock of Redis is ahead of this host's, as of the last look."""
         self._revoked_elsewhere = False
         self._place = place
         self.names = names
@@ -109,6 +127,11 @@ class Exchange:
     def behind(self) -> dict[str, int]:
         """How many of the messages each replica has not heard yet, as of the last look."""
         return {name: max(0, self._told - heard) for name, heard in sorted(self.replicas.items())}
+
+    def tell(self) -> None:
+        """Something was said of a service: other gates hear of it soon."""
+        self._said = True
+        self._stir.set()
 
     def doubt(self) -> None:
         """Something went wrong with a value: nobody asks until a look has shown that Redis is there."""
@@ -156,6 +179,7 @@ class Exchange:
                     raise confirmed
                 await self._meet(link)
                 await self._share_ledger(link)
+                await self._share_withdrawals(link)
                 await self._send(link)
                 await self._look(link)
                 await self._list_services(link)
@@ -195,15 +219,16 @@ class Exchange:
     async def _look(self, link: Link) -> None:
         """See whether Redis is there and every message came, and who else lives."""
         keys = (self.names.key("generations"), self.names.key("replicas"))
-        told, heard = self._told, self._heard
+        told, heard, before = self._told, self._heard, self._wall()
         (found,) = await link.ask(("EVAL", TICK, 2, *keys, self.name, heard, round(1000 * GONE_SECONDS)))
         if found[0] != self._incarnation:
             raise DisagreementError("its table of counters was lost")
         self._told = int(found[1])
+        self.ahead = int(found[2]) + int(found[3]) / 1e6 - (before + self._wall()) / 2
         if self._heard < told:  # what was told before the last look has not come yet
             await self._meet(link)
             raise DisagreementError("its messages do not come")
-        alive = iter(found[2:])
+        alive = iter(found[4:])
         self.replicas = {
             name.decode("utf-8", "replace"): int(n) for name, n in zip(alive, alive, strict=True)
         }
@@ -239,6 +264,22 @@ class Exchange:
             if over:
                 await link.ask(("HDEL", key, *over))
 
+    async def _share_withdrawals(self, link: Link) -> None:
+        """Take over what operators said of services on other hosts, and give Redis what is newer here."""
+        if self._withdrawals is None:
+            return
+        self._said = False
+        key = self.names.key("withdrawn")
+        (told,) = await link.ask(("HGETALL", key))
+        there = dict(zip(told[::2], told[1::2], strict=True))
+        known = {
+            name.decode("utf-8", "replace"): text.decode("utf-8", "replace") for name, text in there.items()
+        }
+        newer = await asyncio.to_thread(self._withdrawals.heard, known)
+        here = await asyncio.to_thread(self._withdrawals.told)
+        if missing := [(name, text) for name, text in here.items() if name not in known or name in newer]:
+            await link.ask(("HSET", key, *(word for pair in missing for word in pair)))
+
     async def _list_services(self, link: Link) -> None:
         (members,) = await link.ask(("SMEMBERS", self.names.key("services")))
         self.services.update(members)
@@ -258,6 +299,8 @@ class Exchange:
                 # Who hears that the epoch is another one, finds the revocation that was the reason.
                 if self._revoked_elsewhere or EPOCH in self._generations.unsent():
                     await self._share_ledger(link)
+                if self._said:
+                    await self._share_withdrawals(link)
                 await self._send(link)
                 if self._doubted or self._monotonic() >= due:
                     await self._look(link)
@@ -266,6 +309,7 @@ class Exchange:
                     if looks % _SERVICES_EVERY == 0:
                         await self._list_services(link)
                         await self._share_ledger(link)
+                        await self._share_withdrawals(link)
 
     async def _listen(self, ear: Connection, link: Link) -> None:
         """Take what is told: an end on another host is one here."""

@@ -11,6 +11,15 @@ from typing import Final
 
 from gateway.tiers.redis_values import ROWS_AT
 
+_FIELDS: Final = f"""local head = redis.call('GETRANGE', KEYS[1], {ROWS_AT}, {ROWS_AT + 2 * 255})
+local fields = {{'id'}}
+for i = 1, string.byte(head, 1) or 0 do
+  local high, low = string.byte(head, 2 * i, 2 * i + 1)
+  if low then fields[#fields + 1] = string.format('%d', high * 256 + low) end
+end
+"""
+"""The fields of the table that the value under the first key must agree with: `fields`."""
+
 MEET: Final = """
 local run = redis.call('HGET', KEYS[1], 'run')
 if run ~= ARGV[1] then
@@ -37,13 +46,7 @@ return told
 """Raise the counters of these rows and tell everybody; nothing if the table is not the one that was known."""
 
 COUNTERS: Final = f"""
-local head = redis.call('GETRANGE', KEYS[1], {ROWS_AT}, {ROWS_AT + 2 * 255})
-local fields = {{'id'}}
-for i = 1, string.byte(head, 1) or 0 do
-  local high, low = string.byte(head, 2 * i, 2 * i + 1)
-  if low then fields[#fields + 1] = string.format('%d', high * 256 + low) end
-end
-return redis.call('HMGET', KEYS[2], unpack(fields))
+{_FIELDS}return redis.call('HMGET', KEYS[2], unpack(fields))
 """
 """The incarnation and the counters that the value under the first key must agree with."""
 
@@ -52,7 +55,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', now))
 local all = redis.call('HGETALL', KEYS[2])
-local told = {redis.call('HGET', KEYS[1], 'id'), redis.call('HGET', KEYS[1], 'n')}
+local told = {redis.call('HGET', KEYS[1], 'id'), redis.call('HGET', KEYS[1], 'n'), time[1], time[2]}
 for i = 1, #all, 2 do
   local heard, at = string.match(all[i + 1], '^(%d+) (%d+)$')
   if at and now - tonumber(at) <= tonumber(ARGV[3]) then
@@ -64,7 +67,34 @@ for i = 1, #all, 2 do
 end
 return told
 """
-"""Say that this replica lives and which message it heard last; who else lives, and what is the last message."""
+"""Say that this replica lives and which message it heard last; what is the last message, what time it is, and who else lives."""
+
+SEEK: Final = f"""
+local size = redis.pcall('STRLEN', KEYS[1])
+if type(size) ~= 'number' then return false end
+if size == 0 and redis.call('EXISTS', KEYS[1]) == 0 then
+  if #KEYS < 3 then return false end
+  local who = redis.call('GET', KEYS[3])
+  if who and who ~= ARGV[2] then return 0 end
+  redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+{_FIELDS}local told = redis.call('HMGET', KEYS[2], unpack(fields))
+if size > tonumber(ARGV[1]) then return {{told}} end
+return {{told, redis.call('GET', KEYS[1])}}
+"""
+"""The value under the first key, with the incarnation and the counters that it must agree with; without it if it is long.
+
+Where there is no value, a claim to it is made under the third key, unless somebody has one: 1 or 0.
+"""
+
+CLAIM: Final = """
+local who = redis.call('GET', KEYS[1])
+if who and who ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+"""Make a claim for so many milliseconds, unless another gate has one. One of this gate's own is of a question that was given up."""
 
 LEAVE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -77,3 +107,11 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[
 return 0
 """
 """Let a claim live for so many milliseconds more, if it is this gate's."""
+
+OFFER: Final = """
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
+return 1
+"""
+"""Agrees on a description, if what was agreed before is what the caller knows."""

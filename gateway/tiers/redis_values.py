@@ -4,7 +4,8 @@
 
 The *shape* stands for the fields that an entry has in this release: a gate of another one does not read what it may not
 understand. The *rows* are the numbers of the counters that the entry must agree with; they stand where a script within
-Redis finds them, so that the value and the counters of now come by one trip. The head is the entry without its body.
+Redis finds them, so that the value and the counters of now come by one trip. The head is the entry without its body. Its times
+are by the clock of Redis: hosts whose clocks differ agree on how long it is fresh.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gateway.core.verdict import Entry, HttpHead
 MOST_ROWS: Final = 250
 """So many counters one entry may have to agree with, at most."""
 
-_MAGIC: Final = b"labgate\x01"
+_MAGIC: Final = b"labgate\x02"
 _SHAPE: Final = blake2b(
     "/".join(one.name for part in (Entry, HttpHead) for one in fields(part)).encode(), digest_size=8
 ).digest()
@@ -89,6 +90,19 @@ def unpacked(value: bytes) -> Stored:
         raise UnreadableError("its head cannot be read") from mistake
     entry = replace(head.entry, body=value[begin + length :])
     return Stored(entry, head.incarnation, rows, head.counters)
+
+
+def later(entry: Entry, seconds: float) -> Entry:
+    """The entry by a clock that is so many seconds ahead."""
+    if not seconds:
+        return entry
+    return replace(
+        entry,
+        stored=entry.stored + seconds,
+        fresh_until=entry.fresh_until + seconds,
+        stale_until=entry.stale_until + seconds,
+        refresh_until=entry.refresh_until + seconds if entry.refresh_until else 0.0,
+    )
 
 
 def _digest(*parts: bytes | memoryview) -> bytes:

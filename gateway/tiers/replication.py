@@ -46,13 +46,14 @@ class Replicated:
         """Rises with everything that ends: as long as it stays, what was read before still agrees."""
         return self._local.changes
 
-    def bump(self, names: tuple[str, ...]) -> None:
+    def bump(self, *groups: tuple[str, ...]) -> None:
         """End the present generation of each name, here at once, and on every replica as soon as it can be told."""
-        if not names:
+        if not any(groups):
             return
         with self._bumps.alone():
-            self._note(set(slots(names)))
-            self._local.bump(names)
+            for names in groups:
+                self._note(set(slots(names)))
+            self._local.bump(*groups)
         self.wake()
 
     def advance(self) -> None:

@@ -98,15 +98,16 @@ class SharedGenerations:
 
     # --- what ends them
 
-    def bump(self, names: tuple[str, ...]) -> None:
+    def bump(self, *groups: tuple[str, ...]) -> None:
         """End the present generation of each name, in every process, before this returns."""
-        if not names:
+        if not any(groups):
             return
         with self._alone():
-            for slot in set(slots(names)):
-                self._counters[slot] += 1
-            # After them: who has seen it rise sees them too.
-            self._numbers[_CHANGES] += 1
+            for names in groups:
+                for slot in set(slots(names)):
+                    self._counters[slot] += 1
+                # After them, and before others: who has seen it rise sees them too.
+                self._numbers[_CHANGES] += 1
 
     def advance(self) -> None:
         """Raise the epoch: every entry and flight from before is void."""

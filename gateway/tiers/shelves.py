@@ -57,12 +57,12 @@ class Shelves:
         """Whether it is worth asking for entries of this service (by its qualified name)."""
         return any(tier.may_have(service) for tier in self.tiers)
 
-    async def get(self, key: bytes) -> tuple[Entry, str] | None:
-        """The entry under the key and the name of the tier that has it."""
+    async def get(self, key: bytes, sought: Sought | None = None) -> tuple[Entry, str] | None:
+        """The entry under the key and the name of the tier that has it; `sought` as in `FarTier.get`."""
         for tier in self.tiers:
             try:
                 async with asyncio.timeout(self._patience):
-                    entry = await tier.get(key)
+                    entry = await tier.get(key, sought)
             except TimeoutError:
                 continue
             if entry is not None:
@@ -125,9 +125,11 @@ class Shelves:
         """The lead, or what was had of waiting for who has it; None after so many seconds, or with nobody to agree with."""
         until = asyncio.get_running_loop().time() + patience
         held: list[Leads] = []
+        # Those who share a tier are more than those nearer, who need not be asked then.
+        told = {leads: answer for leads in self._leads if (answer := leads.told(sought)) is not None}
         try:
-            for leads in self._leads:
-                taken = await leads.take(sought)
+            for leads in told or self._leads:
+                taken = told[leads] if told else await leads.take(sought)
                 if taken is False:
                     waited = await _wait(leads, sought, until)
                     self._leave(held, sought)

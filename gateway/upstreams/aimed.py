@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from gateway.core.latency import Latency
 from gateway.core.method import Hedge
-from gateway.core.ports import Answer
-from gateway.core.principal import Principal
-from gateway.core.reply import Fields
+from gateway.core.upstream import Answer, Request
 from gateway.upstreams.attempts import Attempts
-from gateway.upstreams.replica import Replica, Request
+from gateway.upstreams.replica import Replica
 
 
 class Aimed:
@@ -42,23 +42,11 @@ class Aimed:
         self._may_hedge = may_hedge
         self._tried = tried
 
-    async def exchange(
-        self,
-        verb: str,
-        path: str,
-        fields: Fields,
-        body: bytes | None,
-        *,
-        deadline: float,
-        max_reply: int,
-        repeatable: bool,
-        principal: Principal | None = None,
-        room: memoryview | None = None,
-    ) -> Answer:
-        """As `core.ports.Upstream` has it."""
-        after = self._late_after() if repeatable else None
-        room = room if after is None else None  # two answers would come into it
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
+    async def exchange(self, request: Request) -> Answer:
+        """As `core.upstream.Upstream` has it."""
+        after = self._late_after() if request.repeatable else None
+        if after is not None and request.room is not None:
+            request = replace(request, room=None)  # two answers would come into it
         loop = asyncio.get_running_loop()
         began = loop.time()
         tried = list(self._tried)

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from gateway.core.breaker import says_down
 from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken, UpstreamUnreachable
-from gateway.core.ports import Answer
 from gateway.core.retrying import asks_to_wait, delay, wait_for
+from gateway.core.trace_context import without_context
+from gateway.core.tracing import Traced, current
+from gateway.core.upstream import Answer, Request
 from gateway.upstreams.choice import Choice
 from gateway.upstreams.guard import Guard
-from gateway.upstreams.replica import Replica, Request
+from gateway.upstreams.replica import Replica
 from gateway.upstreams.turns import Turns
 from gateway.wire.upstream import ConnectionLostError, ExpiredError, NotConnectedError
 from gateway.wire.upstream_answer import AnswerTooLargeError, MalformedAnswerError
@@ -28,6 +30,7 @@ FAILURES: Final = (
 )
 """What can become of a request that gets no answer."""
 
+_FAILED: Final = 400
 _BUSY: Final = 429
 """Answers of this status and higher ones may ask to be asked again."""
 
@@ -58,7 +61,7 @@ class Attempts:
         tried: list[Replica] | None = None,
         counts: bool = True,
     ) -> Answer:
-        """The answer to a request, which is sent again at most so often; raises what `core.ports.Upstream.exchange` does.
+        """The answer to a request, which is sent again at most so often; raises what `core.upstream.Upstream.exchange` does.
 
         Requests with the same `key` go to the same replica; those `tried` already come last, and are added to. What does
         not `count` is not kept from being asked, and says nothing of the service.
@@ -167,7 +170,11 @@ class Attempts:
         given = request.deadline - began
         heard = not counts
         try:
-            answer = await replica.send(request, share=share)
+            above = current.get()
+            if above is None:
+                answer = await replica.send(request, share=share)
+            else:
+                answer = await _recorded(above, replica, request, share)
         except NotConnectedError:
             heard = True  # whoever asks the next one will know
             guard.unreached(loop.time(), replica)
@@ -176,6 +183,8 @@ class Attempts:
             heard = heard or self._blame(failure, replica, given)
             raise
         else:
+            if counts:
+                replica.durations.note(loop.time() - began)
             if not heard:
                 heard = True
                 if guard.alert or says_down(answer.status, answer.body):
@@ -224,6 +233,26 @@ class Attempts:
                 return TooLarge(f"The answer of {self._name!r} is larger than {max_reply} bytes.", **doubt)
             case _:
                 return UpstreamBroken(f"{service} broke HTTP: {failure}.", **doubt)
+
+
+async def _recorded(above: Traced, replica: Replica, request: Request, share: int) -> Answer:
+    """One attempt of a request that is recorded, or that belongs to somebody's trace: the replica is told of it."""
+    span = above.step(request.verb, "client")
+    span.set("http.request.method", request.verb)
+    span.set("server.address", replica.address)
+    # What a connection calls runs in the context in which it was made.
+    token = current.set(None)
+    try:
+        told = replace(request, fields=(*without_context(request.fields), *span.fields()))
+        answer = await replica.send(told, share=share)
+    except BaseException as failure:
+        span.end(failure)
+        raise
+    finally:
+        current.reset(token)
+    span.set("http.response.status_code", answer.status)
+    span.end(f"HTTP {answer.status}" if answer.status >= _FAILED else None)
+    return answer
 
 
 def _left(request: Request) -> float:

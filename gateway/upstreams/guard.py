@@ -38,13 +38,16 @@ class Missed(Protocol):
 
 
 class Guard:
-    """A service's breaker and its budget of retries. `shut` = nobody passes without asking `enter`.
+    """A service's breaker and its budget of retries, and whether it is held. `shut` = nobody passes without asking `enter`.
 
     As long as `alert` is False nothing has failed lately, and nobody needs to tell that a request was answered.
     """
 
     def __init__(self, service: Service, replicas: Sequence[Missed], turned: Turned) -> None:
         self.shut = False
+        self.is_open = False
+        """Whether the breaker lets nothing pass, or one request alone."""
+        self._held: Callable[[], Unavailable] | None = None
         self.alert = False
         self.retries = 0
         """Requests so far that were sent once more."""
@@ -70,6 +73,9 @@ class Guard:
 
     def enter(self, now: float) -> None:
         """A request wants to go. Raises `Unavailable`."""
+        if self._held is not None:
+            self.refused += 1
+            raise self._held()
         if not self.shut or self._rule is None:
             return
         entered = breaker.enter(self._breaker, self._rule, now)
@@ -77,6 +83,11 @@ class Guard:
             self.refused += 1
             raise self._refusal(now)
         self._breaker = entered
+
+    def hold(self, refusal: Callable[[], Unavailable] | None) -> None:
+        """Let nothing pass, and say this to whoever wants to; None = as usual again. What is under way goes on."""
+        self._held = refusal
+        self.shut = self.is_open or refusal is not None
 
     def _refusal(self, now: float) -> Unavailable:
         wait = 0.0 if self._rule is None else breaker.seconds_shut(self._breaker, self._rule, now)
@@ -122,19 +133,20 @@ class Guard:
 
     def abandoned(self, now: float) -> None:
         """It ended, and nothing can be said of the service."""
-        if self.shut:
+        if self.is_open:
             self._become(breaker.abandoned(self._breaker, now))
 
     def _become(self, state: breaker.Breaker, why: str = "") -> None:
         self._breaker = state
         shut = not isinstance(state, breaker.Closed)
-        if isinstance(state, breaker.Open) and not self.shut:
+        if isinstance(state, breaker.Open) and not self.is_open:
             log.warning("service %s is not asked for a while, too many requests failed: %s", self._name, why)
             self._turned(self._name, f"too many requests to it failed: {why}")
-        elif self.shut and not shut:
+        elif self.is_open and not shut:
             log.info("service %s answers again", self._name)
             self._turned(self._name, None)
-        self.shut = shut
+        self.is_open = shut
+        self.shut = shut or self._held is not None
 
     # --- once more
 

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Final
 
 from gateway.core.health import FALL, HealthCheck, body_of, passes
+from gateway.core.upstream import Request
 from gateway.upstreams.attempts import FAILURES
-from gateway.upstreams.replica import Replica, Request
+from gateway.upstreams.replica import Replica
 from gateway.upstreams.replicas import HttpUpstream
 
 TICK: Final = 0.25

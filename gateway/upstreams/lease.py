@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from gateway.upstreams.guard import Guard
 from gateway.upstreams.replica import Replica
 from gateway.upstreams.turns import Turns
-from gateway.wire.upstream import Connection, ConnectionLostError
+from gateway.wire.upstream import Connection, ConnectionLostError, NotConnectedError
 
 
 class Lease:
     """A turn at a service and a connection to one of its replicas, for one request; to be given back by `release`."""
 
-    __slots__ = ("_guard", "_turns", "connection", "pooled", "replica")
+    __slots__ = ("_guard", "_turns", "connection", "pooled", "replica", "since")
 
     def __init__(
         self, turns: Turns, guard: Guard, replica: Replica, connection: Connection, *, pooled: bool
@@ -22,6 +24,13 @@ class Lease:
         self.connection = connection
         self.pooled = pooled
         """Whether it has carried other requests: the upstream may be closing it at this very moment."""
+        self.since = perf_counter()
+        """When it was given out."""
+
+    @property
+    def address(self) -> str:
+        """Whom it leads to, without what is secret of the address."""
+        return self.replica.address
 
     def head(
         self, verb: bytes, rest: bytes, query: bytes, host: bytes | None, lines: bytes, last: bytes = b""
@@ -46,6 +55,8 @@ class Lease:
         trouble = connection.trouble
         if trouble is not None or self._guard.alert:
             self._note(trouble)
+        if trouble is None and connection.complete:
+            self.replica.durations.note(perf_counter() - self.since)
         self.replica.pool.give_back(connection)
         self._turns.give()
 
@@ -54,6 +65,8 @@ class Lease:
         now, guard = self.connection.loop.time(), self._guard
         if isinstance(trouble, ConnectionLostError) and self.pooled and not trouble.begun:
             guard.abandoned(now)  # it had been closed while it was idle
+        elif isinstance(trouble, NotConnectedError):
+            guard.unreached(now, self.replica)  # whoever tries the next one will know
         elif trouble is not None:
             why = f"HTTP {trouble}" if isinstance(trouble, int) else f"it {trouble}"
             guard.failed(now, why, self.replica)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Final
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.core.ports import Answer
-from gateway.core.principal import Principal
+from gateway.core.durations import Durations
 from gateway.core.reply import Fields
+from gateway.core.tracing import current
+from gateway.core.upstream import Answer, Request
 from gateway.wire.upstream import Connection, ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_pool import Pool
 from gateway.wire.upstream_request import field_lines, request_head
@@ -21,23 +23,8 @@ MISSES: Final = 3
 """Requests in a row without an answer after which a replica rests. One that cannot be reached rests at once."""
 
 _LONGEST: Final = 8
+_SHORT: Final = 64 << 10  # bytes of a body that is sent over a connection that is only just being made
 _NEED_A_LENGTH: Final = frozenset(("POST", "PUT", "PATCH"))
-
-
-class Request(Struct, frozen=True, gc=False):
-    """One request below the service's address; see `core.ports.Upstream`."""
-
-    verb: str
-    path: str
-    fields: Fields
-    body: bytes | None
-    deadline: float
-    max_reply: int
-    repeatable: bool
-    principal: Principal | None = None
-    """Whose turn it takes."""
-    room: memoryview | None = None
-    """Memory for its body; not of a request that may be under way twice."""
 
 
 class Replica:
@@ -52,6 +39,8 @@ class Replica:
         """Requests in a row that got no answer."""
         self.ejections = 0
         """How often so far it was found to be one that is asked after the others."""
+        self.durations = Durations()
+        """How long it took to answer, until an answer was whole."""
         self._rests = 0  # in a row
         self._read_seconds = read_seconds
         origin = pool.origin
@@ -63,13 +52,9 @@ class Replica:
         self.replaced = names
         self.lines = field_lines(fields)
         self.host = origin.host_field
-        self.base = origin.path.encode("ascii")
-
-    @property
-    def address(self) -> str:
+        self.address = f"{origin.scheme}://{self.host.decode('ascii')}{origin.path}"
         """Where it is, without what is secret of it."""
-        origin = self.pool.origin
-        return f"{origin.scheme}://{origin.host_field.decode('ascii')}{origin.path}"
+        self.base = origin.path.encode("ascii")
 
     # --- how it is
 
@@ -130,14 +115,27 @@ class Replica:
                 except ConnectionLostError as lost:
                     if lost.begun:
                         raise
+        else:
+            begun = self._begun(request)
+            if begun is not None:
+                try:
+                    return await self._over(begun, request)
+                except NotConnectedError:
+                    pass  # nothing was sent
         return await self._over(await self.pool.fresh(request.deadline, share=share), request)
+
+    def _begun(self, request: Request) -> Connection | None:
+        """A connection that begins to be made for this request alone, where it suits one."""
+        if request.room is not None or len(request.body or b"") > _SHORT or current.get() is not None:
+            return None
+        return self.pool.begun(request.deadline - asyncio.get_running_loop().time())
 
     async def _over(self, connection: Connection, request: Request) -> Answer:
         body = request.body
         if body is None and request.verb in _NEED_A_LENGTH:
             body = b""
         try:
-            return await connection.exchange(
+            answer = await connection.exchange(
                 self._head(request, body),
                 body,
                 bodiless=request.verb == "HEAD",
@@ -146,6 +144,7 @@ class Replica:
                 silence=self._read_seconds,
                 room=request.room,
             )
+            return replace(answer, replica=self.address)
         finally:
             self.pool.give_back(connection)
 

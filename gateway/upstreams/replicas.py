@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 from gateway.core.call import Call
-from gateway.core.faults import Fault
+from gateway.core.durations import Durations
+from gateway.core.faults import Fault, Unavailable
 from gateway.core.latency import Latency
 from gateway.core.method import Method
-from gateway.core.ports import Answer, Upstream
-from gateway.core.ports import Lease as Failed
 from gateway.core.principal import Principal
-from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.sticking import key_of
+from gateway.core.tracing import current
+from gateway.core.upstream import Answer, Request, Upstream
+from gateway.core.upstream import Lease as Failed
 from gateway.upstreams.aimed import Aimed
 from gateway.upstreams.attempts import Attempts
 from gateway.upstreams.choice import Choice
 from gateway.upstreams.guard import Guard, Turned
 from gateway.upstreams.lease import Lease
-from gateway.upstreams.replica import Replica, Request
+from gateway.upstreams.replica import Replica
 from gateway.upstreams.turns import Turns
+from gateway.wire.tls import Live
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
 from gateway.wire.upstream_pool import IDLE_SECONDS, Origin, Pool
 
@@ -44,7 +47,7 @@ class HttpUpstream:
         self,
         service: Service,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Live | None = None,
         idle_seconds: float = IDLE_SECONDS,
         turned: Turned = lambda *_: None,
     ) -> None:
@@ -129,12 +132,21 @@ class HttpUpstream:
     @property
     def left_alone(self) -> int:
         """1 while the breaker is not closed."""
-        return int(self.guard.shut)
+        return int(self.guard.is_open)
+
+    def hold(self, refusal: Callable[[], Unavailable] | None) -> None:
+        """Send no more requests of callers, and tell them this instead; None = as usual again."""
+        self.guard.hold(refusal)
 
     @property
     def replicas(self) -> dict[str, dict[str, Any]]:
         """Each replica by its address, as an operator sees it."""
         return self.choice.rows()
+
+    @property
+    def durations(self) -> dict[str, Durations]:
+        """How long the replicas took to answer, by their addresses."""
+        return {one.address: one.durations for one in self.choice.replicas}
 
     def checked(self, sick: Sequence[bool]) -> None:
         """Know of each replica whether it fails its health checks, as somebody else found."""
@@ -144,27 +156,14 @@ class HttpUpstream:
 
     # --- whole answers
 
-    async def exchange(
-        self,
-        verb: str,
-        path: str,
-        fields: Fields,
-        body: bytes | None,
-        *,
-        deadline: float,
-        max_reply: int,
-        repeatable: bool,
-        principal: Principal | None = None,
-        room: memoryview | None = None,
-    ) -> Answer:
-        """Send one request below the service's address and return its answer; see `core.ports.Upstream`.
+    async def exchange(self, request: Request) -> Answer:
+        """Send one request below the service's address and return its answer; see `core.upstream.Upstream`.
 
         The service's own header fields are added, and replace those of the same name. What is not `repeatable` goes
         over a connection of its own: of a pooled one nobody can know that the upstream is not just closing it. Faults
         that come after such a request was sent say `maybe_executed`. To cancel this ends the connection.
         """
-        request = Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
-        return await self._attempts.carry(request, most=self.guard.attempts if repeatable else 0)
+        return await self._attempts.carry(request, most=self.guard.attempts if request.repeatable else 0)
 
     def aim(self, call: Call) -> Upstream:
         """The same for this one call: where it is to go, how often it is sent, and when it is made a second time."""
@@ -219,7 +218,23 @@ class HttpUpstream:
         lease = connection.lease
         if not isinstance(lease, Lease):
             lease = connection.lease = Lease(self._turns, self.guard, replica, connection, pooled=True)
+        else:
+            lease.since = perf_counter()
         return lease
+
+    def begun(self, seconds: float) -> Lease | None:
+        """A new connection for one request, which begins to be made now, if there is a turn and nothing to wait for."""
+        if self.guard.shut or current.get() is not None:
+            return None  # it has to be asked, or what the connection calls would run in a trace's context
+        replica = self.choice.only or self.choice.order()[0]
+        if not self._turns.take_now():
+            return None
+        connection = replica.pool.begun(seconds)
+        if connection is None:
+            self._turns.give()
+            return None
+        self.choice.went()
+        return Lease(self._turns, self.guard, replica, connection, pooled=False)
 
     async def lease(
         self, deadline: float, principal: Principal | None = None, other_than: Failed | None = None
@@ -230,6 +245,7 @@ class HttpUpstream:
         """
         loop, guard = asyncio.get_running_loop(), self.guard
         guard.enter(loop.time())
+        recorded = current.set(None)  # what a connection calls runs in the context in which it was made
         try:
             taken = await self._turns.take(deadline, principal)
             tried = [other_than.replica] if isinstance(other_than, Lease) else []
@@ -243,6 +259,8 @@ class HttpUpstream:
         except BaseException:
             guard.abandoned(loop.time())
             raise
+        finally:
+            current.reset(recorded)
         return Lease(self._turns, guard, replica, connection, pooled=False)
 
     async def _fresh(
@@ -270,7 +288,7 @@ class HttpUpstream:
         raise last
 
     def again(self, trouble: Exception | Answer, left: float) -> float | None:
-        """In how many seconds a safe request that came to this is sent once more, None if it is not; see `core.ports.Carrier`."""
+        """In how many seconds a safe request that came to this is sent once more, None if it is not; see `core.upstream.Carrier`."""
         if not self.guard.attempts:
             return None
         return self._attempts.again(trouble, left, 1)
@@ -291,26 +309,12 @@ class Beside:
     def __init__(self, upstream: HttpUpstream) -> None:
         self._upstream = upstream
 
-    async def exchange(
-        self,
-        verb: str,
-        path: str,
-        fields: Fields,
-        body: bytes | None,
-        *,
-        deadline: float,
-        max_reply: int,
-        repeatable: bool,
-        principal: Principal | None = None,
-        room: memoryview | None = None,
-    ) -> Answer:
-        """As `core.ports.Upstream` has it."""
-        return await self._upstream.ask(
-            Request(verb, path, fields, body, deadline, max_reply, repeatable, principal, room)
-        )
+    async def exchange(self, request: Request) -> Answer:
+        """As `core.upstream.Upstream` has it."""
+        return await self._upstream.ask(request)
 
 
-def _replicas(service: Service, tls: ssl.SSLContext | None, idle_seconds: float) -> list[Replica]:
+def _replicas(service: Service, tls: ssl.SSLContext | Live | None, idle_seconds: float) -> list[Replica]:
     fields = tuple(
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in service.headers.items()
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gateway.core.reply import Fields
 from gateway.core.verdict import Extent
+
+if TYPE_CHECKING:
+    from gateway.wire.websocket import WebSocket
 
 
 class Answer(Struct, frozen=True):
@@ -56,3 +60,16 @@ class FileAnswer(Struct, frozen=True):
     def size(self) -> int:
         """How long the body is, in bytes."""
         return self.extent.length - self.start if self.length is None else self.length
+
+
+class SocketAnswer(Struct, frozen=True):
+    """The answer to a request that becomes a WebSocket.
+
+    `fields` go out as they are, with `Connection: Upgrade` and `Date`. `serve` has the socket from then on; when it returns, the
+    connection ends. `most` is how many bytes a caller's message may have.
+    """
+
+    fields: Fields
+    serve: Callable[[WebSocket], Awaitable[None]]
+    most: int
+    status: int = 101

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class Behind:
     """The unmodified aiohttp handler behind one connection: it is given one whole request at a time."""
 
-    __slots__ = ("_connection", "_fault", "_handler", "_request")
+    __slots__ = ("_connection", "_fault", "_handler", "_request", "left")
 
     def __init__(self, connection: Connection, handler: RequestHandler, real: asyncio.Transport) -> None:
         self._connection = connection
         self._handler = handler
         self._request: BaseRequest | None = None
         self._fault: BadRequest | None = None
+        self.left = False
+        """Whether the connection goes on without it: what it says of its end is nobody's business."""
         handler.connection_made(CallerTransport(connection, self, real))
 
     def take(self, data: bytes) -> None:
@@ -67,3 +69,8 @@ class Behind:
         """There is no caller any more."""
         self._request = None
         self._handler.connection_lost(exc)
+
+    def leave(self) -> None:
+        """The connection goes on with another handler; this one, which answers nothing now, ends."""
+        self.left = True
+        self.lost(None)

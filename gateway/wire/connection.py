@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from aiohttp.web import BaseRequest
 
+from gateway.core.certificates import PeerCertificate
 from gateway.wire.behind import Behind
 from gateway.wire.crowd import Welcome
 from gateway.wire.framing import Chunks, Length
@@ -17,6 +18,7 @@ from gateway.wire.phase import Phase
 from gateway.wire.refusal import Refusal
 from gateway.wire.sender import Sender
 from gateway.wire.shared import Shared
+from gateway.wire.tls import peer_certificate
 from gateway.wire.written import written_refusal
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -51,7 +53,10 @@ class Connection(asyncio.Protocol):
         "_scheduled",
         "_since",
         "_unwelcome",
+        "_welcome",
+        "certificate",
         "head",
+        "lane",
         "out",
         "shared",
     )
@@ -64,11 +69,15 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._limits = shared.limits
+        self.lane = shared.lane
         self._repeats = shared.lane.requests
+        self.certificate: PeerCertificate | None = None
+        """Whom the caller is known by, beside the tokens in their requests."""
         self._behind: Behind | None = None
         self._guest: Guest | None = None
         self._peer: str | None = None
         self._phase = Phase.IDLE
+        self._welcome: Welcome | None = None  # where the caller was expected
         self._unwelcome: Refusal | None = None  # what every request here is told
 
         self._held = bytearray()
@@ -85,18 +94,45 @@ class Connection(asyncio.Protocol):
         self._paused_behind = False
         self._paused_held = False
 
+    # ---- before there is a transport
+
+    def expect(self, address: str) -> bool:
+        """A caller has come who has yet to speak TLS, and counts from now on; False where there is no room."""
+        shared = self.shared
+        self._peer = address
+        welcome = shared.crowd.enter(address)
+        if welcome is Welcome.TURNED_AWAY or shared.draining:
+            shared.counters.turned_away += 1
+            shared.crowd.leave(address)
+            return False
+        self._welcome = welcome
+        return True
+
+    def expect_no_more(self) -> None:
+        """The handshake is over: who has not come counts no more."""
+        if self._welcome is not None and self not in self.shared.connections and self._phase is Phase.IDLE:
+            self._welcome = None
+            self.shared.crowd.leave(self.peer)
+
     # ---- the real transport's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A caller is here; the handler behind is made with the first head."""
+        while self.shared.successor is not None:
+            # It was taken just before another server took this one's place.
+            if self._welcome is not None:
+                self.shared.crowd.leave(self.peer)
+                self._welcome = self.shared.successor.crowd.enter(self.peer)
+            self._belong_to(self.shared.successor)
         shared, limits = self.shared, self._limits
         self._real = real = cast(asyncio.Transport, transport)
         self.out = Sender(real, shared.loop)
         self._since = shared.loop.time()
+        self._recognize()
         shared.counters.accepted += 1
         shared.connections.add(self)
         shared.emptied.clear()
-        welcome = shared.crowd.enter(self.peer)
+        welcome = self._welcome or shared.crowd.enter(self.peer)
         if welcome is Welcome.TURNED_AWAY or shared.draining:
             shared.counters.turned_away += 1
             self.abort()
@@ -204,7 +240,7 @@ class Connection(asyncio.Protocol):
         self.out.write(written)
         self._guest = None
         self._open = False
-        if self._held:
+        if self._held or self.shared.successor is not None:
             self._next(soon=True)
         else:
             self._phase = Phase.IDLE
@@ -255,6 +291,40 @@ class Connection(asyncio.Protocol):
         if self._phase is Phase.IDLE:
             self._close()
 
+    def move_on(self) -> None:
+        """Belong to the server that has taken our server's place, if no request is under way here."""
+        before, successor = self.shared, self.shared.successor
+        if successor is None or self._phase not in (Phase.IDLE, Phase.HEAD) or self._open:
+            return
+        before.connections.discard(self)
+        before.crowd.leave(self.peer)
+        if not before.connections:
+            before.emptied.set()
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind.leave()
+        self._belong_to(successor)
+        self._recognize()
+        successor.connections.add(self)
+        successor.emptied.clear()
+        successor.crowd.enter(self.peer)  # who was let in once is not sent away for coming over
+        if successor.draining:
+            self.release()
+
+    def _belong_to(self, shared: Shared) -> None:
+        self.shared = shared
+        self._limits = shared.limits
+        self.lane = shared.lane
+        self._repeats = shared.lane.requests
+
+    def _recognize(self) -> None:
+        """Know the caller by their certificate, where that is asked for."""
+        lanes = self.shared.lanes
+        self.certificate = None if lanes is None else peer_certificate(self._real)
+        if lanes is not None:
+            self.lane = lanes.of(self.certificate)
+            self._repeats = self.lane.requests
+
     def abort(self) -> None:
         """End the connection at once, with a reset: no caller can take half an answer for a whole one."""
         if self._phase is not Phase.LOST:
@@ -265,18 +335,19 @@ class Connection(asyncio.Protocol):
         """The last answer is written: let it arrive before closing.
 
         A close with unread bytes makes the kernel send a reset, which may overtake the answer. So where more
-        may come, our side is closed for sending, and what comes is dropped for a while.
+        may come, our side is closed for sending (TLS cannot do that), and what comes is dropped for a while.
         """
         if self.out.closed:
             return
         whole = self._ended or (self._phase is Phase.ANSWER and not self._held)
-        if whole or not self._real.can_write_eof():
+        if whole:
             self._close()
             return
         self._held.clear()
         self._enter(Phase.LINGER)
         self.out.close()
-        self._real.write_eof()
+        if self._real.can_write_eof():
+            self._real.write_eof()
         self._paused_behind = self._paused_held = False
         self._real.resume_reading()
 

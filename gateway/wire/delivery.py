@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway.core.heads import BODILESS_STATUSES
-from gateway.wire.answer import Answer, FileAnswer, StreamAnswer
+from gateway.wire.answer import Answer, FileAnswer, SocketAnswer, StreamAnswer
 from gateway.wire.connection import Connection
 from gateway.wire.sendfile import send_extent
-from gateway.wire.written import written_head
+from gateway.wire.websocket import WebSocket
+from gateway.wire.written import passed_head, written_head
+
+if TYPE_CHECKING:
+    from aiohttp.http_websocket import WebSocketReader
 
 _LOG = logging.getLogger(__name__)
 
@@ -227,6 +231,36 @@ class _File:
             if answer is not None:
                 await send_extent(connection.out, answer.extent, answer.start, answer.size)
         connection.answered(self.keep_alive)
+
+
+class Switched:
+    """An answer after which the connection speaks the WebSocket protocol, and then ends."""
+
+    __slots__ = ("_answer", "_connection", "_socket")
+
+    def __init__(self, connection: Connection, request: BaseRequest, answer: SocketAnswer) -> None:
+        """Write the head, and have what comes after the request's from now on."""
+        head = passed_head(101, b"Switching Protocols", answer.fields, connection.shared.date())
+        connection.out.write(head + b"Connection: Upgrade\r\n\r\n")
+        self._connection = connection
+        self._answer = answer
+        self._socket = WebSocket(connection, answer.most)
+        # What aiohttp calls a parser is whoever takes the bytes. Without one it would take them for another request as soon
+        # as it has the response.
+        request.protocol.set_parser(cast("WebSocketReader", self._socket))
+
+    @property
+    def keep_alive(self) -> bool:
+        """The connection carries nothing else afterwards."""
+        return False
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """Nothing is left to prepare."""
+
+    async def write_eof(self) -> None:
+        """Serve the socket to its end."""
+        await self._answer.serve(self._socket)
+        self._connection.answered(False)
 
 
 class Foreign:

@@ -51,7 +51,7 @@ class Incoming(Connection):
             self._break_body("The body stopped half way: the connection was closed for sending.")
         elif self._phase is not Phase.BROKEN:
             self._close()
-        return True
+        return self._real.can_write_eof()  # over TLS, both directions end together
 
     # ---- heads
 
@@ -97,7 +97,7 @@ class Incoming(Connection):
         """Let a guest answer a request whose header lines came before; False where the whole head has to be read."""
         shared = self.shared
         at = data.find(b" HTTP/1.", 0, end)
-        seen = shared.lane.get(data[at:end])
+        seen = self.lane.get(data[at:end])
         if seen is None or at > self._limits.line_bytes or self._unwelcome or shared.host is None:
             return False
         line = data[:at]
@@ -142,11 +142,11 @@ class Incoming(Connection):
                     self.refuse(Refusal.MALFORMED)
                     return
                 usual = head if verb != b"HEAD" else replace(head, bodiless=False)
-                seen = Seen(usual, replace(usual, bodiless=True), fields)
+                seen = Seen(usual, replace(usual, bodiless=True), fields, self.certificate)
                 guest = host.guest(self, verb.decode("ascii"), target, seen)
                 if guest is not None:
                     if target.startswith(b"/"):
-                        self.shared.lane.put(data[data.index(b" HTTP/1.") : end], seen)
+                        self.lane.put(data[data.index(b" HTTP/1.") : end], seen)
                     self._serve(guest, head, data, end)
                     return
         self.shared.counters.requests += 1
@@ -264,9 +264,9 @@ class Incoming(Connection):
 
     def _next(self, *, soon: bool = False) -> None:
         self._enter(Phase.IDLE)
-        if not self._held:
+        if self.shared.successor is None and not self._held:
             return
-        if soon:
+        if soon or self.shared.successor is not None:
             # A guest may answer before it is asked for more: each of many requests would lie on the one before.
             self._scheduled = True
             self.shared.loop.call_soon(self._take_held)
@@ -276,6 +276,8 @@ class Incoming(Connection):
     def _take_held(self) -> None:
         """Go on with what came behind the last request."""
         self._scheduled = False
+        while self.shared.successor is not None and self._phase is Phase.IDLE:
+            self.move_on()
         if self._phase is not Phase.IDLE or not self._held:
             return
         data = bytes(self._held)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.core.certificates import PeerCertificate
 from gateway.core.reply import Fields
 from gateway.wire.head import Head
 
@@ -28,19 +29,23 @@ _EACH: Final = 16 << 10
 """Bytes that an entry takes beside its key, with what a guest may note about it, at most about."""
 
 _EACH_REQUEST: Final = 640
-_SIGHTED: Final = 1 << 15
-"""How many requests are told apart of those that came once; by a number each, which tells nothing of them."""
+_A_SIGHTING: Final = 512
+"""Bytes of room for each request that is told apart of those that came once; by a number, which tells nothing of it."""
 
 
 class Seen:
     """What some header lines say, of a request whose verb is not HEAD and of one whose is."""
 
-    __slots__ = ("bodiless", "fields", "head", "notes", "terms")
+    __slots__ = ("bodiless", "certificate", "fields", "head", "notes", "terms")
 
-    def __init__(self, head: Head, bodiless: Head, fields: Fields) -> None:
+    def __init__(
+        self, head: Head, bodiless: Head, fields: Fields, certificate: PeerCertificate | None = None
+    ) -> None:
         self.head = head
         self.bodiless = bodiless
         self.fields = fields
+        self.certificate = certificate
+        """What the connections have shown on which these lines are known."""
         self.notes: Any = None
         """What a guest has found out, and will not have to again."""
         self.terms: dict[bytes, Any] = {}
@@ -50,10 +55,12 @@ class Seen:
 class Lane:
     """Two bounded memos: of header lines, and of whole requests. They hold credentials, so nothing of them is shown."""
 
-    __slots__ = ("_seen", "_sighted", "_size", "on", "requests")
+    __slots__ = ("__weakref__", "_most", "_seen", "_sighted", "_size", "on", "requests")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        """`most` is how many bytes are remembered."""
         self.on = True
+        self._most = most
         self._seen: dict[bytes, Seen] = {}
         self.requests: dict[bytes, Repeat] = {}
         """What is known of requests by their very bytes, head and body; always the same dict."""
@@ -72,7 +79,7 @@ class Lane:
         if not self.on or len(lines) > LONGEST:
             return
         size = 0 if lines in self._seen else len(lines) + _EACH
-        if self._size + size > MOST:
+        if self._size + size > self._most:
             self.clear()
         self._size += size
         self._seen[lines] = seen
@@ -82,7 +89,7 @@ class Lane:
         mark = hash(data)
         if mark in self._sighted:
             return self.on and len(data) <= LONGEST
-        if len(self._sighted) >= _SIGHTED:
+        if len(self._sighted) >= self._most // _A_SIGHTING:
             self._sighted.clear()
         self._sighted.add(mark)
         return False
@@ -93,7 +100,7 @@ class Lane:
         Where there is none, what is remembered stays: requests that come in turn would push each other out.
         """
         taken = 0 if data in self.requests else len(data) + size + _EACH_REQUEST
-        if self.on and len(data) <= LONGEST and self._size + taken <= MOST:
+        if self.on and len(data) <= LONGEST and self._size + taken <= self._most:
             self._size += taken
             self.requests[data] = known
 

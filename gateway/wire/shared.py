@@ -14,6 +14,7 @@ from aiohttp.web import RequestHandler
 from gateway.wire.crowd import Crowd
 from gateway.wire.guest import Host
 from gateway.wire.lane import Lane
+from gateway.wire.lanes import Lanes
 from gateway.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Counters:
 
     `accepted` connections and `requests` handed on; `refused` heads by `Refusal` name in lower case, with
     `malformed` for what aiohttp's parser refused; `broken_bodies` that stopped half way or ended ambiguously;
-    `stuck` connections whose reader took nothing any more; `turned_away` connections closed unread.
+    `stuck` connections whose reader took nothing any more; `turned_away` connections closed unread;
+    `failed_handshakes` of TLS.
     """
 
     accepted: int = 0
@@ -35,6 +37,7 @@ class Counters:
     broken_bodies: int = 0
     stuck: int = 0
     turned_away: int = 0
+    failed_handshakes: int = 0
 
 
 class DateLine:
@@ -70,8 +73,13 @@ class Shared:
     host: Host | None = None
     """Says which requests are answered by a guest, and not by the handler."""
     lane: Lane = field(default_factory=Lane)
+    lanes: Lanes | None = None
+    """Where callers are known by their certificates: the lanes of those."""
+    scheme: bytes = b"http"
     counters: Counters = field(default_factory=Counters)
     connections: set[Connection] = field(default_factory=set)
     draining: bool = False
+    successor: Shared | None = None
+    """Whose the connections are as soon as their present answers are written."""
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last connection has gone."""

@@ -38,19 +38,23 @@ class CallerTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Close when everything is sent, and has had time to arrive."""
-        self.connection.finish()
+        if not self._behind.left:
+            self.connection.finish()
 
     def abort(self) -> None:
         """Close at once."""
-        self.connection.abort()
+        if not self._behind.left:
+            self.connection.abort()
 
     def pause_reading(self) -> None:
         """Stop the caller's bytes."""
-        self.connection.pause_behind(True)
+        if not self._behind.left:
+            self.connection.pause_behind(True)
 
     def resume_reading(self) -> None:
         """Let the caller's bytes come again."""
-        self.connection.pause_behind(False)
+        if not self._behind.left:
+            self.connection.pause_behind(False)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What the real transport knows: `peername`, `sockname`, `socket`, ..."""

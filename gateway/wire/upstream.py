@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from gateway.core.breaker import says_down
-from gateway.core.ports import Answer, Receiver
+from gateway.core.room import Room
+from gateway.core.upstream import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
 from gateway.wire.upstream_placing import InPlace
 from gateway.wire.upstream_room import RoomReader
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
         max_body: int,
         deadline: float,
         silence: float | None = None,
-        room: memoryview | None = None,
+        room: Room | None = None,
     ) -> Answer:
         """Send a request and return its answer, whole.
 

@@ -9,7 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.core.breaker import says_down
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
-from gateway.core.ports import Answer, Receiver
+from gateway.core.upstream import Answer, Receiver
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a status line with its fields, of the trailers, and of what may stand between two pieces of a body."""
@@ -266,7 +266,8 @@ class AnswerReader:
             if not self._bodiless and self._length > self._max_body and self.receiver is None:
                 self._fail(AnswerTooLargeError())
         elif len(name) == 17 and name.lower() == b"transfer-encoding":
-            if self._coded or value.strip(b" \t").lower() != b"chunked":
+            # With a tab behind it, llhttp takes it for another coding.
+            if self._coded or value.strip(b" ").lower() != b"chunked":
                 self._fail(MalformedAnswerError("its answer has a transfer coding that was not asked for"))
             self._framed = self._coded = True
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from gateway.core.room import Plain, Room, put
+
 WORTH: Final = 64 << 10
 """Bytes that must be left of a body, or of a chunk, for it to be received in its place."""
 
@@ -32,14 +34,19 @@ class SurplusError(Exception):
 class Placing:
     """A body on its way into its room: counted, or in chunks (RFC 9112 section 7.1)."""
 
-    def __init__(self, room: memoryview, length: int | None, most: int) -> None:
-        """`length` None = it comes in chunks; `most` is how long it may be. What the room has no place for is `surplus`."""
+    def __init__(self, room: Room, place: int, length: int | None, most: int) -> None:
+        """`place` is how much the room holds; what it has no place for is `surplus`.
+
+        `length` None = it comes in chunks; `most` is how long it may be.
+        """
         self._room = room
+        self._place = place
         self._most = most
         self._chunked = length is None
         self._left = length or 0  # of the body, or of its chunk
         self._line = bytearray()
-        self._read_line: Callable[[bytes], None] = self._begin_chunk
+        # Not bound to itself: its room is free as soon as nobody needs it.
+        self._read_line: Callable[[Placing, bytes], None] = Placing._begin_chunk
         self._trailers = 0
         self.placed = 0
         """Bytes that lie in the room."""
@@ -64,17 +71,18 @@ class Placing:
 
     def open(self) -> memoryview | None:
         """Where what comes next may be received, None if that is too little."""
-        size = min(self._left, len(self._room) - self.placed)
-        return self._room[self.placed : self.placed + size] if size >= WORTH else None
+        size = min(self._left, self._place - self.placed)
+        return self._room.open()[:size] if size >= WORTH else None
 
     def came(self, size: int) -> None:
         """So many bytes were received there."""
+        self._room.came(size)
         self.placed += size
         self._count(size)
 
     def _put(self, part: memoryview) -> None:
-        size = min(len(part), len(self._room) - self.placed)
-        self._room[self.placed : self.placed + size] = part[:size]
+        size = min(len(part), self._place - self.placed)
+        put(self._room, part[:size])
         self.placed += size
         self.surplus += part[size:]
         self._count(len(part))
@@ -83,7 +91,7 @@ class Placing:
         self._left -= size
         if not self._left:
             self.complete = not self._chunked
-            self._read_line = self._end_chunk
+            self._read_line = Placing._end_chunk
 
     def _take_line(self, data: bytes, at: int) -> int:
         """Read up to the end of a line; where the data go on."""
@@ -97,7 +105,7 @@ class Placing:
         if self._line[-2:] != b"\r\n" or b"\r" in line:
             raise BrokenChunkError("a line between two of its chunks has no proper end")
         self._line.clear()
-        self._read_line(line)
+        self._read_line(self, line)
         return end
 
     def _begin_chunk(self, line: bytes) -> None:
@@ -108,18 +116,21 @@ class Placing:
         if self.placed + len(self.surplus) + self._left > self._most:
             raise SurplusError
         if not self._left:
-            self._read_line = self._end_body
+            self._read_line = Placing._end_body
 
     def _end_chunk(self, line: bytes) -> None:
         if line:
             raise BrokenChunkError("one of its chunks is longer than it says")
-        self._read_line = self._begin_chunk
+        self._read_line = Placing._begin_chunk
 
     def _end_body(self, line: bytes) -> None:
         self._trailers += 1
         if self._trailers > _MOST_TRAILERS or (line and not _TRAILER(line)):
             raise BrokenChunkError("it has too many trailers, or some that are no fields")
         self.complete = not line
+
+
+_NOTHING: Final = Placing(Plain(0), 0, 0, 0)
 
 
 class InPlace(asyncio.BufferedProtocol):
@@ -163,15 +174,18 @@ class InPlace(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many came."""
         self._came()
-        self._placing.came(nbytes)
-        room = self._placing.open()
+        placing = self._placing
+        placing.came(nbytes)
+        room = placing.open()
         if room is not None:
             self._room = room
-        else:
-            if not self._transport.is_closing():
-                _hand(self._transport, self._connection)
-            if self._placing.complete:
-                self._done()
+            return
+        # uvloop knows its last buffered protocol for as long as there is no other one.
+        self._placing, self._room = _NOTHING, memoryview(b"")
+        if not self._transport.is_closing():
+            _hand(self._transport, self._connection)
+        if placing.complete:
+            self._done()
 
     def eof_received(self) -> bool | None:
         """The upstream sends no more."""

@@ -13,12 +13,18 @@ from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
 from gateway.core.outbound import NeverConnectedError, allowed, is_address
+from gateway.wire.tls import Live, UpstreamTls
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
+from gateway.wire.upstream_begun import BegunConnection
+from gateway.wire.upstream_socket import SocketTransport
 
 IDLE_SECONDS: Final = 15.0
 """Shorter than the keep-alive of common servers, so that it is mostly the gate that closes."""
 
 CONNECT_SECONDS: Final = 10.0
+BEGUN_SECONDS: Final = 1.0
+"""What was lost on the way there is sent again about then; so is a request, and to another replica if there is one."""
+
 RESOLVED_SECONDS: Final = 30.0
 """For how long the addresses of a host are taken to be the same."""
 
@@ -72,7 +78,7 @@ class Pool:
         origin: Origin,
         *,
         size: int,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Live | None = None,
         idle_seconds: float = IDLE_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
         look_up: LookUp | None = None,
@@ -87,6 +93,8 @@ class Pool:
         self.reused = 0
         self._size = size
         self._tls = (tls or ssl.create_default_context()) if origin.scheme == "https" else None
+        named = tls.tls if isinstance(tls, Live) else None
+        self._server_name = (isinstance(named, UpstreamTls) and named.server_name) or origin.host
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
         self._addresses = _Addresses(origin.host, look_up or _look_up, resolved_seconds)
@@ -147,10 +155,30 @@ class Pool:
             connection.drop()
         return connection
 
+    def begun(self, seconds: float) -> Connection | None:
+        """A connection for one request that begins to be made now, and is given up after so many seconds, or sooner.
+
+        None where that would take more than this moment, or has failed already.
+        """
+        loop = asyncio.get_running_loop()
+        address = self._addresses.at_hand(loop.time())
+        if address is None or self._tls is not None or self._closed or seconds <= 0:
+            return None
+        self._trim(1)
+        connection = BegunConnection(self._lost)
+        # Before the request's own time is over: else nobody could say that it was not sent.
+        most = min(self._connect_seconds, 0.9 * seconds, BEGUN_SECONDS)
+        if not SocketTransport.begin(loop, address, self.origin.port, connection, most):
+            return None
+        self._all.add(connection)
+        self.opened += 1
+        return connection
+
     def give_back(self, connection: Connection) -> None:
         """The exchange is over: keep the connection if it can carry another."""
         if not connection.reusable or self._closed:
             connection.drop()
+            self._all.discard(connection)  # so that no other one has to make room for what is ending
             return
         loop = connection.loop
         connection.idle_since = loop.time()
@@ -184,8 +212,8 @@ class Pool:
                         lambda: Connection(self._lost),
                         address,
                         self.origin.port,
-                        ssl=self._tls,
-                        server_hostname=self.origin.host if self._tls else None,
+                        ssl=self._tls.context if isinstance(self._tls, Live) else self._tls,
+                        server_hostname=self._server_name if self._tls else None,
                     )
             except OSError as error:
                 last = error
@@ -247,6 +275,10 @@ class _Addresses:
             if failure is not None and not self._known:
                 raise failure
         return list(self._known)
+
+    def at_hand(self, now: float) -> str | None:
+        """The address that is tried first, if nobody has to be asked for it."""
+        return self._known[0] if self._known and now < self._until else None
 
     def prefer(self, address: str) -> None:
         """This one works: try it first from now on."""

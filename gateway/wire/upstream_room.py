@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.core.ports import Answer, Receiver
+from gateway.core.room import Room
+from gateway.core.upstream import Answer, Receiver
 from gateway.wire.upstream_answer import AnswerReader, AnswerTooLargeError, MalformedAnswerError
 from gateway.wire.upstream_placing import BrokenChunkError, Placing, SurplusError
 
@@ -10,8 +11,8 @@ from gateway.wire.upstream_placing import BrokenChunkError, Placing, SurplusErro
 class RoomReader(AnswerReader):
     """Reads one answer, the body of which is placed in a room if it is that of a 200; any further ones as others are read."""
 
-    def __init__(self, room: memoryview) -> None:
-        self._room: memoryview | None = room
+    def __init__(self, room: Room) -> None:
+        self._room: Room | None = room
         self.placing: Placing | None = None
         """The body on its way into the room."""
         super().__init__()
@@ -38,9 +39,10 @@ class RoomReader(AnswerReader):
         if self.complete or not self.in_body or self._gathered or self._status != 200:
             return self.feed(rest) if rest else self.complete
         length = None if self._coded else self._length
-        if not self._framed or (length is not None and length > len(self._room)):
+        place = self._room.begin()
+        if not self._framed or (length is not None and length > place):
             return super().feed(rest) if rest else False
-        self.placing = Placing(self._room, length, self._max_body)
+        self.placing = Placing(self._room, place, length, self._max_body)
         self._spent = True  # llhttp waits for a body that it will not see
         return self._place(self.placing, rest)
 

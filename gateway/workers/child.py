@@ -6,33 +6,45 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 from gateway.core.sums import Family
-from gateway.workers.channel import Channel, Handler
+from gateway.workers.channel import Channel, Handler, Line
 from gateway.workers.listeners import Sockets, numbers
 
 
-class Child:
-    """A process that runs. `numbers` is what it counted when it last said so, `failed` why it could not begin.
+class Seat:
+    """A worker's place in a crew. `numbers` is what it counted when it last said so, `failed` why it could not begin.
 
     `greeted` = it was told all that is known, and is told what changes from then on.
     """
+
+    def __init__(self, number: int, channel: Channel | Line) -> None:
+        self.number = number
+        self.line = channel
+        """By which it is spoken to."""
+        self.greeted = False
+        self.ready = asyncio.Event()
+        self.numbers: Sequence[Family] = ()
+        self.failed: str | None = None
+
+
+class Child(Seat):
+    """A process that runs, and its place in the crew that it was started for; see `another`."""
 
     def __init__(
         self, number: int, process: asyncio.subprocess.Process, channel: Channel, now: float
     ) -> None:
         """Made by `start`. `now`: seconds of the loop's clock."""
-        self.number = number
+        super().__init__(number, channel)
         self.channel = channel
+        """All its lines."""
         self.began = now
         self.heard: float | None = None
         """When it last gave a sign of life; None before the first."""
-        self.greeted = False
-        self.ready = asyncio.Event()
-        self.numbers: Sequence[Family] = ()
-        self.failed: str | None = None
         self._process = process
+        self._lines = count(1)
 
     @classmethod
     async def start(
@@ -64,6 +76,13 @@ class Child:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    def another(self, handlers: Callable[[Seat], Mapping[str, Handler]]) -> Seat:
+        """Its place in one more crew, on a line of its own."""
+        number = next(self._lines)
+        seat = Seat(self.number, Line(self.channel, number))
+        self.channel.line(number, handlers(seat))
+        return seat
 
     async def attend(self, handlers: Mapping[str, Handler]) -> int:
         """Take what it says until it has ended; its exit code, or the negative of the signal that ended it."""

@@ -10,12 +10,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import to_builtins
 
+from gateway.core.ending import Ending, end
 from gateway.core.faults import Unavailable
+from gateway.core.reloading import Reloading, asked
 from gateway.core.sums import Family, lasting, status_of_all, total
 from gateway.core.switches import Switches, Wish
 from gateway.core.told import Told
 from gateway.workers.channel import Handler
-from gateway.workers.child import Child
+from gateway.workers.child import Seat
 from gateway.workers.hello import Handed, Hello, Switched
 from gateway.workers.listeners import Sockets, numbers
 from gateway.workers.loads import Loads
@@ -28,53 +30,83 @@ _COOKIES: Final = 10_000
 class Crew:
     """The workers that run, what they have in common, and what was counted by those that have ended.
 
-    One of them leads: it asks the services what they offer, and the others hear it.
+    One of them leads: it asks the services what they offer, and the others hear it. When the settings are taken anew there
+    is another crew, in the same processes; the one before it ends with the last of its gates.
     """
 
-    def __init__(self, handed: Handed, sockets: Sockets, memory: int, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        handed: Handed,
+        sockets: Sockets,
+        memory: int,
+        wall: Callable[[], float],
+        before: Crew | None = None,
+    ) -> None:
         """`memory` is the descriptor of the workers' `Loads`; `wall` gives seconds since 1970."""
         self.memory = memory
         self._loads = Loads(memory, handed.workers)
         self.handed = handed
         self.restarts = 0
+        self.reloading: Reloading | None = None
+        """Who takes the settings anew; None where nobody can."""
+        self.ending: Ending | None = None if before is None else before.ending
+        """Who has all workers end."""
         self._sockets = sockets
-        self._wall = wall
-        self._started = wall()
-        self._members: dict[int, Child] = {}
-        self._leader: Child | None = None
-        self._switches = Switches()
+        self.wall = wall
+        self.started = wall()
+        self._members: dict[int, Seat] = {}
+        self._leader: Seat | None = None
+        self.switches = Switches()
         self._told: dict[str, Told] = {}
-        self._cookies: dict[tuple[str, str], None] = {}
+        self.cookies: dict[tuple[str, str], None] = {}
         self._begun = False
         self._ended: Sequence[Family] = ()
         self._switching = asyncio.Lock()
+        self._before = before
+        self.after: Crew | None = None
+        if before is not None:
+            self.restarts, self.reloading = before.restarts, before.reloading
+            self.started, self.switches, self.cookies = (
+                before.started,
+                before.switches,
+                dict(before.cookies),
+            )
+
+    def take_over(self) -> None:
+        """The callers are this crew's from now on: what one of the crew before says, it hears."""
+        if self._before is not None:
+            self._before.after = self
 
     @property
-    def members(self) -> list[Child]:
+    def members(self) -> list[Seat]:
         """Those that run, by number."""
         return [self._members[number] for number in sorted(self._members)]
 
-    def join(self, child: Child) -> None:
+    def join(self, child: Seat) -> None:
         """It runs from now on; the first one leads."""
         self._members[child.number] = child
         if self._leader is None:
             self._leader = child
 
-    def leave(self, child: Child) -> None:
+    def leave(self, child: Seat) -> None:
         """It has ended; if it led, another one does."""
-        if self._members.get(child.number) is child:
-            del self._members[child.number]
-            self._loads.absent(child.number)
+        if self._members.get(child.number) is not child:
+            return
+        del self._members[child.number]
         self._ended = total([self._ended, lasting(child.numbers)])
         if self._leader is child:
             members = self.members
             self._leader = next((one for one in members if one.ready.is_set()), next(iter(members), None))
             if self._leader is not None:
-                self._leader.channel.tell("lead")
+                self._leader.line.tell("lead")
 
-    def handlers(self, child: Child) -> Mapping[str, Handler]:
+    def absent(self, number: int) -> None:
+        """The process of this number has ended: nobody leaves it any connections."""
+        self._loads.absent(number)
+
+    def handlers(self, child: Seat) -> Mapping[str, Handler]:
         """What is done with what this worker says."""
-        of_it: Mapping[str, Callable[[Child, Any], Awaitable[Any]]] = {
+        of_it: Mapping[str, Callable[[Seat, Any], Awaitable[Any]]] = {
             "hello": self._greet,
             "beat": self._heard,
             "ready": self._is_ready,
@@ -82,36 +114,55 @@ class Crew:
             "counted": self._has_counted,
             "told": self._tell,
             "begun": self._has_begun,
-            "cookie": self._own,
+            "cookie": self.own,
             "health": self._health,
+            "left": self._has_left,
         }
         return {
             **{kind: partial(deed, child) for kind, deed in of_it.items()},
+            **{kind: partial(self._by_latest, kind) for kind in self._of_all()},
+        }
+
+    def _of_all(self) -> Mapping[str, Handler]:
+        """What concerns the whole gate: of an old crew's worker it is the present one's to do."""
+        return {
             "switch": self._switch,
+            "reload": self._reload,
+            "drain": self._drain,
             "status": self._status,
             "numbers": self._numbers,
+            "lately": self._lately,
             "refresh": self._refresh,
             "nudge": self._nudge,
         }
 
-    async def _greet(self, child: Child, _: Any) -> Any:
+    async def _by_latest(self, kind: str, body: Any) -> Any:
+        crew = self
+        while crew.after is not None:
+            crew = crew.after
+        return await crew._of_all()[kind](body)  # noqa: SLF001 - another one of us
+
+    async def _greet(self, child: Seat, _: Any) -> Any:
         child.greeted = True
         return to_builtins(self._hello(child))
 
-    async def _heard(self, child: Child, _: Any) -> None:
+    async def _heard(self, child: Seat, _: Any) -> None:
         """A sign of life: to have been heard is enough."""
 
-    async def _is_ready(self, child: Child, _: Any) -> None:
+    async def _is_ready(self, child: Seat, _: Any) -> None:
         child.ready.set()
 
-    async def _has_failed(self, child: Child, words: str) -> None:
+    async def _has_failed(self, child: Seat, words: str) -> None:
         child.failed = words
 
-    async def _has_counted(self, child: Child, families: Any) -> None:
+    async def _has_left(self, child: Seat, _: Any) -> None:
+        self.leave(child)
+
+    async def _has_counted(self, child: Seat, families: Any) -> None:
         child.numbers = msgspec.convert(families, list[Family])
 
-    def _hello(self, child: Child) -> Hello:
-        handed, switches = self.handed, self._switches
+    def _hello(self, child: Seat) -> Hello:
+        handed, switches = self.handed, self.switches
         return Hello(
             number=child.number,
             workers=handed.workers,
@@ -127,43 +178,51 @@ class Crew:
             cache=switches.cache,
             cordons=switches.cordons,
             told=list(self._told.values()),
-            cookies=list(self._cookies),
+            cookies=list(self.cookies),
         )
 
     # what one says and all hear
 
-    async def _spread(self, kind: str, body: Any, *, but: Child | None = None) -> None:
+    async def _spread(self, kind: str, body: Any, *, but: Seat | None = None) -> None:
         """Tell all workers but one; returns when each has done what follows from it, or has ended."""
-        asked = (one.channel.ask(kind, body) for one in self.members if one is not but and one.greeted)
+        asked = (one.line.ask(kind, body) for one in self.members if one is not but and one.greeted)
         await asyncio.gather(*map(_quietly, asked))
 
     async def _switch(self, body: Any) -> Any:
         said = msgspec.convert(body, Switched)
         async with self._switching:
             wish = Wish(said.lanes, said.cache, said.cordon)
-            done = self._switches.change(wish, said.by, said.now)
+            done = self.switches.change(wish, said.by, said.now)
             await self._spread("switch", body)
             return done
 
-    async def _has_begun(self, teller: Child, _: Any) -> None:
+    async def _has_begun(self, teller: Seat, _: Any) -> None:
         self._begun = True
         await self._spread("begun", None, but=teller)
 
-    async def _tell(self, teller: Child, body: Any) -> None:
+    async def _tell(self, teller: Seat, body: Any) -> None:
         one = msgspec.convert(body, Told)
         self._told[one.service] = one.after(self._told.get(one.service))
         await self._spread("told", body, but=teller)
 
-    async def _own(self, teller: Child, body: list[str]) -> None:
+    async def own(self, teller: Seat, body: list[str]) -> None:
         pair = (body[0], body[1])
-        if pair not in self._cookies and len(self._cookies) < _COOKIES:
-            self._cookies[pair] = None
+        if pair not in self.cookies and len(self.cookies) < _COOKIES:
+            self.cookies[pair] = None
             await self._spread("cookie", pair, but=teller)
+        if self.after is not None:
+            await self.after.own(teller, body)
 
-    async def _health(self, teller: Child, body: Any) -> None:
+    async def _health(self, teller: Seat, body: Any) -> None:
         await self._spread("health", body, but=teller)
 
     # what one asks and another one does
+
+    async def _drain(self, by: Any) -> None:
+        end(self.ending, by)
+
+    async def _reload(self, body: list[Any]) -> Any:
+        return await asked(self.reloading, body[0], only_look=body[1])
 
     async def _refresh(self, service: Any) -> Any:
         return await self._of_leader().ask("refresh", service)
@@ -174,15 +233,15 @@ class Crew:
     def _of_leader(self) -> Any:
         if self._leader is None or not self._leader.ready.is_set():
             raise Unavailable("the gate is not asking its services at this moment: try again later")
-        return self._leader.channel
+        return self._leader.line
 
     # what all say together
 
-    async def _each(self, kind: str) -> list[tuple[Child, Any]]:
+    async def _each(self, kind: str, body: Any = None) -> list[tuple[Seat, Any]]:
         """What each worker says, the leader first; None of those that are silent."""
         members = [one for one in self.members if one.greeted]
         members.sort(key=lambda one: one is not self._leader)
-        said = await asyncio.gather(*(_soon(one.channel.ask(kind)) for one in members))
+        said = await asyncio.gather(*(_soon(one.line.ask(kind, body)) for one in members))
         return list(zip(members, said, strict=True))
 
     async def _status(self, _: Any) -> Any:
@@ -191,7 +250,12 @@ class Crew:
             raise Unavailable("no worker says how it stands: try again")
         status = status_of_all(said)
         status["workers"] = sorted(status["workers"], key=lambda row: row["worker"])
-        return {**status, "uptime_seconds": round(self._wall() - self._started), "restarts": self.restarts}
+        found = {
+            **status,
+            "uptime_seconds": round(self.wall() - self.started),
+            "restarts": self.restarts,
+        }
+        return found if self.reloading is None else {**found, "reload": dict(self.reloading.shown())}
 
     async def _numbers(self, _: Any) -> Any:
         for child, families in await self._each("numbers"):
@@ -201,7 +265,31 @@ class Crew:
             Family("labgate_worker_restarts", "counter", "Workers that were started in the place of one that ended.", False,
                    (("labgate_worker_restarts_total", (), float(self.restarts)),)),
         ]  # fmt: skip
-        return to_builtins(total([*(one.numbers for one in self.members), self._ended, own]))
+        if self.reloading is not None:
+            own += self.reloading.families()
+        return to_builtins(total([*(one.numbers for one in self.members), self._past(), own]))
+
+    async def _lately(self, seconds: float) -> Any:
+        return [said for _, said in await self._each("lately", seconds) if said]
+
+    def _past(self) -> Sequence[Family]:
+        """What stays true of what was counted by those that have ended, and by the crews before."""
+        before = self._before
+        if before is None:
+            return self._ended
+        if before.is_over:
+            # Nothing of it need be kept but its numbers.
+            self._ended, self._before = total([before.counted(), self._ended]), None
+            return self._ended
+        return total([before.counted(), self._ended])
+
+    def counted(self) -> Sequence[Family]:
+        return total([*(lasting(one.numbers) for one in self.members), self._past()])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of its gates have ended, and those of the crews before."""
+        return not self._members and (self._before is None or self._before.is_over)
 
 
 async def _quietly(asked: Awaitable[Any]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 BACKLOG: Final = 1024
@@ -20,18 +23,33 @@ class ListenError(OSError):
     """An address cannot be had; the text says which and why."""
 
 
+UNIX: Final = "unix:"
+
+
 async def open_all(addresses: Mapping[str, tuple[str, int]]) -> dict[str, list[socket.socket]]:
-    """Listen at every address (port 0 takes a free one). Raises ListenError, with nothing left open."""
+    """Listen at every address (port 0 takes a free one). Raises ListenError, with nothing left open.
+
+    `unix:` with the path of a file is a Unix-domain socket; the number beside it is the file's mode.
+    """
     opened: dict[str, list[socket.socket]] = {}
     try:
-        for name, (host, port) in addresses.items():
+        for name, place in addresses.items():
             opened[name] = []
-            for family, address in await _places(host, port):
+            if place[0].startswith(UNIX):
+                opened[name].append(_at_file(place[0].removeprefix(UNIX), place[1]))
+                continue
+            for family, address in await _places(*place):
                 opened[name].append(_listening(family, address))
     except BaseException:
         close_all(opened)
         raise
     return opened
+
+
+def name_of(listener: socket.socket) -> tuple[str, int]:
+    """Where a socket listens: host and port, or `unix:` with the path of its file and 0."""
+    named = listener.getsockname()
+    return (UNIX + named, 0) if isinstance(named, str) else (named[0], named[1])
 
 
 def close_all(sockets: Sockets) -> None:
@@ -69,6 +87,49 @@ def _listening(family: int, address: _Address) -> socket.socket:
         reason = (error.strerror or str(error)).lower()
         raise ListenError(f"cannot listen at {address[0]}:{address[1]}: {reason}") from error
     return one
+
+
+def _at_file(path: str, mode: int) -> socket.socket:
+    """A socket at this path; the file that a gate has left there, and at which nobody answers, is replaced."""
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Two that begin at once must not each take the other's file for one that was left.
+        folder = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            _make_room(path)
+            one.bind(path)
+            # Nobody is let in before it listens, and so nobody under another mode.
+            Path(path).chmod(mode)
+            one.listen(BACKLOG)
+        finally:
+            os.close(folder)
+        one.setblocking(False)
+    except OSError as error:
+        one.close()
+        reason = (error.strerror or str(error)).lower()
+        raise ListenError(f"cannot listen at {UNIX}{path}: {reason}") from error
+    return one
+
+
+def _make_room(path: str) -> None:
+    """Remove the file of a socket that nobody listens on. Raises OSError where somebody does, or it is another file."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise OSError("there is a file that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)  # who does not answer, because its queue is full, is there
+        try:
+            asking.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+            return
+        except BlockingIOError:
+            pass
+    raise OSError("somebody listens there already")
 
 
 async def _places(host: str, port: int) -> list[tuple[int, _Address]]:

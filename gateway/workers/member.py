@@ -15,7 +15,7 @@ from gateway.core.listing import Change
 from gateway.core.sums import Family
 from gateway.core.switches import Switches, Wish
 from gateway.core.told import Told
-from gateway.workers.channel import Channel
+from gateway.workers.channel import Channel, Handler, Line
 from gateway.workers.hello import Hello, Switched
 from gateway.workers.listeners import inherited
 from gateway.workers.loads import Loads
@@ -36,6 +36,9 @@ class Work(Protocol):
 
     def numbers(self) -> Sequence[Family]:
         """What it has counted."""
+
+    async def lately(self, seconds: float) -> Mapping[str, Any]:
+        """What it has counted of each method in so many last seconds."""
 
     def switched(self, wish: Wish) -> None:
         """The switches have been changed so: act on it."""
@@ -69,48 +72,77 @@ class Listener(Protocol):
 class Member:
     """A worker's word to the others, and theirs to it. Made by `join`."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, line: Channel | Line) -> None:
         self.switches = Switches()
         self.leads = False
         self.gone = asyncio.Event()
         """Set when there is no supervisor any more."""
         self.hello: Hello
         self.sockets: Mapping[str, Sequence[socket.socket]]
-        self._channel = channel
+        self._channel = line
         self._loads: Loads
         self._work: Work | None = None
         self._listener: Listener | None = None
         self._early: list[Callable[[Listener], Awaitable[None]]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._attending: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     @classmethod
-    async def join(cls, end: socket.socket) -> Member:
-        """Say hello over this end of the channel. Raises `Unavailable` if nobody is there."""
-        member = cls(await Channel.open(end))
-        member._tasks.append(asyncio.create_task(member._attend(), name="channel to the supervisor"))
-        hello = msgspec.convert(await member._channel.ask("hello"), Hello)
-        member.hello = hello
-        member.leads |= hello.leads
-        member.sockets = inherited(hello.listeners)
-        member._loads = Loads(hello.loads, hello.workers)
-        os.close(hello.loads)
-        switches = member.switches
-        switches.lanes, switches.cache, switches.cordons = hello.lanes, hello.cache, dict(hello.cordons)
-        member._tasks.append(asyncio.create_task(member._beat(), name="signs of life"))
+    async def join(cls, end: socket.socket, deeds: Mapping[str, Handler] | None = None) -> Member:
+        """Say hello over this end of the channel. Raises `Unavailable` if nobody is there.
+
+        `deeds` are what the supervisor may ask of the process beside what it asks of every gate in it.
+        """
+        channel = await Channel.open(end)
+        member = cls(channel)
+        member._attending = asyncio.create_task(
+            member._attend(channel, deeds or {}), name="channel to the supervisor"
+        )
+        await member._greet()
+        member.sockets = inherited(member.hello.listeners)
+        member._loads = Loads(member.hello.loads, member.hello.workers)
+        os.close(member.hello.loads)
         return member
+
+    async def another(self, line: int) -> Member:
+        """The word to the others of one more gate in this process, over this line. Raises `Unavailable`."""
+        if not isinstance(self._channel, Channel):
+            raise TypeError("only the first of a process has the channel")
+        member = Member(Line(self._channel, line))
+        self._channel.line(line, member._handlers())
+        member.sockets, member._loads = self.sockets, self._loads
+        await member._greet()
+        return member
+
+    async def _greet(self) -> None:
+        hello = self.hello = msgspec.convert(await self._channel.ask("hello"), Hello)
+        self.leads |= hello.leads
+        self.switches.take(lanes=hello.lanes, cache=hello.cache, cordons=hello.cordons)
+        self._beating = asyncio.create_task(self._beat(), name="signs of life")
 
     async def failed(self, words: str) -> None:
         """Tell why this worker cannot begin."""
         self._channel.tell("failed", words)
-        await self.leave()
+        await self.hang_up()
 
     async def leave(self) -> None:
-        """Say the last word about what was counted, and end the channel."""
+        """Say the last word about what was counted: the gate has ended."""
         self._count()
+        self._work = self._listener = None
+        self._channel.tell("left")
         await self._channel.flush()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        if isinstance(self._channel, Line):
+            self._channel.close()
+
+    async def hang_up(self) -> None:
+        """End the channel, when the process does."""
+        await self._channel.flush()
+        if self._attending is not None:
+            self._attending.cancel()
+            await asyncio.gather(self._attending, return_exceptions=True)
 
     # for the gate
 
@@ -148,6 +180,15 @@ class Member:
         said = Switched(by, now, wish.lanes, wish.cache, dict(wish.cordon))
         return tuple(await self._channel.ask("switch", to_builtins(said)))
 
+    async def reload(self, by: str, *, only_look: bool) -> Mapping[str, Any]:
+        """Have the settings taken anew, in all workers or in none, or hear what that would do. Raises `Unavailable`."""
+        found: Mapping[str, Any] = await self._channel.ask("reload", [by, only_look])
+        return found
+
+    async def drain(self, by: str) -> None:
+        """Have all workers end. Raises `Unavailable`."""
+        await self._channel.ask("drain", by)
+
     async def status(self) -> Mapping[str, Any]:
         """How all stand together. Raises `Unavailable`."""
         found: Mapping[str, Any] = await self._channel.ask("status")
@@ -156,6 +197,11 @@ class Member:
     async def numbers(self) -> list[Family]:
         """What all have counted, those that have ended too. Raises `Unavailable`."""
         return msgspec.convert(await self._channel.ask("numbers"), list[Family])
+
+    async def lately(self, seconds: float) -> Sequence[Any]:
+        """What each of those that run has counted of each method in so many last seconds. Raises `Unavailable`."""
+        found: Sequence[Any] = await self._channel.ask("lately", seconds)
+        return found
 
     def own(self, name: bytes, service: str) -> None:
         """Let all know that a service has set a cookie of this name."""
@@ -196,24 +242,26 @@ class Member:
 
     # from the supervisor
 
-    async def _attend(self) -> None:
+    async def _attend(self, channel: Channel, deeds: Mapping[str, Handler]) -> None:
         try:
-            await self._channel.attend(
-                {
-                    "switch": self._on_switch,
-                    "status": self._on_status,
-                    "numbers": self._on_numbers,
-                    "cookie": self._on_cookie,
-                    "health": self._on_health,
-                    "told": lambda body: self._hear(lambda one: one.hear(msgspec.convert(body, Told))),
-                    "begun": lambda _: self._hear(_begun),
-                    "lead": self._on_lead,
-                    "nudge": self._on_nudge,
-                    "refresh": self._on_refresh,
-                }
-            )
+            await channel.attend({**self._handlers(), **deeds})
         finally:
             self.gone.set()
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        return {
+            "switch": self._on_switch,
+            "status": self._on_status,
+            "numbers": self._on_numbers,
+            "lately": self._on_lately,
+            "cookie": self._on_cookie,
+            "health": self._on_health,
+            "told": lambda body: self._hear(lambda one: one.hear(msgspec.convert(body, Told))),
+            "begun": lambda _: self._hear(_begun),
+            "lead": self._on_lead,
+            "nudge": self._on_nudge,
+            "refresh": self._on_refresh,
+        }
 
     async def _hear(self, deed: Callable[[Listener], Awaitable[None]]) -> None:
         if self._listener is None:
@@ -233,6 +281,9 @@ class Member:
 
     async def _on_numbers(self, _: Any) -> Any:
         return None if self._work is None else to_builtins(self._work.numbers())
+
+    async def _on_lately(self, seconds: float) -> Any:
+        return None if self._work is None else await self._work.lately(seconds)
 
     async def _on_cookie(self, pair: list[str]) -> None:
         if self._work is not None:

@@ -8,15 +8,21 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gateway.core.faults import Unavailable
 from gateway.core.restarts import Again, GiveUp, Life, Rule, decide
-from gateway.workers.child import Child, ended
+from gateway.workers.child import Child, Seat, ended
 from gateway.workers.crew import Crew
+from gateway.workers.hello import Handed
 from gateway.workers.listeners import Sockets, close_all
 
 _LOOK: Final = 0.5
 """Seconds from one look for silent workers to the next."""
 _BEGIN: Final = 60.0
 """Seconds that a worker has until its first sign of life: it may be slow to import what it needs."""
+_TRIES: Final = 3
+"""How often gates are exchanged anew because a worker ended meanwhile."""
+_GLANCE: Final = 0.05
+"""Seconds from one look whether all workers take calls to the next."""
 _CLEANUP: Final = 5.0
 """Seconds after `shutdown_seconds` until a worker that has not ended is killed."""
 
@@ -54,6 +60,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._failure: str | None = None
         self._begun = False
+        self._children: dict[int, Child] = {}
+        self._seats: dict[Child, list[tuple[Crew, Seat]]] = {}
 
     def stop(self) -> None:
         """Take no more calls, let those under way end, then `run` returns."""
@@ -79,6 +87,68 @@ class Supervisor:
             os.close(writing)
         if self._failure is not None:
             raise WorkersError(self._failure)
+
+    async def exchange(self, handed: Handed, shutdown_seconds: float) -> None:
+        """Let gates by other settings take the place of those that run, in every worker or in none.
+
+        Each worker makes the next gate beside its present one; when all are whole, all take over. Raises WorkersError, with
+        what kept one of them from it: then nothing has changed.
+        """
+        for _ in range(_TRIES):
+            children = await self._all()
+            crew = Crew(handed, self._sockets, self._crew.memory, self._crew.wall, self._crew)
+            failed = await self._prepare(crew, children)
+            if [self._children.get(child.number) for child in children] != children:
+                # One has ended meanwhile, and another one begins in its place.
+                await self._drop(crew, children)
+                continue
+            if failed:
+                await self._drop(crew, children)
+                raise WorkersError(failed[0])
+            self._crew, self._shutdown = crew, shutdown_seconds
+            crew.take_over()
+            await _each(children, "commit")
+            return
+        raise WorkersError("workers end again and again: their log tells why")
+
+    async def _all(self) -> list[Child]:
+        """The workers, when all of them take calls."""
+        workers = self._crew.handed.workers
+        try:
+            async with asyncio.timeout(_BEGIN):
+                while True:
+                    found = list(self._children.values())
+                    if len(found) == workers and all(child.ready.is_set() for child in found):
+                        return found
+                    await asyncio.sleep(_GLANCE)
+        except TimeoutError:
+            raise WorkersError("not all workers take calls: try again later") from None
+
+    async def _prepare(self, crew: Crew, children: Sequence[Child]) -> list[str]:
+        """Have each make its next gate; why some could not."""
+        lines = []
+        for child in children:
+            seat = child.another(crew.handlers)
+            self._seats[child].append((crew, seat))
+            crew.join(seat)
+            lines.append(seat.line.number)
+        said = await asyncio.gather(
+            *(child.channel.ask("prepare", line) for child, line in zip(children, lines, strict=True)),
+            return_exceptions=True,
+        )
+        for one in said:
+            if isinstance(one, BaseException) and not isinstance(one, Unavailable):
+                raise one
+        return [one.message for one in said if isinstance(one, Unavailable)]
+
+    async def _drop(self, crew: Crew, children: Sequence[Child]) -> None:
+        """Have no next gates."""
+        await _each(children, "drop")
+        for child in children:
+            seats = self._seats.get(child, [])
+            for pair in [pair for pair in seats if pair[0] is crew]:
+                crew.leave(pair[1])
+                seats.remove(pair)
 
     async def _keep(self, number: int, tether: int, ready: Callable[[], None]) -> None:
         """Keep one place filled."""
@@ -107,13 +177,18 @@ class Supervisor:
         """A worker's life, from its start to its end."""
         crew = self._crew
         crew.join(child)
+        self._children[child.number] = child
+        self._seats[child] = [(crew, child)]
         log.info("worker %d started, pid %d", child.number, child.pid)
         told = asyncio.create_task(self._tell_ready(child, ready))
         if self._stopping.is_set():
             child.terminate()
         code = await child.attend(crew.handlers(child))
         told.cancel()
-        crew.leave(child)
+        del self._children[child.number]
+        for each, seat in self._seats.pop(child):
+            each.leave(seat)
+        self._crew.absent(child.number)
         if not self._stopping.is_set():
             self._lost(child, code)
         return Life(child.began, asyncio.get_running_loop().time())
@@ -148,7 +223,7 @@ class Supervisor:
             now = loop.time()
             # If we were held up ourselves, their signs may still lie unread.
             late, looked = now - looked > 4 * _LOOK, now
-            for child in () if late else self._crew.members:
+            for child in () if late else list(self._children.values()):
                 if child.silent(now) > (_BEGIN if child.heard is None else self._hung_after):
                     log.error(
                         "worker %d, pid %d, gave no sign of life for %.0f seconds and is killed",
@@ -161,10 +236,10 @@ class Supervisor:
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Let all workers drain; kill those that do not end."""
         close_all(self._sockets)
-        for child in self._crew.members:
+        for child in self._children.values():
             child.terminate()
         _, late = await asyncio.wait(keepers, timeout=self._shutdown + _CLEANUP)
-        for child in self._crew.members if late else ():
+        for child in list(self._children.values()) if late else ():
             log.warning("worker %d, pid %d, did not end in time and is killed", child.number, child.pid)
             child.kill()
 
@@ -174,3 +249,13 @@ class Supervisor:
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+async def _each(children: Sequence[Child], deed: str) -> None:
+    """Have each do this; one that has ended needs to do nothing."""
+    done = await asyncio.gather(*(child.channel.ask(deed) for child in children), return_exceptions=True)
+    for child, failure in zip(children, done, strict=True):
+        if isinstance(failure, Unavailable):
+            log.warning("worker %d, pid %d, could not %s: %s", child.number, child.pid, deed, failure.message)
+        elif isinstance(failure, BaseException):
+            raise failure

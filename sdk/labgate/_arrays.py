@@ -33,10 +33,12 @@ def parts_of(array: np.ndarray[Any, Any]) -> tuple[str | list[Any], list[int], m
     The dtype is numpy's `dtype.str`, or for structured arrays its `descr`.
 
     Raises:
-        TypeError: it holds Python objects, which have no bytes of their own.
+        TypeError: it holds Python objects, which have no bytes of their own, or masked values, which are no values.
     """
     import numpy as np
 
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise TypeError("an array with masked values cannot be sent: fill them with filled()")
     dtype = array.dtype
     if dtype.hasobject:
         raise TypeError(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 
+from labgate._at_once import at_once, is_awaited, settled
 from labgate._codec import decode_json, packed_request
+from labgate._origins import traced
 from labgate._outcome import error_of, payload_of, refusal_of
+from labgate._session import terms_of
 from labgate.errors import BadReply, BatchNotSent, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any
+    from typing import Any, overload
 
+    from labgate._async_batch import AsyncBatch
+    from labgate._async_client import AsyncClient
     from labgate._client import Client
+    from labgate._delivery import Request
     from labgate._link import Link
     from labgate._method import Method
-    from labgate._session import Session
+    from labgate._session import Terms
     from labgate._wire import Response
 
 
@@ -85,7 +91,7 @@ class Handle:
 class Recorder:
     """Takes a session's place in the client of a `with` block: it writes calls down and sends nothing."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Terms) -> None:
         self.link: Link = session.link
         self.session = session
         self.defaults: Mapping[str, Any] = session.defaults
@@ -101,6 +107,48 @@ class Recorder:
         handle = Handle(method.name)
         self.calls.append((method, text, handle))
         return handle
+
+    def end(self, *, broken: bool) -> bool:
+        """No more calls are taken; whether there is something to send. An error that ended the block abandons them."""
+        self.open = False
+        if broken:
+            for _, _, handle in self.calls:
+                handle.abandon()
+        return not broken and bool(self.calls)
+
+    def asked(self) -> Request:
+        """The one request of all calls."""
+        body, packed = _body(self)
+        return self.session.request(
+            body,
+            packed=packed,
+            binary=any(method.binary for method, _, _ in self.calls),
+            name=None,
+            repeatable=self._repeatable(),
+        )
+
+    def settle(self, response: Response) -> None:
+        """Give each call its outcome.
+
+        Raises:
+            Error: there is no answer to the batch.
+        """
+        gate = str(self.session.link.address)
+        payload = payload_of(response, None, gate, repeatable=self._repeatable())
+        if not isinstance(payload, list):
+            error = refusal_of(response, None, gate, repeatable=self._repeatable())
+            if not error.hint and error.code in (-32600, -32007):
+                error.hint = f"The batch has {len(self.calls)} calls: send it in smaller ones."
+            raise error
+        _settle(self, payload, response)
+
+    def fail(self, error: Error) -> None:
+        """An error of the whole is every call's outcome."""
+        for _, _, handle in self.calls:
+            handle.settle(error=error)
+
+    def _repeatable(self) -> bool:
+        return all(method.repeatable for method, _, _ in self.calls)
 
     def derive(self, changes: dict[str, Any]) -> Recorder:  # noqa: ARG002 - a session's signature
         """Refused: one request has one set of options."""
@@ -120,7 +168,7 @@ class Batch:
         self._client = client
         self._recorder: Recorder | None = None
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Any:  # not a Client, for whose methods types say what they would return
         """The client that writes calls down: its methods give handles."""
         if self._recorder is not None:
             raise BatchNotSent("this batch was used before: begin a new one")
@@ -138,48 +186,55 @@ class Batch:
         recorder = self._recorder
         if recorder is None:
             return
-        recorder.open = False
-        if kind is not None:
-            for _, _, handle in recorder.calls:
-                handle.abandon()
-        elif recorder.calls:
-            _send(recorder)
+        if recorder.end(broken=kind is not None):
+            at_once(carry(recorder))
 
 
-def batch(client: Client) -> Batch:
+if TYPE_CHECKING:
+
+    @overload
+    def batch(client: Client) -> Batch: ...
+
+    @overload
+    def batch(client: AsyncClient) -> AsyncBatch: ...
+
+
+def batch(client: Client | AsyncClient) -> Batch | AsyncBatch:
     """Many calls as one request::
 
     with labgate.batch(lab) as b:
         x, y = b.info.get_datastack("a"), b.info.get_datastack("b")
     print(x.result(), y.exception())
+
+    Of an async client it is an `async with` block, in which methods are called without `await`.
     """
-    return Batch(client)
+    terms_of(client, "batch")
+    if is_awaited(client):
+        from labgate._async_batch import AsyncBatch
+
+        return AsyncBatch(client)  # type: ignore[arg-type]
+    return Batch(client)  # type: ignore[arg-type]
 
 
-def _send(recorder: Recorder) -> None:
-    session, calls = recorder.session, recorder.calls
-    gate = str(session.link.address)
-    repeatable = all(method.repeatable for method, _, _ in calls)
+async def carry(recorder: Recorder) -> int:
+    """Send what was written down, and give each handle its outcome; for callers that wait, too: see `labgate._at_once`.
+
+    Returns:
+        The bytes of the answer.
+
+    Raises:
+        Error: the batch as a whole has no answer; every handle tells the same.
+    """
+    session: Any = recorder.session
     try:
-        body, packed = _body(recorder)
-        response = session.send(
-            body,
-            packed=packed,
-            binary=any(method.binary for method, _, _ in calls),
-            name=None,
-            repeatable=repeatable,
-        )
-        payload = payload_of(response, None, gate, repeatable=repeatable)
-        if not isinstance(payload, list):
-            error = refusal_of(response, None, gate, repeatable=repeatable)
-            if not error.hint and error.code in (-32600, -32007):
-                error.hint = f"The batch has {len(calls)} calls: send it in smaller ones."
-            raise error
+        if session.awaited:
+            await session.link.credential_ready()
+        response: Response = await settled(session.send(recorder.asked()))
+        recorder.settle(response)
     except Error as error:
-        for _, _, handle in calls:
-            handle.settle(error=error)
+        recorder.fail(error)
         raise
-    _settle(recorder, payload, response)
+    return len(response.body)
 
 
 def _body(recorder: Recorder) -> tuple[bytes, bool]:
@@ -214,13 +269,15 @@ def _settle(recorder: Recorder, payload: list[Any], response: Response) -> None:
         for answer in payload
         if isinstance(answer, dict) and type(answer.get("id")) is int
     }
-    for at, (method, _, handle) in enumerate(recorder.calls):
+    for at, (method, text, handle) in enumerate(recorder.calls):
         answer = answers.get(at, {})
         if answer.get("error") is not None:
             handle.settle(error=error_of(answer["error"], response, method.name))
         elif "result" in answer:
             try:
-                handle.settle(recorder.session.shaped(answer["result"], method))
+                found = recorder.session.shaped(answer["result"], method)
+                sent = None if text is None else text[0]
+                handle.settle(traced(found, recorder.link, method.name, sent, response, bare=True))
             except Error as error:
                 handle.settle(error=error)
         else:

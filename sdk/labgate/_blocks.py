@@ -21,7 +21,7 @@ BLOCKS = "application/x-labgate-blocks"
 _MOST_HEAD = 64 * 1024
 
 
-def receive_blocks(
+async def receive_blocks(
     pieces: Pieces,
     array: np.ndarray[Any, Any],
     start: Sequence[int],
@@ -41,10 +41,10 @@ def receive_blocks(
         BadReply: they are of another array, or of another length.
         MalformedReply, ReplyCut, TimeoutError, OSError: see `Pieces.into`.
     """
-    size = int.from_bytes(exactly(pieces, 4), "little")
+    size = int.from_bytes(await exactly(pieces, 4), "little")
     if size > _MOST_HEAD:
         raise BadReply(f"the head of the reply's blocks is said to have {size} bytes")
-    said = _said(exactly(pieces, size))
+    said = _said(await exactly(pieces, size))
     wanted = {"dtype": array.dtype.str, "start": [*start], "shape": [*array.shape]}
     for name, value in wanted.items():
         if said.get(name) != value:
@@ -60,8 +60,8 @@ def receive_blocks(
         raise BadReply(f"the reply has {length} bytes, and its array {4 + size + array.nbytes} with its head")
     scratch = bytearray(min(SCRATCH, array.nbytes))
     for place in _places(start, array.shape, block):
-        fill(pieces, array[place], scratch, advance)
-    ended(pieces)
+        await fill(pieces, array[place], scratch, advance)
+    await ended(pieces)
 
 
 def _said(text: bytearray) -> dict[str, Any]:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     class Carrier(Protocol):
         """What carries out the calls of a node: a session, or a batch that collects them."""
 
-        link: Link
-        defaults: Mapping[str, Any]
+        @property
+        def link(self) -> Link: ...
+
+        @property
+        def defaults(self) -> Mapping[str, Any]: ...
 
         def call(self, method: Method, params: list[Any] | dict[str, Any] | None) -> Any: ...
 
@@ -54,6 +57,7 @@ class Node:
     """The common half of clients and namespaces; it has no public name, so that the gate's names never meet one."""
 
     __slots__ = ("__weakref__", "_session", "_space", "_spaces")
+    _word = ""
 
     def __init__(self, session: Carrier, space: Space) -> None:
         self._session = session
@@ -79,8 +83,8 @@ class Node:
         return [name[len(start) :] for name in link.catalog.names() if name.startswith(start)]
 
 
-class Namespace(Node):
-    """The methods of a service."""
+class Part(Node):
+    """What all namespaces have in common."""
 
     __slots__ = ()
 
@@ -96,17 +100,25 @@ class Namespace(Node):
         link = self._session.link
         return _reached, (link.root.own_class()(self._session, link.root), self._space.prefix)
 
+    def _repr_html_(self) -> str:
+        from labgate._shown import html_of_namespace
+
+        return html_of_namespace(self)
+
     def __repr__(self) -> str:
         group = self._space.group
-        return f"<labgate namespace {self._space.prefix}: {len(group.leaves) if group else 0} methods>"
+        return f"<labgate {self._word} {self._space.prefix}: {len(group.leaves) if group else 0} methods>"
 
 
-class Client(Node):
-    """A lab's services as Python functions.
+class Namespace(Part):
+    """The methods of a service."""
 
-    `client.service.method(...)` calls one; `client["any.wire-name"]` reaches those whose name is no Python name.
-    `client(timeout=5)` is a view with other options. Everything else is a function of the module `labgate`.
-    """
+    __slots__ = ()
+    _word = "namespace"
+
+
+class Whole(Node):
+    """What all clients have in common."""
 
     __slots__ = ()
 
@@ -123,6 +135,7 @@ class Client(Node):
         timestamp: Any = ...,
         version: Any = ...,
         defaults: Mapping[str, Any] = ...,  # type: ignore[assignment]
+        idempotency_key: str | None = ...,  # type: ignore[assignment]
     ) -> Self:
         """A view of this client with other options; it shares its connections and its catalog.
 
@@ -137,6 +150,9 @@ class Client(Node):
             timestamp, version: fill in the parameter of this name (a version also `materialization_version`) in
                 methods that take it by name, where a call does not give it; None ends that.
             defaults: the same for parameters of any name; `{"materialize.limit": 5}` is for one namespace.
+            idempotency_key: what one call that changes something is known by, so that it is carried out once however
+                often your program makes it: the gate answers the later ones with what came of the first. Every call
+                needs a key of its own. Without one, each call gets a new one.
         """
         given: dict[str, Any] = {
             "timeout": timeout,
@@ -147,6 +163,7 @@ class Client(Node):
             "max_age": max_age,
             "datastack": datastack,
             "defaults": defaults,
+            "idempotency_key": idempotency_key,
             "timestamp": timestamp,
             "version": version,
         }
@@ -158,9 +175,8 @@ class Client(Node):
         session = self._session.derive(changes)
         if elsewhere == session.link.datastack:
             return type(self)(session, self._space)
-        from labgate._connect import sibling
-
-        return sibling(session.link, elsewhere, session.options)  # type: ignore[attr-defined, return-value]
+        session.link.need_gate("a datastack")
+        return session.elsewhere(elsewhere)  # type: ignore[attr-defined, no-any-return]
 
     def __getitem__(self, name: str) -> Any:
         """The method of this name on the wire, whether it is a Python name or not; else the namespace."""
@@ -178,8 +194,13 @@ class Client(Node):
         link = self._session.link
         where = f"{link.address}" + (f" datastack={link.datastack}" if link.datastack else "")
         own = {name: one for name, one in self._session.defaults.items() if one != link.datastack}
-        bound = shown(own)
-        return f"<labgate client of {where}{bound}: {len(link.catalog)} methods in {len(link.catalog.groups)} namespaces>"
+        bound = shown(own) + ("" if link.direct is None else " (no gate)")
+        return f"<labgate {self._word} of {where}{bound}: {len(link.catalog)} methods in {len(link.catalog.groups)} namespaces>"
+
+    def _repr_html_(self) -> str:
+        from labgate._shown import html_of_client
+
+        return html_of_client(self)
 
     def __copy__(self) -> Self:
         return type(self)(self._session, self._space)
@@ -189,6 +210,17 @@ class Client(Node):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._session.recipe()
+
+
+class Client(Whole):
+    """A lab's services as Python functions.
+
+    `client.service.method(...)` calls one; `client["any.wire-name"]` reaches those whose name is no Python name.
+    `client(timeout=5)` is a view with other options. Everything else is a function of the module `labgate`.
+    """
+
+    __slots__ = ()
+    _word = "client"
 
 
 def _text(key: object) -> str:
@@ -233,4 +265,4 @@ def _missing(node: Node, name: str) -> Any:
         # The right method in the wrong place is as frequent as a slip of the finger.
         near = [other for other in link.catalog.names() if other.rpartition(".")[2] == name][:3]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise AttributeError(f"the gate has no {path!r}{hint}", name=name, obj=_Nowhere())
+    raise AttributeError(f"{link.title} has no {path!r}{hint}", name=name, obj=_Nowhere())

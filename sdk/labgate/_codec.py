@@ -7,7 +7,7 @@ import binascii
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from labgate.errors import BadReply, MissingExtra
 
@@ -21,6 +21,8 @@ JSON = b"application/json"
 MSGPACK = b"application/msgpack"
 NPY = b"application/x-npy"
 _INT64 = -(2**63), 2**64 - 1
+_MOST_DIGITS = 400  # of a decimal that is whole; Decimal("1E+999999") would be a very long text
+_TOO_DEEP = "the arguments are nested too deeply, or contain themselves"
 _DEEPEST = 300  # levels of nesting; the gate refuses deeper ones, and Python's own stack ends before long
 
 
@@ -51,10 +53,12 @@ class Encoder:
             return self._json(value).encode("ascii"), False
         except _NeedsMsgpack:
             pass
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
         try:
             return self.encode_msgpack(value), True
         except MissingExtra:
-            return self._json_with_binary(value).encode("ascii"), False
+            return self.encode_json(value), False
 
     def encode_json(self, value: object) -> bytes:
         """The value as JSON, whatever it is.
@@ -62,7 +66,10 @@ class Encoder:
         Raises:
             TypeError, ValueError: the value cannot be sent.
         """
-        return self._json_with_binary(value).encode("ascii")
+        try:
+            return self._json_with_binary(value).encode("ascii")
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
 
     def encode_msgpack(self, value: object) -> bytes:
         """The value as msgpack.
@@ -86,7 +93,7 @@ class Encoder:
     def simple_or_binary(self, value: Any) -> object:
         """JSON's `default`: bytes and arrays in the gate's own form, other values as `simpler` says."""
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return {"$binary": {"base64": base64.b64encode(value).decode("ascii")}}
+            return {"$binary": {"base64": base64.b64encode(bytes(value)).decode("ascii")}}
         if _is_array(value):
             from labgate._arrays import json_form
 
@@ -99,7 +106,7 @@ class Encoder:
         if kind is str or kind is float or kind is bool or value is None or kind is bytes:
             return value
         if depth > _DEEPEST:
-            raise ValueError("the arguments are nested too deeply, or contain themselves")
+            raise ValueError(_TOO_DEEP)
         if isinstance(value, (bytearray, memoryview)):
             return bytes(value)
         if isinstance(value, int):
@@ -129,7 +136,7 @@ def simpler(value: Any) -> object:
     """A value that JSON does not know, said in ones that it does.
 
     Enums by their value, dates and times in ISO 8601 (a moment without a zone is in UTC), paths and UUIDs as text, numpy scalars as Python numbers,
-    dataclasses and mappings as objects, sets as arrays.
+    decimals as numbers where these have the same digits, dataclasses and mappings as objects, sets and sequences as arrays.
 
     Raises:
         TypeError: there is no such way.
@@ -142,15 +149,21 @@ def simpler(value: Any) -> object:
         return os.fspath(value)
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, (Set, Sequence)):
         return list(value)
     if hasattr(kind, "__dataclass_fields__"):
         return {name: getattr(value, name) for name in kind.__dataclass_fields__}
-    # By their duck's marks, so that neither enum, datetime nor uuid is loaded for callers who use none.
+    return _by_its_marks(value, kind)
+
+
+def _by_its_marks(value: Any, kind: Any) -> object:
+    """The same by a duck's marks, so that neither enum, datetime, decimal nor uuid is loaded for callers who use none."""
     if hasattr(kind, "__members__"):
         return value.value
     if hasattr(kind, "isoformat"):
         return _iso(value)
+    if kind.__name__ == "NAType":
+        return None  # pandas' mark of what is missing
     rows = rows_of(value)
     if rows is not value:
         return rows
@@ -158,6 +171,8 @@ def simpler(value: Any) -> object:
         return _column(value)
     if kind.__module__ == "uuid":
         return str(value)
+    if hasattr(kind, "as_integer_ratio") and hasattr(kind, "as_tuple"):
+        return _of_decimal(value)
     raise TypeError(
         f"a value of type {kind.__module__}.{kind.__qualname__} cannot be sent; "
         "convert it, or give connect(default=...) a function that does"
@@ -261,12 +276,32 @@ def _iso(value: Any) -> object:
     return f"{value.isoformat()}+00:00"
 
 
+def _of_decimal(value: Any) -> object:
+    """A decimal as the number that is written with the same digits.
+
+    Raises:
+        TypeError: there is none, so that sending it would round it.
+    """
+    if not value.is_finite():
+        return float(value)
+    if value == value.to_integral_value() and value.adjusted() < _MOST_DIGITS:
+        return int(value)
+    near = float(value)
+    if type(value)(repr(near)) != value:
+        raise TypeError(
+            f"the decimal {value!s:.60} has more digits than a number carries: send str(...), or float(...) to have it rounded"
+        )
+    return near
+
+
 def _column(value: Any) -> object:
     """A column of pandas, pyarrow or polars: an array, or a list where its values are Python's or some are missing."""
     try:
         array = value.to_numpy()
     except (ValueError, NotImplementedError):  # pyarrow's, where copying would be needed
         return (getattr(value, "tolist", None) or value.to_pylist)()
+    if getattr(getattr(value, "dtype", None), "kind", "") in "iu" and array.dtype.kind == "f":
+        return value.tolist()  # pandas makes floats of integers of which one is missing: ids would be rounded
     return array.tolist() if array.dtype.hasobject else array
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+from labgate._at_once import at_once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any, TypeVar
+
+    from labgate._session import Terms
 
     Job = TypeVar("Job")
 
@@ -59,6 +63,24 @@ def all_of(work: Callable[[Job], None], jobs: Sequence[Job], workers: int, end: 
         raise
     if failures:
         raise failures[0]
+
+
+def everything(session: Terms) -> Callable[..., Coroutine[Any, Any, None]]:
+    """As `all_of`, for work that is a coroutine: on threads, or in tasks where the session's calls are awaited."""
+    if session.awaited:
+        from labgate._async_crew import all_in_tasks
+
+        return all_in_tasks
+    return _all_in_threads
+
+
+async def _all_in_threads(
+    work: Callable[[Job], Coroutine[Any, Any, None]],
+    jobs: Sequence[Job],
+    workers: int,
+    end: Callable[[], None],
+) -> None:
+    all_of(lambda job: at_once(work(job)), jobs, workers, end)
 
 
 def _next(waiting: deque[Job]) -> Job | None:

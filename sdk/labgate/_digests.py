@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from labgate._response import Headers
+    from labgate._beginning import Headers
 
 _KNOWN = {"sha-512": "sha512", "sha-256": "sha256"}  # the strongest first
 

@@ -64,6 +64,8 @@ def docstring(method: Method) -> str:
         parts.append("Deprecated.")
     if notes.get("down") is True:
         parts.append("The service was down when this list was made.")
+    if isinstance(notice := notes.get("notice"), str) and notice:
+        parts.append(f"Who runs the gate says: {printable(notice, 1000)}")
     if method.open:
         parts.append("Its service does not describe the arguments: any are passed on.")
     if lines := [_parameter(one) for one in (*method.named, *method.odd.values())]:

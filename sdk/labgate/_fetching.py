@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from labgate._crew import all_of
+from labgate._crew import everything
 from labgate._delivery import malformed, pause_before, unanswered
 from labgate._flow import begin
 from labgate._notices import warn_of_notices
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from labgate._async_link import AsyncLink
     from labgate._delivery import Request
-    from labgate._flow import Flow
     from labgate._pieces import Pieces
-    from labgate._session import Session
+    from labgate._progress import Shown
+    from labgate._session import Terms
+    from labgate._wire import Feed, Head
 
     Came = Callable[[int], object]
 
@@ -42,7 +44,7 @@ class Fetching:
 
     thing = "it"
 
-    def __init__(self, session: Session, method: str, *, timeout: float | None) -> None:
+    def __init__(self, session: Terms, method: str, *, timeout: float | None) -> None:
         """
         Args:
             session: whose it is.
@@ -63,7 +65,7 @@ class Fetching:
         """The request of a part, with the seconds that are left for it; it is tried once."""
         raise NotImplementedError
 
-    def _take(self, flow: Flow, part: Any, came: Came) -> None:
+    async def _take(self, feed: Feed, head: Head, part: Any, came: Came) -> None:
         """Read a part's reply to its end, and put it where it belongs; `came` is told of bytes."""
         raise NotImplementedError
 
@@ -73,14 +75,14 @@ class Fetching:
 
     # How it is done.
 
-    def _fetch(self, parts: Sequence[Any], workers: int, total: int | None, *, progress: bool) -> None:
-        """Fetch every part.
+    async def _fetch(self, parts: Sequence[Any], workers: int, total: int | None, *, progress: Shown) -> None:
+        """Fetch every part: on threads, or in tasks where the session's calls are awaited.
 
         Args:
             parts: them.
             workers: how many are on their way at once.
             total: the bytes of all of them, None where that is not known.
-            progress: show how far it is.
+            progress: show how far it is; or a function that is told: how much is done, and of how much.
 
         Raises:
             Error: not all of them came.
@@ -92,12 +94,12 @@ class Fetching:
                 with lock:
                     shown.advance(count)
 
-            def work(part: Any) -> None:
-                self._persist(part, advance if progress else _quietly)
+            async def work(part: Any) -> None:
+                await self._persist(part, advance if progress else _quietly)
 
             started = time.perf_counter()
             try:
-                all_of(work, parts, workers, self._sockets.end)
+                await everything(self._session)(work, parts, workers, self._sockets.end)
             finally:
                 if self._told is not None:
                     self._session.link.note(self._told, started)
@@ -111,19 +113,28 @@ class Fetching:
         if self._told is not None and b"warning" in fields:
             warn_of_notices(self._told, self._method)
 
-    def _persist(self, part: Any, advance: Came) -> None:
+    async def _persist(self, part: Any, advance: Came) -> None:
         """Fetch a part, in as many attempts as it takes."""
         attempt = 0
         while True:
             came = _Count(advance)
             try:
-                return self._attempt(part, came)
+                return await (self._await_attempt if self._session.awaited else self._attempt)(part, came)
             except Error as error:
                 came.undo()
                 pause = self._pause(error, attempt)
-                if pause is None or self._sockets.ended.wait(pause):
+                if pause is None or await self._rest(pause):
                     raise self._final(error, part) from error.__cause__
             attempt += 1
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait before the next attempt; True when meanwhile the reading has ended."""
+        if not self._session.awaited:
+            return self._sockets.ended.wait(seconds)
+        from asyncio import sleep
+
+        await sleep(seconds)
+        return False
 
     def _pause(self, error: Error, attempt: int) -> float | None:
         """Seconds until the part is asked for again, None when it is not."""
@@ -147,22 +158,43 @@ class Fetching:
         error.add_note(f"It was {self._named(part)} that failed.")
         return error
 
-    def _attempt(self, part: Any, came: Came) -> None:
-        left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.001)
-        request = self._request(part, left)
+    async def _attempt(self, part: Any, came: Came) -> None:
+        request = self._request(part, self._left())
         flow = begin(self._sockets, request, Outgoing(request.body or None), self._gate)
         try:
-            self._note(flow)
-            self._take(flow, part, came)
+            self._note(flow.head)
+            await self._take(flow.reader, flow.head, part, came)
         except BaseException as error:
             self._sockets.drop(flow.sock)
             self._raise_translated(error, request)
             raise
         self._sockets.give_back(flow)
 
-    def _note(self, flow: Flow) -> None:
+    async def _await_attempt(self, part: Any, came: Came) -> None:
+        from asyncio import timeout
+
+        from labgate._async_request import begin_async
+
+        link: AsyncLink = self._session.link  # type: ignore[assignment]
+        await link.credential_ready()
+        request, lines = self._request(part, self._left()), link.lines
+        flow = await begin_async(lines, request, Outgoing(request.body or None), self._gate)
+        try:
+            self._note(flow.head)
+            async with timeout(self._left()):
+                await self._take(flow.lease.line, flow.head, part, came)
+        except BaseException as error:
+            flow.lease.end(reusable=False)
+            self._raise_translated(error, request)
+            raise
+        flow.end()
+
+    def _left(self) -> float | None:
+        """The seconds that are left, None without a deadline."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.001)
+
+    def _note(self, head: Head) -> None:
         """Remember what a reply says beside its body."""
-        head = flow.head
         if self._told is None or b"cache-status" in head.fields:
             self._told = Response(head.status, head.fields, b"", reusable=False)
 
@@ -177,10 +209,9 @@ class Fetching:
         if isinstance(error, (ReplyCut, OSError)):
             raise unanswered(request, self._gate, getattr(error, "strerror", None) or str(error)) from error
 
-    def _refused(self, flow: Flow, pieces: Pieces) -> Error:
+    async def _refused(self, head: Head, pieces: Pieces) -> Error:
         """The error of a reply to a plain URL that brings no result."""
-        head = flow.head
-        told = Response(head.status, head.fields, _beginning(pieces), reusable=False)
+        told = Response(head.status, head.fields, await _beginning(pieces), reusable=False)
         if head.status < 400:
             return BadReply(
                 f"{self._gate} answered {head.status} with a body that is no array", http_status=head.status
@@ -203,13 +234,13 @@ class _Count:
         self._advance(-self._count)
 
 
-def _beginning(pieces: Pieces) -> bytes:
+async def _beginning(pieces: Pieces) -> bytes:
     """The body of a refusal, as far as it says why."""
     whole = bytearray(_MOST_OF_A_REFUSAL)
     at = 0
     with memoryview(whole) as view:
         try:
-            while got := pieces.into(view[at:]):
+            while got := await pieces.into(view[at:]):
                 at += got
         except (MalformedReply, ReplyCut, OSError):
             pass  # the status says enough

@@ -19,7 +19,7 @@ SCRATCH = 256 * 1024  # what does not lie in one piece of memory comes in rows o
 _AT_ONCE = 1024 * 1024
 
 
-def exactly(pieces: Pieces, count: int) -> bytearray:
+async def exactly(pieces: Pieces, count: int) -> bytearray:
     """So many bytes of the body.
 
     Raises:
@@ -27,11 +27,11 @@ def exactly(pieces: Pieces, count: int) -> bytearray:
     """
     whole = bytearray(count)
     with memoryview(whole) as view:
-        _into(pieces, view, lambda _: None)
+        await _into(pieces, view, lambda _: None)
     return whole
 
 
-def fill(
+async def fill(
     pieces: Pieces, array: np.ndarray[Any, Any], scratch: bytearray, advance: Callable[[int], object]
 ) -> None:
     """Fill the array from the body; by way of `scratch` where it does not lie in one piece of memory.
@@ -45,37 +45,37 @@ def fill(
         return
     if array.flags.c_contiguous:
         with memoryview(array.reshape(-1).view(np.uint8)) as view:  # type: ignore[arg-type]
-            _into(pieces, view, advance)
+            await _into(pieces, view, advance)
     elif array.nbytes <= len(scratch):
         with memoryview(scratch) as room, room[: array.nbytes] as view:
-            _into(pieces, view, advance)
+            await _into(pieces, view, advance)
         array[...] = np.frombuffer(scratch, array.dtype, array.size).reshape(array.shape)
     else:
         row = array.nbytes // len(array)
         step = len(scratch) // row
         if step < 1:
             for one in array:
-                fill(pieces, one, scratch, advance)
+                await fill(pieces, one, scratch, advance)
         else:
             for at in range(0, len(array), step):
-                fill(pieces, array[at : at + step], scratch, advance)
+                await fill(pieces, array[at : at + step], scratch, advance)
 
 
-def ended(pieces: Pieces) -> None:
+async def ended(pieces: Pieces) -> None:
     """Read the end of the body.
 
     Raises:
         BadReply: there is more of it.
     """
     with memoryview(bytearray(1)) as surplus:
-        if pieces.into(surplus):
+        if await pieces.into(surplus):
             raise BadReply("the reply has bytes behind the end of its array")
 
 
-def _into(pieces: Pieces, view: memoryview, advance: Callable[[int], object]) -> None:
+async def _into(pieces: Pieces, view: memoryview, advance: Callable[[int], object]) -> None:
     at = 0
     while at < len(view):
-        got = pieces.into(view[at : at + _AT_ONCE])
+        got = await pieces.into(view[at : at + _AT_ONCE])
         if not got:
             raise BadReply(f"the reply ended {len(view) - at} bytes before its array did")
         at += got

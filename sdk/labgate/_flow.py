@@ -5,9 +5,9 @@ from __future__ import annotations
 import selectors
 import time
 
-from labgate._delivery import headed, persist
+from labgate._delivery import headed, may_show_another, persist
 from labgate._transport import SURE_SECONDS, NotSent, give_time, translated
-from labgate._wire import Head, MalformedReply, Reader, ReplyCut, final_head
+from labgate._wire import STATUS_AT, Head, MalformedReply, Reader, ReplyCut, final_head, refuses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
         def connect(self, deadline: float | None) -> socket.socket: ...
 
+        def drop(self, sock: socket.socket) -> None: ...
+
 
 _ONE_PIECE = 64 * 1024
 _AT_ONCE = 64 * 1024
 _EARLY_SECONDS = 1.0
-_STATUS_AT = slice(9, 12)  # in `HTTP/1.1 413 `
 
 
 class Flow:
@@ -77,8 +78,16 @@ def begin(
         tell(-told)
         # The gate need not know of a deadline that moves.
         short = body.length is not None and body.length <= _ONE_PIECE
-        head = headed(request, left if short else None)
-        return _Trip(pool, request, deadline, body).go(head, fresh=fresh or not body.again, sent=tell)
+        sends = left if short else None
+        flow = _Trip(pool, request, deadline, body).go(
+            headed(request, sends), fresh=fresh or not body.again, sent=tell
+        )
+        refused = flow.head.status == 401 and (body.again or not body.begun)
+        if refused and may_show_another(request, flow.head.fields):
+            pool.drop(flow.sock)
+            tell(-told)
+            flow = _Trip(pool, request, deadline, body).go(headed(request, sends), fresh=True, sent=tell)
+        return flow
 
     return persist(request, gate, once, lambda *_: (False, 0.0))
 
@@ -129,7 +138,7 @@ class _Trip:
             if not outlet.send(head, self._deadline):
                 return False
             for piece in body.pieces():
-                if not outlet.send(_framed(piece) if chunked else piece, self._deadline):
+                if not outlet.send(framed(piece) if chunked else piece, self._deadline):
                     return False
                 self._left = True
                 sent(len(piece))
@@ -193,18 +202,16 @@ class _Outlet:
                 raise ReplyCut(started=bool(buffer))
             self._reader.started = True
             buffer += data
-            while buffer[_STATUS_AT][:1] == b"1" and b"\r\n\r\n" in buffer:
-                del buffer[: buffer.index(b"\r\n\r\n") + 4]  # an interim reply
-            if len(buffer) < _STATUS_AT.stop or buffer[_STATUS_AT][:1] == b"1":
-                continue
-            if buffer[_STATUS_AT][:1] == b"2":
+            if refuses(buffer):
+                return True
+            if buffer[STATUS_AT][:1] == b"2":
                 # It answers while it reads, as an echo does: its body is read when the request's has left.
                 self._selector.modify(self._sock, selectors.EVENT_WRITE)
                 return False
-            return True
 
 
-def _framed(piece: memoryview) -> bytes:
+def framed(piece: memoryview) -> bytes:
+    """A piece of a body as a chunk of its own."""
     return b"".join((b"%x\r\n" % len(piece), piece, b"\r\n"))
 
 

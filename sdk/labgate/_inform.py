@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from labgate._at_once import is_awaited
 from labgate._catalog import decoded
+from labgate._changes import Changes
 from labgate._docs import summary_of
-from labgate._link import Changes
 from labgate._outcome import is_stale
+from labgate._session import terms_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any, overload
 
+    from labgate._async_client import AsyncClient
+    from labgate._catalog import Catalog
     from labgate._client import Client
     from labgate._link import Link
+    from labgate._method import Method
 
 _MOST_ROWS = 200
+_FARTHER = ("disk", "redis")
 _WIDEST = 100
 
 
@@ -61,13 +67,19 @@ class Methods(tuple[MethodInfo, ...]):
             lines.append(f"... and {len(self) - _MOST_ROWS} more")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from labgate._shown import html_of_methods
+
+        return html_of_methods(self)
+
 
 class Last:
-    """What the last reply of this thread said beside its answer.
+    """What the last reply of this thread, or task, said beside its answer.
 
     Attributes:
         cache: `hit`, `stale`, `miss` or `pass`; None where the gate said nothing of its cache.
         detail: the gate's reason, None without one.
+        tier: where a fresh hit was kept: `memory`, `disk`, `redis`; None for everything else.
         age: seconds since the answer was made, for answers from the cache; else None.
         ms: milliseconds for the whole call as it was seen here.
         upstream_ms: milliseconds of it in which the gate waited for the service; None if it did not.
@@ -76,7 +88,7 @@ class Last:
         request_id: the id under which the gate's logs know it.
     """
 
-    __slots__ = ("age", "bytes", "cache", "detail", "ms", "request_id", "status", "upstream_ms")
+    __slots__ = ("age", "bytes", "cache", "detail", "ms", "request_id", "status", "tier", "upstream_ms")
 
     def __init__(self, link: Link) -> None:
         response, seconds = link.replies.last
@@ -84,6 +96,7 @@ class Last:
         age = response.text(b"age") or ""
         self.cache = _verdict(said)
         self.detail = _parameter(said, "detail")
+        self.tier = _tier(self.cache, self.detail)
         self.age = float(age) if age.isascii() and age.isdigit() else None
         self.ms: float = seconds * 1000
         self.upstream_ms = _upstream(response.text(b"server-timing") or "")
@@ -91,12 +104,17 @@ class Last:
         self.status: int = response.status
         self.request_id: str | None = response.text(b"x-request-id")
 
+    def _repr_html_(self) -> str:
+        from labgate._shown_told import html_of_last
+
+        return html_of_last(self)
+
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self.__slots__)
         return f"Last({fields})"
 
 
-def methods(client: Client, pattern: str | None = None) -> Methods:
+def methods(client: Client | AsyncClient, pattern: str | None = None) -> Methods:
     """The methods of a client, all or those that a pattern finds.
 
     Args:
@@ -106,31 +124,50 @@ def methods(client: Client, pattern: str | None = None) -> Methods:
     """
     wanted = _matcher(pattern) if pattern else None
     rows = []
-    for name, text in sorted(_link(client).catalog.texts().items()):
+    link = terms_of(client, "methods").link
+    for name, text in sorted(link.catalog.texts().items()):
         described = decoded(text)
         if wanted is None or wanted(name, described):
-            rows.append(MethodInfo(name, described, _signature(name, text)))
+            rows.append(_row_of(name, text, described))
     return Methods(rows)
 
 
-def refresh(client: Client) -> Changes:
+def rows_of_methods(catalog: Catalog, names: Iterable[str]) -> list[MethodInfo]:
+    """The rows of methods by their whole names."""
+    texts = ((name, catalog.text(name)) for name in names)
+    return [_row_of(name, text, decoded(text)) for name, text in texts if text is not None]
+
+
+def _row_of(name: str, text: bytes, described: dict[str, Any]) -> MethodInfo:
+    return MethodInfo(name, described, signature_of(name, text))
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def refresh(client: Client) -> Changes: ...
+
+    @overload
+    def refresh(client: AsyncClient) -> Coroutine[Any, Any, Changes]: ...
+
+
+def refresh(client: Client | AsyncClient) -> Changes | Coroutine[Any, Any, Changes]:
     """Ask the gate now for its list of methods, and tell what is new in it.
 
     Raises:
         Error: the gate does not give it; the client stays as it was.
     """
-    options = client._session.options  # type: ignore[attr-defined]  # noqa: SLF001
-    return _link(client).refresh(options.timeout, options.retries)
+    session = terms_of(client, "refresh")
+    link, options = session.link, session.options
+    ask = link.refresh_async if is_awaited(client) else link.refresh
+    found: Changes | Coroutine[Any, Any, Changes] = ask(options.timeout, options.retries)
+    return found
 
 
-def last(client: Client) -> Last | None:
-    """What the last reply that this thread had from this client's gate said beside its answer; None without one."""
-    link = _link(client)
+def last(client: Client | AsyncClient) -> Last | None:
+    """What the last reply that this thread, or task, had from this client's gate said beside its answer; None without one."""
+    link = terms_of(client, "last").link
     return Last(link) if hasattr(link.replies, "last") else None
-
-
-def _link(client: Client) -> Link:
-    return client._session.link  # noqa: SLF001
 
 
 def _matcher(pattern: str) -> Callable[[str, dict[str, Any]], bool]:
@@ -142,10 +179,15 @@ def _matcher(pattern: str) -> Callable[[str, dict[str, Any]], bool]:
     return lambda name, _: fnmatchcase(name, pattern) or fnmatchcase(name.rpartition(".")[2], pattern)
 
 
-def _signature(name: str, text: bytes) -> str:
+def signature_of(name: str, text: bytes) -> str:
+    """The Python signature of a method, from its description in the catalog."""
     from labgate._method import Method
 
-    method = Method(name, text)
+    return signature_written(Method(name, text))
+
+
+def signature_written(method: Method) -> str:
+    """The signature of a method's function, as Python writes it."""
     if method.open:
         return "(*args, **kwargs)"
     parts = []
@@ -172,6 +214,13 @@ def _verdict(said: str) -> str | None:
     if forwarded is None:
         return None
     return "pass" if forwarded in ("bypass", "method", "request") else "miss"
+
+
+def _tier(cache: str | None, detail: str | None) -> str | None:
+    """The tier of a hit: the gate names it where it is a farther one than its memory."""
+    if cache != "hit":
+        return None
+    return detail if detail in _FARTHER else "memory" if detail is None else None
 
 
 def _parameter(said: str, name: str) -> str | None:

@@ -7,74 +7,90 @@ import threading
 import time
 import weakref
 
+from labgate._caller import Caller
 from labgate._catalog import Catalog, Group, catalog_of
-from labgate._codec import decode_json
+from labgate._changes import Changes
 from labgate._delivery import Request, deliver
+from labgate._listed import Ungated, listed
 from labgate._method import Method
-from labgate._outcome import refusal_of
 from labgate._shapes import function_of
 from labgate._transport import Pool, close_all
 from labgate._tree import Space, grow
-from labgate.errors import BadReply, Error, NotFound
+from labgate.errors import Error, NoGate, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
     from labgate._address import Address
     from labgate._cachefile import CatalogFile
+    from labgate._client import Node
+    from labgate._credential import Credential
+    from labgate._live import Live
+    from labgate._pins import Pins
+    from labgate._whoami import Whoami
     from labgate._wire import Response
+
+    class Tape(Protocol):
+        """What stands between clients and their gate: it writes down what is said, or says it again."""
+
+        @property
+        def address(self) -> Address | None:
+            """The gate's, where the tape takes its place; None where it is asked."""
+
+        def pool(self, address: Address, ca_file: str | None) -> Pool:
+            """The connections to the gate by way of the tape."""
+
 
 _LOOK_SECONDS = 30.0
 _LOOK_TIMEOUT = 5.0
 _OWN_PREFIXES = ("rpc.", "system.")  # the gate's describe methods, which no catalog lists
 
 
-class Changes:
-    """What a refresh found: the names of methods added, changed and removed."""
-
-    __slots__ = ("added", "changed", "removed")
-
-    def __init__(self, added: tuple[str, ...], changed: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        self.added = added
-        self.changed = changed
-        self.removed = removed
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-    def __repr__(self) -> str:
-        return f"Changes(added={self.added!r}, changed={self.changed!r}, removed={self.removed!r})"
-
-
-class Link:
+class Link(Caller):
     """One gate as one caller sees it: connections, catalog, and the classes made of it.
 
     Attributes:
         outdated: a reply named another version of the catalog than the one held; the next touched namespace catches up.
         lock: held while the catalog and what was made of it change.
         replies: what the last reply said, per thread.
+        who: whom the gate took the caller for when it was last asked.
+        live: the line on which the gate tells of changes, None for none.
+        awaited: its methods are coroutine functions.
     """
+
+    awaited = False
 
     def __init__(
         self,
         address: Address,
         datastack: str | None,
-        token: str | None,
+        token: str | Credential | None,
         file: CatalogFile,
         *,
         insecure: bool = False,
+        ca_file: str | None = None,
+        profile: str | None = None,
+        tape: Tape | None = None,
+        pins: Pins | None = None,
     ) -> None:
-        self.address = address
-        self.datastack = datastack
-        self.pool = Pool(address)
+        super().__init__(
+            address,
+            datastack,
+            token,
+            file,
+            insecure=insecure,
+            ca_file=ca_file,
+            profile=profile,
+            pins=pins,
+        )
+        self.tape = tape
+        self.pool = self._new_pool()
         self.lock = threading.RLock()
-        self.replies = threading.local()
+        self.replies: Any = threading.local()
         self.outdated = False
+        self.live: Any = None  # a `Live`, or an `AsyncLive` of a link with an event loop
         self.warned: set[str] = set()
-        self._insecure = insecure
-        self._token = token
-        self._file = file
         self._started = False
         self._next_look = 0.0
         self._announced = b""
@@ -83,44 +99,57 @@ class Link:
         self._items: dict[str, str | None] = {}
         self._components: dict[str, Any] | None = None
         self._held = b""
+        self.who: Whoami | None = None
         self.catalog: Catalog = catalog_of(None, None)
         self.root: Space = grow(self, self.catalog)
-        # Collected links close their sockets; so does the end of the program.
-        weakref.finalize(self, close_all, self.pool.idle)
         _links.add(self)
+
+    def _new_pool(self) -> Pool:
+        pool = (
+            Pool(self.address, self._ca_file)
+            if self.tape is None
+            else self.tape.pool(self.address, self._ca_file)
+        )
+        # Collected links close their sockets; so does the end of the program.
+        weakref.finalize(self, close_all, pool.idle)
+        return pool
+
+    def base(self, prefix: str) -> type[Node]:
+        """The class below which those of its clients, and of its namespaces, are made."""
+        from labgate._client import Client, Namespace
+
+        return Namespace if prefix else Client
 
     def __repr__(self) -> str:
         return f"<link to {self.address}>"
 
-    def settings(self) -> dict[str, Any]:
-        """What `connect` was given for this link, but the token."""
-        return {
-            "address": str(self.address),
-            "datastack": self.datastack,
-            "cache_dir": self._file.folder,
-            "insecure": self._insecure,
-        }
+    @property
+    def title(self) -> str:
+        """What is at the other end, for texts."""
+        return "the gate" if self.direct is None else "the server"
 
-    def way(self) -> tuple[Address, str | None, str, bool]:
-        """How this gate is reached, whatever the datastack: address, token, the catalogs' folder, `insecure`."""
-        return self.address, self._token, self._file.folder, self._insecure
+    def need_gate(self, what: str) -> None:
+        """Refuse what only a gate can do.
 
-    def fields(self, verb: str, path: str) -> bytes:
-        """The beginning of a request's head: its first line, Host, and the credential."""
-        query = f"?datastack={_quoted(self.datastack)}" if self.datastack else ""
-        return self.opening(verb, f"{path}{query}") + b"User-Agent: labgate-python\r\n" + self.credential()
+        Raises:
+            NoGate: there is none.
+        """
+        if self.direct is not None:
+            raise NoGate(
+                f"{what} asks a gate, and at {self.address} is none: this client speaks with a JSON-RPC server itself"
+            )
 
-    def opening(self, verb: str, target: str) -> bytes:
-        """The first line of a request's head, and its Host; the target stands below the gate's own path."""
-        return f"{verb} {self.address.path}{target} HTTP/1.1\r\nHost: {self.address.authority}\r\n".encode(
-            "ascii"
-        )
+    def new_live(self, timeout: float | None) -> Live:
+        """A line on which the gate tells of changes."""
+        from labgate._live import Live
 
-    def credential(self, *, aside: bool = False) -> bytes:
-        """The field that says who calls; `aside` leaves `Authorization` free for the service's own."""
-        if not self._token:
-            return b""
-        return f"{'Labgate-Token: ' if aside else 'Authorization: Bearer '}{self._token}\r\n".encode("ascii")
+        return Live(self, timeout)
+
+    def known_seconds(self) -> float:
+        """For how long the gate knows a write by its key, and makes it once; 0 where it does not say so, or not for sure."""
+        about = self.catalog.about.get("idempotency")
+        seconds = about.get("seconds") if isinstance(about, dict) else None
+        return 0.0 if self.outdated or not isinstance(seconds, (int, float)) else float(seconds)
 
     def start(self, timeout: float | None, retries: int) -> None:
         """Have a catalog: the kept one without asking the gate, else the gate's.
@@ -131,13 +160,20 @@ class Link:
         with self.lock:
             if self._started:
                 return
-            kept = self._file.load()
+            kept = self._file.load() if self.tape is None else None
             if kept is None:
                 self.refresh(timeout, retries)
             else:
-                self._hold(kept)
-                self.root = grow(self, kept)
+                self.begin(kept)
+                if self.pins is not None:
+                    self._quiet_refresh()  # what it pins is compared with today's list, where that is to be had
+                    self._compare()
             self._started = True
+
+    def begin(self, kept: Catalog) -> None:
+        """Take a catalog that was kept."""
+        self._hold(kept)
+        self.root = grow(self, kept)
 
     def refresh(self, timeout: float | None, retries: int) -> Changes:
         """Ask the gate for its catalog, unless it is still the one held; change everything that is made of it.
@@ -146,14 +182,23 @@ class Link:
             Error: the gate does not give one. The held one stays.
         """
         with self.lock:
-            self._next_look = time.monotonic() + _LOOK_SECONDS
-            new = self._fetched(timeout, retries)
+            self.looked(time.monotonic())
+            answer = deliver(self.pool, self.question(timeout, retries), str(self.address))
+            try:
+                new = self.told(answer)
+            except Ungated as found:
+                new = self.asked_directly(found, timeout)
             self.outdated = False
             if new is None:
                 return Changes((), (), ())
-            changes = self._replace(new)
-            self._file.store(new)
+            changes = self.replace(new)
+            if self.tape is None:
+                self._file.store(new)
             return changes
+
+    def looked(self, now: float) -> None:
+        """The gate is asked for its catalog: nobody need do so again for a while because a name is missing."""
+        self._next_look = now + _LOOK_SECONDS
 
     def look_again(self) -> bool:
         """Refresh because a name was not found, at most every 30 s or when news was announced; True if it was done."""
@@ -188,19 +233,33 @@ class Link:
             text = self.catalog.text(name)
             if text is None and self.catalog.text(own := self.catalog.true_name(name)) is not None:
                 return self.function(own)
-            if text is None and not name.startswith(_OWN_PREFIXES) and self.look_again():
-                text = self.catalog.text(name)
-            if text is None and not name.startswith(_OWN_PREFIXES):
-                raise self._unknown(name)
-            described = text or b'{"x-labgate":{"undescribed":true,"safe":true}}'
-            method = Method(name, described)
-            function = function_of(method, self._known_components)
-            if method.tables:
-                from labgate._tables import TablesMethod
-
-                function = TablesMethod(function, method)
-            self._functions[name] = function
+            function = self._functions[name] = self._made(self.method(name))
             return function
+
+    def method(self, name: str) -> Method:
+        """What is known of the method called `name`.
+
+        Raises:
+            NotFound: the gate has no such method.
+        """
+        text = self.catalog.text(name)
+        if text is None and not name.startswith(_OWN_PREFIXES) and self.look_again():
+            text = self.catalog.text(name)
+        if text is None and not name.startswith(_OWN_PREFIXES):
+            raise self._unknown(name)
+        method = Method(name, text or b'{"x-labgate":{"undescribed":true,"safe":true}}')
+        if self.pins is not None and name in self.pins.broken:
+            method.refused = self.pins
+        return method
+
+    def _made(self, method: Method) -> Any:
+        """What stands for a method on a namespace's class."""
+        function = function_of(method, self._known_components, awaited=self.awaited)
+        if not method.tables:
+            return function
+        from labgate._tables import TablesMethod
+
+        return TablesMethod(function, method)
 
     def item_method(self, group: Group) -> str | None:
         """The name of the group's one method for items, None without one."""
@@ -244,7 +303,7 @@ class Link:
 
         near = closest(name, self.catalog.names())
         hint = f"Did you mean {' or '.join(near)}?" if near else ""
-        return NotFound(f"the gate has no method {name!r}", data={"did_you_mean": near}, hint=hint)
+        return NotFound(f"{self.title} has no method {name!r}", data={"did_you_mean": near}, hint=hint)
 
     def _has_news(self, now: float) -> bool:
         """Whether a version was announced that was not asked for in the last 30 s.
@@ -260,6 +319,10 @@ class Link:
         self._tried[self._announced] = now + _LOOK_SECONDS
         return True
 
+    def holds(self, version: str) -> bool:
+        """Whether the catalog that is held is this version."""
+        return self._held == version.encode("ascii", "replace")
+
     def _hold(self, catalog: Catalog) -> None:
         self.catalog = catalog
         # What a header cannot carry is no version: then the list is fetched whole, each time.
@@ -267,6 +330,15 @@ class Link:
         self._held = version.encode("ascii") if version.isascii() and version.isprintable() else b""
         self._items.clear()
         self._components = None
+        self.direct = None
+        if "direct" in catalog.about:
+            from labgate._direct import Direct
+
+            self.direct = Direct.of(catalog.about)
+
+    def _compare(self) -> set[str]:
+        """Look whether pinned methods have changed; returns those for which that is news."""
+        return self.pins.compare(self.catalog, self.datastack) if self.pins is not None else set()
 
     def _quiet_refresh(self) -> bool:
         """Refresh on the way to something else: a gate that is away leaves everything as it is."""
@@ -276,54 +348,61 @@ class Link:
             return False
         return True
 
-    def _fetched(self, timeout: float | None, retries: int) -> Catalog | None:
+    def question(self, timeout: float | None, retries: int) -> Request:
+        """The request for the catalog, unless it is still the one held."""
         head = self.fields("GET", "/openrpc.json") + b"Accept: application/json\r\n"
         if self._held:
             head += b'If-None-Match: "%b"\r\n' % self._held
-        request = Request(head, b"", method=None, repeatable=True, timeout=timeout, retries=retries)
-        response = deliver(self.pool, request, str(self.address))
-        if response.status == 304:
-            return None
-        if response.status != 200:
-            raise refusal_of(response, None, str(self.address), repeatable=True)
-        if b"json" not in response.fields.get(b"content-type", b""):
-            raise BadReply(f"{self.address}/openrpc.json is no list of methods")
-        document = decode_json(response.body)
-        if not isinstance(document, dict) or "openrpc" not in document:
-            raise BadReply(f"{self.address}/openrpc.json is no list of methods")
-        return catalog_of(document, _version(response))
+        return Request(
+            head,
+            b"",
+            method=None,
+            repeatable=True,
+            timeout=timeout,
+            retries=retries,
+            renew=self.retold,
+        )
 
-    def _replace(self, new: Catalog) -> Changes:
+    def told(self, response: Response) -> Catalog | None:
+        """The catalog that the gate answers, None for the one held.
+
+        Raises:
+            Error: it answers none.
+            Ungated: it may be no gate that has answered, but a JSON-RPC server.
+        """
+        return listed(response, str(self.address), direct=self.datastack is None, shown=bool(self.asks_with))
+
+    def asked_directly(self, found: Ungated, timeout: float | None) -> Catalog:
+        """The catalog of a server that is no gate.
+
+        Raises:
+            Error: it has none.
+        """
+        from labgate._direct import discovered
+
+        return discovered(self, found.document, found.refusal, timeout)
+
+    def replace(self, new: Catalog) -> Changes:
+        """Hold another catalog, and change everything that is made of it."""
         before, after = self.catalog.texts(), new.texts()
         added = tuple(sorted(after.keys() - before.keys()))
         removed = tuple(sorted(before.keys() - after.keys()))
         changed = tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name]))
-        for name in (*changed, *removed):
-            self._functions.pop(name, None)
         self._hold(new)
-        self.root.adopt(grow(self, new), frozenset(changed))
+        made_anew = {*changed, *removed, *self._compare()}
+        for name in made_anew:
+            self._functions.pop(name, None)
+        self.root.adopt(grow(self, new), frozenset(made_anew))
         return Changes(added, changed, removed)
-
-
-def _version(response: Response) -> str | None:
-    """The version of the catalog in a reply: its own field, else its strong ETag."""
-    named = response.text(b"labgate-catalog")
-    if named:
-        return named
-    tag = response.text(b"etag") or ""
-    return tag[1:-1] if len(tag) > 2 and tag[0] == tag[-1] == '"' else None
-
-
-def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")
 
 
 def _renew_locks() -> None:
     """In a forked child: another thread of the parent may have held a lock; that thread does not exist here."""
     for link in list(_links):
         link.lock = threading.RLock()
+        live, link.live = link.live, None
+        if live is not None:
+            live.forget()
 
 
 _links: weakref.WeakSet[Link] = weakref.WeakSet()

@@ -6,17 +6,20 @@ import os
 import re
 import sys
 
+from labgate._at_once import carried
 from labgate._names import printable
 from labgate._privately import Unfit, read_object
-from labgate._request import request
-from labgate._target import session_of
+from labgate._request import body_of, json_of
+from labgate._target import terms_of
 from labgate._tokens import LARGEST_FILE, cave_global_files, checked_token, refuse_exposure
 from labgate.errors import Error, NotFound, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Coroutine
+    from typing import Any, overload
 
+    from labgate._async_client import AsyncClient
     from labgate._client import Client
 
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -47,7 +50,16 @@ class Linked:
         return f"<{self.service}: {'linked' if self.linked else 'not linked'}{since}>"
 
 
-def link(client: Client, service: str, token: str | None = None) -> Linked:
+if TYPE_CHECKING:
+
+    @overload
+    def link(client: Client, service: str, token: str | None = None) -> Linked: ...
+
+    @overload
+    def link(client: AsyncClient, service: str, token: str | None = None) -> Coroutine[Any, Any, Linked]: ...
+
+
+def link(client: Any, service: str, token: str | None = None) -> Any:
     """Let the gate send your own token of a service with your calls of it.
 
     The gate keeps it encrypted, uses it for your calls alone, and never gives it back.
@@ -62,29 +74,44 @@ def link(client: Client, service: str, token: str | None = None) -> Linked:
         SetupError: there is no token, and nobody to ask for it.
     """
     path = _path(service)
+    session, _ = terms_of(client)
+    session.link.need_gate("labgate.link")
     secret = checked_token(_asked_for(service) if token is None else token, "the service")
-    session, _ = session_of(client)
     address, _, _, insecure = session.link.way()
     refuse_exposure(address, secret, insecure=insecure)
+    return carried(client, _link(client, service, path, secret))
+
+
+async def _link(client: Any, service: str, path: str, secret: str) -> Linked:
+    fields = {"Content-Type": "text/plain"}
     try:
-        with request(
-            client, "PUT", path, data=secret.encode("ascii"), headers={"Content-Type": "text/plain"}
-        ) as answer:
-            answer.read()
+        await body_of(client, "PUT", path, data=secret.encode("ascii"), headers=fields)
     except Error as error:
         raise _without(secret, error) from None
     return Linked(service, None)
 
 
-def unlink(client: Client, service: str) -> bool:
+if TYPE_CHECKING:
+
+    @overload
+    def unlink(client: Client, service: str) -> bool: ...
+
+    @overload
+    def unlink(client: AsyncClient, service: str) -> Coroutine[Any, Any, bool]: ...
+
+
+def unlink(client: Any, service: str) -> Any:
     """Let the gate forget your token of a service, at once; False when it had none.
 
     Raises:
         Error: the gate does not do it.
     """
+    return carried(client, _unlink(client, _path(service)))
+
+
+async def _unlink(client: Any, path: str) -> bool:
     try:
-        with request(client, "DELETE", _path(service)) as answer:
-            answer.read()
+        await body_of(client, "DELETE", path)
     except NotFound as error:
         if _is_no_link(error):
             return False
@@ -92,23 +119,38 @@ def unlink(client: Client, service: str) -> bool:
     return True
 
 
-def links(client: Client, service: str | None = None) -> Linked | list[Linked]:
+if TYPE_CHECKING:
+
+    @overload
+    def links(client: Client, service: str | None = None) -> Linked | list[Linked]: ...
+
+    @overload
+    def links(
+        client: AsyncClient, service: str | None = None
+    ) -> Coroutine[Any, Any, Linked | list[Linked]]: ...
+
+
+def links(client: Any, service: str | None = None) -> Any:
     """Which of your tokens the gate keeps, and since when: of one service, or of all.
 
     Raises:
         Error: the gate does not say it.
     """
     if service is None:
-        with request(client, "GET", "/-/links") as answer:
-            said = answer.json()
-        listed = said.get("links") if isinstance(said, dict) else said
-        entries: list[Any] = listed if isinstance(listed, list) else []
-        return [
-            Linked(str(one["service"]), one) for one in entries if isinstance(one, dict) and "service" in one
-        ]
+        return carried(client, _all_links(client))
+    return carried(client, _one_link(client, service, _path(service)))
+
+
+async def _all_links(client: Any) -> list[Linked]:
+    said = await json_of(client, "GET", "/-/links")
+    listed = said.get("links") if isinstance(said, dict) else said
+    entries: list[Any] = listed if isinstance(listed, list) else []
+    return [Linked(str(one["service"]), one) for one in entries if isinstance(one, dict) and "service" in one]
+
+
+async def _one_link(client: Any, service: str, path: str) -> Linked:
     try:
-        with request(client, "GET", _path(service)) as answer:
-            return Linked(service, answer.json())
+        return Linked(service, await json_of(client, "GET", path))
     except NotFound as error:
         if _is_no_link(error):
             return Linked(service, {"linked": False})

@@ -8,6 +8,7 @@ import warnings
 
 from labgate._address import Address, parse_address
 from labgate._folders import config_folder
+from labgate._names import callers_level
 from labgate._privately import Unfit, read_object, refuse_writers, write_text
 from labgate.errors import MapFileWarning, SetupError
 
@@ -96,4 +97,4 @@ def _address(text: Any) -> Address | None:
 def _complain(path: str, fault: str) -> None:
     if path not in _complained:
         _complained.add(path)
-        warnings.warn(MapFileWarning(f"{path} is left aside: {fault}"), stacklevel=5)
+        warnings.warn(MapFileWarning(f"{path} is left aside: {fault}"), stacklevel=callers_level())

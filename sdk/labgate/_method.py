@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from labgate._pins import Pins
+
 _MOST_PARAMETERS = 200
 _BINARY_RESULTS = ("array", "bytes", "table", "volume")
 
@@ -78,6 +80,7 @@ class Method:
         volume: the methods of one whose result is a volume, by what they do (`read`, `write`, `create`); None for others.
         source: those of one whose result is a source (`read`, `entries`, `search`); None for others.
         sources: where its result has entries (`items`), and the method that opens them (`source`); None for others.
+        refused: the lock file that lets it not be called, None where it may be.
         description: the catalog's object, for documentation.
     """
 
@@ -94,6 +97,7 @@ class Method:
         "odd",
         "open",
         "positional",
+        "refused",
         "repeatable",
         "source",
         "sources",
@@ -118,6 +122,7 @@ class Method:
         self.repeatable = notes.get("safe") is True or notes.get("idempotent") is True
         self.binary = notes.get("result") in _BINARY_RESULTS
         self.item = notes.get("item") is True
+        self.refused: Pins | None = None
         self.table = notes.get("result") == "table"
         marked = notes.get("result") == "tables" and all(
             isinstance(notes.get(mark), str) for mark in ("query", "of")
@@ -150,7 +155,10 @@ class Method:
 
         Raises:
             TypeError: a parameter is missing, unknown, or cannot be left out.
+            MethodChanged: the client's lock file pins another state of the method.
         """
+        if self.refused is not None:
+            raise self.refused.refusal(self.name)
         given = {
             wire: value
             for wire, value in zip(self._wires, values, strict=True)
@@ -172,11 +180,18 @@ class Method:
         Raises:
             TypeError: the caller mixed the two.
         """
+        if self.refused is not None:
+            raise self.refused.refusal(self.name)
         if values and more:
             raise TypeError(
                 f"{self.name}() is not described by its service: give its arguments by position or by name, not mixed"
             )
         return more or list(values) or None
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Every parameter, in the order of the description."""
+        return self._parameters
 
     @property
     def wires(self) -> list[str]:

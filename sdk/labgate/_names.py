@@ -81,3 +81,21 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
     near = get_close_matches(name.lower(), [other.lower() for other in candidates], n=3, cutoff=0.75)
     by_lower = {other.lower(): other for other in reversed(candidates)}
     return [by_lower[lower] for lower in near]
+
+
+def name_of(method: object) -> str:
+    """The whole name of a method, which is told by it, or is the method itself: `lab.jobs.get_job`.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    found = (
+        method
+        if isinstance(method, str)
+        else getattr(getattr(method, "__func__", None), "__qualname__", None)
+    )
+    if not isinstance(found, str):
+        raise TypeError(
+            f"a method is told by its name or itself, like lab.jobs.get_job, not by {type(method).__name__}"
+        )
+    return found

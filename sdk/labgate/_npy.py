@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHORTEST = 12  # magic, version, and the longest form of the header's length
 
 
-def receive(
+async def receive(
     pieces: Pieces, array: np.ndarray[Any, Any], length: int | None, advance: Callable[[int], object]
 ) -> None:
     """Fill the array from a body that is a numpy file with the same dtype and shape, and nothing behind it.
@@ -37,10 +37,10 @@ def receive(
     """
     import numpy as np
 
-    head = bytearray(exactly(pieces, _SHORTEST))
+    head = bytearray(await exactly(pieces, _SHORTEST))
     try:
         end = npy_end(head)
-        head += exactly(pieces, max(end - _SHORTEST, 0))
+        head += await exactly(pieces, max(end - _SHORTEST, 0))
         header, _ = npy_header(head)
         found = np.dtype(header["descr"]).str, tuple(header["shape"]), header["fortran_order"]
     except (ValueError, TypeError, LookupError, SyntaxError, MemoryError, RecursionError) as error:
@@ -53,5 +53,5 @@ def receive(
         )
     if length is not None and length != end + array.nbytes:
         raise BadReply(f"the reply has {length} bytes, and its array {end + array.nbytes} with its header")
-    fill(pieces, array, bytearray(min(SCRATCH, array.nbytes)), advance)
-    ended(pieces)
+    await fill(pieces, array, bytearray(min(SCRATCH, array.nbytes)), advance)
+    await ended(pieces)

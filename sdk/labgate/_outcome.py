@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 from labgate._codec import NPY, decode_json, decode_msgpack
@@ -13,9 +14,11 @@ from labgate.errors import (
     Error,
     Forbidden,
     GateError,
+    GateUnreachable,
     LoopDetected,
     MethodNotAllowed,
     NotFound,
+    NotRecorded,
     RateLimited,
     RemoteError,
     RemoteInvalidParams,
@@ -57,8 +60,14 @@ _BY_RAW_STATUS: dict[int, type[Error]] = {
     508: LoopDetected,
 }
 # Known by its name, whatever its number is.
-_BY_FAULT: dict[str, type[GateError]] = {"Truncated": Truncated}
+_BY_FAULT: dict[str, type[GateError]] = {"NotRecorded": NotRecorded, "Truncated": Truncated}
 _REMOTE = {NotFound.code: RemoteNotFound, -32602: RemoteInvalidParams}
+_UNLABELLED = (b"", b"text/plain")  # as servers without a gate may send their JSON
+_OWN_IDS = (
+    1,
+    "1",
+    None,
+)  # what single calls are sent with; some servers make text of it, old ones leave it out
 _LONGEST_SNIPPET = 300
 _REFUSED_UNREAD = (401, 403, 413, 429, 503)
 
@@ -73,7 +82,7 @@ def payload_of(response: Response, method: str | None, gate: str, *, repeatable:
     try:
         if b"msgpack" in kind:
             return decode_msgpack(response.body)
-        if b"json" in kind:
+        if b"json" in kind or (kind.partition(b";")[0] in _UNLABELLED and response.body[:1] == b"{"):
             return decode_json(response.body)
     except BadReply as error:
         if response.status == 200:
@@ -106,8 +115,17 @@ def result_of(response: Response, method: str, gate: str, *, repeatable: bool) -
         if payload.get("error") is not None:
             raise error_of(payload["error"], response, method)
         if "result" in payload:
+            if payload.get("id") not in _OWN_IDS:
+                raise _anothers(response, method, gate, repeatable=repeatable)
             return payload["result"]
     raise _foreign(response, method, gate, repeatable=repeatable)
+
+
+def _anothers(response: Response, method: str, gate: str, *, repeatable: bool) -> Error:
+    """The error of an answer with the id of another request."""
+    error = BadReply(f"{gate} answered another request than this one: the id is not its own", hint="")
+    _place(error, response, method, repeatable=repeatable)
+    return error
 
 
 def as_table(result: Any) -> Any:
@@ -203,14 +221,20 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
         http_status=response.status,
         method=method,
         request_id=_text(facts.get("request_id")) or response.text(b"x-request-id"),
-        maybe_executed=own and facts.get("maybe_executed") is True,
+        maybe_executed=own and (facts.get("maybe_executed") is True or response.doubtful),
         retry_after=float(wait) if isinstance(wait, (int, float)) else None,
     )
     near = facts.get("did_you_mean") if own else None
     if isinstance(near, list) and near:
         found.hint = f"Did you mean {' or '.join(str(name) for name in near[:3])}?"
+    if isinstance(found, Forbidden) and found.scopes:
+        found.hint = f"Ask the lab's engineer for a token with the scope {' '.join(found.scopes)}."
     if found.retry_after is not None and not found.hint:
         found.hint = f"Try again in {found.retry_after:g} s."
+    if "LABGATE_DEBUG" in os.environ:
+        from labgate._trace import note_trace
+
+        note_trace(found, os.environ)
     return found
 
 
@@ -256,6 +280,10 @@ def _foreign(response: Response, method: str | None, gate: str, *, repeatable: b
         to = printable(response.text(b"location"), 200)
         message = f"{gate} answered with a redirect" + (f" to {to}" if to else "")
         hint = "Redirects are not followed, so that no token travels on: connect to the gate's own address."
+    elif status == 407:
+        kind, repeatable = GateUnreachable, True
+        message = f"the proxy on the way to {gate} wants to know who asks"
+        hint = "Write the variable that names it, such as HTTP_PROXY, like http://NAME:PASSWORD@proxy.lab.org:3128."
     elif status in _REFUSED_UNREAD:
         # Refused before anything was done.
         repeatable = True
@@ -265,7 +293,7 @@ def _foreign(response: Response, method: str | None, gate: str, *, repeatable: b
         http_status=status,
         method=method,
         request_id=response.text(b"x-request-id"),
-        maybe_executed=not repeatable and (status == 200 or status >= 500),
+        maybe_executed=response.doubtful or (not repeatable and (status == 200 or status >= 500)),
         hint=hint,
     )
 

@@ -23,9 +23,10 @@ class Outgoing:
         length: its bytes; None where that is not known before, so that it travels in chunks.
         again: it can be sent a second time.
         begun: pieces of it were taken.
+        file: it is read from one.
     """
 
-    __slots__ = ("_data", "_file", "_start", "again", "begun", "length")
+    __slots__ = ("_data", "_start", "again", "begun", "file", "length")
 
     def __init__(self, data: Data | None, length: int | None = None) -> None:
         """
@@ -39,14 +40,14 @@ class Outgoing:
         _refuse_likely_mistakes(data)
         memory = data is None or _has_memory(data)
         self._data: Any = data
-        self._file = not memory and hasattr(data, "read")
+        self.file = not memory and hasattr(data, "read")
         self._start = 0
         self.begun = False
         self.length: int | None = None
         if memory:
-            self._data = _bytes_of(b"" if data is None else data)
+            self._data = bytes_of(b"" if data is None else data)
             self.length = len(self._data)
-        elif self._file:
+        elif self.file:
             self._start, self.length = _extent(data)
         else:
             self._data = iter(data)  # type: ignore[arg-type]
@@ -62,26 +63,26 @@ class Outgoing:
             TypeError: a piece is no bytes.
         """
         self.begun = True
-        if self._file and self.again:
+        if self.file and self.again:
             self._data.seek(self._start)
         left = self.length
         for piece in self._parts():
-            view = _bytes_of(piece)
+            view = bytes_of(piece)
             if left is not None:
-                if self._file:
+                if self.file:
                     view = view[:left]  # it may have grown since
                 left -= len(view)
                 if left < 0:
                     raise SetupError("the body is longer than its Content-Length says")
             if view:
                 yield view
-            if left == 0 and self._file:
+            if left == 0 and self.file:
                 return
         if left:
             raise SetupError(f"the body ended {left} bytes before the length that was announced for it")
 
     def _parts(self) -> Iterator[Any]:
-        if self._file:
+        if self.file:
             while (piece := self._data.read(_PIECE)) or piece is None:
                 yield piece  # None, of a file that does not wait, is refused as every other piece that is no bytes
         elif isinstance(self._data, memoryview):
@@ -111,7 +112,12 @@ def _has_memory(data: object) -> bool:
     )
 
 
-def _bytes_of(piece: object) -> memoryview:
+def bytes_of(piece: object) -> memoryview:
+    """A piece of a body, byte by byte.
+
+    Raises:
+        TypeError: it is no bytes.
+    """
     try:
         view = memoryview(piece)  # type: ignore[arg-type]
         return view.cast("B") if view.nbytes else memoryview(b"")

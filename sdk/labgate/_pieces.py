@@ -6,7 +6,7 @@ from labgate._wire import CHUNKED, UNTIL_THE_END, ReplyCut, chunk_size, end_chun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from labgate._wire import Head, Reader
+    from labgate._wire import Feed, Head
 
 
 class Pieces:
@@ -16,16 +16,16 @@ class Pieces:
         ended: all of it was taken.
     """
 
-    __slots__ = ("_chunked", "_left", "_reader", "ended")
+    __slots__ = ("_chunked", "_feed", "_left", "ended")
 
-    def __init__(self, reader: Reader, head: Head, *, verb: str) -> None:
+    def __init__(self, feed: Feed, head: Head, *, verb: str) -> None:
         length = 0 if verb == "HEAD" else head.length
-        self._reader = reader
+        self._feed = feed
         self._chunked = length == CHUNKED
         self._left = None if length == UNTIL_THE_END else max(length, 0)  # of the body, or of its chunk
         self.ended = self._left == 0 and not self._chunked
 
-    def into(self, view: memoryview) -> int:
+    async def into(self, view: memoryview) -> int:
         """Some bytes of the body, straight into their place; 0 behind its end.
 
         Raises:
@@ -36,11 +36,11 @@ class Pieces:
         if self.ended or not view:
             return 0
         if self._left == 0:
-            self._left = chunk_size(self._reader)
+            self._left = await chunk_size(self._feed)
             self.ended = self._left == 0
             if self.ended:
                 return 0
-        got = self._reader.into(view if self._left is None else view[: self._left])
+        got = await self._feed.into(view if self._left is None else view[: self._left])
         if self._left is None:
             self.ended = got == 0
             return got
@@ -48,7 +48,7 @@ class Pieces:
             raise ReplyCut(started=True)
         self._left -= got
         if self._left == 0 and self._chunked:
-            end_chunk(self._reader)
+            await end_chunk(self._feed)
         elif self._left == 0:
             self.ended = True
         return got

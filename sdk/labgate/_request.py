@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import time
 
+from labgate._at_once import at_once, is_awaited, settled
+from labgate._codec import decode_json
 from labgate._delivery import Request
 from labgate._flow import begin
 from labgate._outcome import rejection_of, warn_of_stale
 from labgate._outgoing import Outgoing
 from labgate._response import RawResponse
 from labgate._session import checked_fields
-from labgate._target import place, session_of, with_query
+from labgate._target import place, terms_of, with_query
 from labgate._wire import Response
 from labgate.errors import Error, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import AsyncIterable, Callable, Mapping
+    from typing import Any, overload
 
+    from labgate._async_client import AsyncClient, AsyncNamespace
+    from labgate._async_request import Opening
     from labgate._client import Client, Namespace
     from labgate._outgoing import Data
-    from labgate._session import Session
+    from labgate._session import Terms
     from labgate._target import Query
+    from labgate._wire import Head
+
+    AnyData = Data | AsyncIterable[bytes]
 
 # What the request's framing, and the gate's identity, are told by.
 _OWN_FIELDS = frozenset(
@@ -34,21 +41,51 @@ _OWN_FIELDS = frozenset(
 _VERB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "PROPFIND", "SEARCH"))
 _MOST_OF_A_REFUSAL = 64 * 1024
-_CALLERS_LINE = 4  # warn_of_stale, Asking.open, request, the caller
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def request(
+        target: Client | Namespace,
+        method: str = "POST",
+        url: str = "",
+        *,
+        query: Query | None = None,
+        data: Data | None = None,
+        json: Any = ...,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = ...,
+        raise_for_status: bool = True,
+    ) -> RawResponse: ...
+
+    @overload
+    def request(
+        target: AsyncClient | AsyncNamespace,
+        method: str = "POST",
+        url: str = "",
+        *,
+        query: Query | None = None,
+        data: AnyData | None = None,
+        json: Any = ...,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = ...,
+        raise_for_status: bool = True,
+    ) -> Opening: ...
 
 
 def request(
-    target: Client | Namespace,
+    target: Client | Namespace | AsyncClient | AsyncNamespace,
     method: str = "POST",
     url: str = "",
     *,
     query: Query | None = None,
-    data: Data | None = None,
+    data: AnyData | None = None,
     json: Any = ...,
     headers: Mapping[str, str] | None = None,
     timeout: float | None = ...,  # type: ignore[assignment]
     raise_for_status: bool = True,
-) -> RawResponse:
+) -> RawResponse | Opening:
     """One plain HTTP request to a mounted service, by the gate's address and in this client's identity.
 
     The body of the reply is read as it is asked for, so that it may be larger than memory:
@@ -82,9 +119,32 @@ def request(
             no reply came.
         SetupError, TypeError: the request cannot be made.
     """
-    asking = Asking(target, method, url, query=query, headers=headers, timeout=timeout)
+    given: dict[str, Any] = {"query": query, "headers": headers, "timeout": timeout}
+    if is_awaited(target):
+        from labgate._async_request import Opening, opened
+
+        return Opening(opened((target, method, url), given, (data, json), raise_for_status=raise_for_status))
+    asking = Asking(target, method, url, **given)
     asking.carry(data, json)
     return asking.open(raise_for_status=raise_for_status)
+
+
+async def body_of(client: Any, verb: str, url: str, **more: Any) -> bytes:
+    """The body that the gate itself answers at a path of its own.
+
+    Raises: as `request` does.
+    """
+    answer: Any = await settled(request(client, verb, url, **more))
+    try:
+        body: bytes = await settled(answer.read())
+        return body
+    finally:
+        answer.close()
+
+
+async def json_of(client: Any, verb: str, url: str, **more: Any) -> Any:
+    """The same, read as JSON."""
+    return decode_json(await body_of(client, verb, url, **more))
 
 
 class Asking:
@@ -96,9 +156,11 @@ class Asking:
         words: the request in a few words, for error texts.
     """
 
+    session: Terms
+
     def __init__(
         self,
-        target: Client | Namespace | tuple[Session, str],
+        target: object,
         verb: str,
         url: str,
         *,
@@ -106,7 +168,7 @@ class Asking:
         headers: Mapping[str, str] | None,
         timeout: float | None = ...,  # type: ignore[assignment]
     ) -> None:
-        self.session, name = target if isinstance(target, tuple) else session_of(target)
+        self.session, name = target if isinstance(target, tuple) else terms_of(target)
         self.verb = verb.upper()
         if not self.verb or not _VERB.issuperset(self.verb) or self.verb == "CONNECT":
             raise SetupError(f"{verb[:40]!r} is no HTTP verb for a service")
@@ -121,7 +183,7 @@ class Asking:
         self._body = Outgoing(None)
 
     def carry(
-        self, data: Data | None, json: Any = ..., *, content_type: str = "application/octet-stream"
+        self, data: AnyData | None, json: Any = ..., *, content_type: str = "application/octet-stream"
     ) -> None:
         """Give the request a body."""
         if json is not ...:
@@ -131,11 +193,14 @@ class Asking:
         said = self._lower.get("content-length", "")
         if said and not (said.isascii() and said.isdigit() and len(said) < 19):
             raise SetupError("the Content-Length is no number")
-        self._body = Outgoing(data, int(said) if said else None)
+        self._body = self._outgoing(data, int(said) if said else None)
         if said and self._body.length != int(said):
             raise SetupError(f"the body has {self._body.length} bytes, and its Content-Length says {said}")
         if data is not None and "content-type" not in self._lower:
             self._given["Content-Type"] = content_type
+
+    def _outgoing(self, data: Any, length: int | None) -> Outgoing:
+        return Outgoing(data, length)
 
     def resumable(self) -> bool:
         """Whether it asks for a file, which can be had in parts (RFC 9110 section 14)."""
@@ -153,7 +218,7 @@ class Asking:
         raise_for_status: bool,
         also: Mapping[str, str] | None = None,
         sent: Callable[[int], object] | None = None,
-        level: int = _CALLERS_LINE,
+        level: int | None = None,
     ) -> RawResponse:
         """The reply, its body unread; see `request`.
 
@@ -161,35 +226,53 @@ class Asking:
             raise_for_status: a status of 400 or more is an error.
             also: fields of this attempt alone.
             sent: is told how many bytes of the body have left.
-            level: how far the user's own line is.
+            level: how far the user's own line is; default: the first that is not this package's.
         """
-        link, gate = self.session.link, str(self.session.link.address)
-        asked = Request(
+        pool, gate = self.session.link.pool, str(self.session.link.address)
+        asked = self.asked(also)
+        started = time.perf_counter()
+        flow = begin(pool, asked, self._body, gate, sent)
+        told = self.noted(flow.head, started)
+        response = RawResponse(flow, pool, asked, verb=self.verb, gate=gate)
+        at_once(self.judged(response, told, raise_for_status=raise_for_status, level=level))
+        return response
+
+    def asked(self, also: Mapping[str, str] | None) -> Request:
+        """What is sent, but for the body; `also` are fields of this attempt alone."""
+        return Request(
             self._head(also or {}),
             b"",
             method=self._method,
             repeatable=self.verb in _IDEMPOTENT,
             timeout=self._options.timeout,
             retries=self._options.retries,
+            renew=self.session.link.retold,
         )
-        started = time.perf_counter()
-        flow = begin(link.pool, asked, self._body, gate, sent)
-        told = Response(flow.head.status, flow.head.fields, b"", reusable=False)
-        link.note(told, started)
-        response = RawResponse(flow, link.pool, asked, verb=self.verb, gate=gate)
-        if response.status >= 400 and raise_for_status:
-            raise self._rejection(response, told)
-        if b"cache-status" in told.fields:
-            warn_of_stale(told, self.words, link.warned, level)
-        return response
 
-    def _rejection(self, response: RawResponse, told: Response) -> Exception:
-        with response:
+    def noted(self, head: Head, started: float) -> Response:
+        """A reply without its body, which the client remembers."""
+        told = Response(head.status, head.fields, b"", reusable=False)
+        self.session.link.note(told, started)
+        return told
+
+    async def judged(
+        self, response: Any, told: Response, *, raise_for_status: bool, level: int | None = None
+    ) -> None:
+        """Warn of a stale reply.
+
+        Raises:
+            Error: it is a refusal; the response is closed.
+        """
+        if response.status >= 400 and raise_for_status:
             try:
-                told.body = response.read(_MOST_OF_A_REFUSAL)
+                told.body = await settled(response.read(_MOST_OF_A_REFUSAL))
             except Error:
                 pass  # the status says enough
-        return rejection_of(told, self._method, self.words, repeatable=self.verb in _IDEMPOTENT)
+            finally:
+                response.close()
+            raise rejection_of(told, self._method, self.words, repeatable=self.verb in _IDEMPOTENT)
+        if b"cache-status" in told.fields:
+            warn_of_stale(told, self.words, self.session.link.warned, level)
 
     def _head(self, also: Mapping[str, str]) -> bytes:
         link, lower = self.session.link, self._lower

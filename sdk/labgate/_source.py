@@ -13,22 +13,20 @@ from __future__ import annotations
 
 from functools import partial
 
+from labgate._at_once import at_once
 from labgate._method import Method
 from labgate._names import attribute_name, closest, printable
-from labgate._source_about import ARRAY, about_of, partition_of
-from labgate._source_found import name_of
-from labgate._source_known import Known
-from labgate._source_place import takes_catalogs
-from labgate._volume_found import wire_of
-from labgate.errors import Error, PageChanged
+from labgate._source_about import about_of
+from labgate._source_opened import Opened
+from labgate.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from labgate._progress import Shown
     from labgate._session import Session
-    from labgate._source_about import About
     from labgate._source_found import Found
 
 _AHEAD = 8  # partitions that iterating fetches at once
@@ -43,7 +41,7 @@ class _Missing:
         return partial(_missing, source)
 
 
-class Source(Known):
+class Source(Opened):
     """An entry of a catalog, opened: what it is is known, and nothing of it is read before that is asked for.
 
     A table comes as a pandas data frame (as a pyarrow table where pandas is not installed), an array as numpy's, anything
@@ -66,12 +64,9 @@ class Source(Known):
         arguments: those that it was opened with, defaults included.
     """
 
-    __slots__ = ("__weakref__", "_method", "_session")
+    __slots__ = ("__weakref__",)
 
-    def __init__(self, session: Session, method: Method, about: About) -> None:
-        super().__init__(about)
-        self._session = session
-        self._method = method
+    _session: Session
 
     if TYPE_CHECKING:
 
@@ -87,9 +82,7 @@ class Source(Known):
             Error: it does not take them, or cannot be opened with them.
             TypeError: it is a catalog, whose entries this gate does not let its parameters reach.
         """
-        if parameters and self.nested and not takes_catalogs(self._method):
-            raise TypeError(f"{self.name} is a catalog: parameters are given to its entries")
-        return self._opened(self._place().entry(**parameters))
+        return self._opened(self._with(parameters))
 
     def refresh(self) -> Source:
         """Ask the gate again what the source is. Returns the source.
@@ -97,19 +90,13 @@ class Source(Known):
         Raises:
             Error: the gate does not say.
         """
-        session = self._session.derive({"fresh": True})
-        self._about = session.call(self._method, self._place().entry())._about  # noqa: SLF001 - it is a source, too
-        self._names = None
+        at_once(self._refresh())
         return self
-
-    def describe(self) -> dict[str, Any]:
-        """All that the gate said of it when it was opened."""
-        return self.about
 
     # What is in it.
 
     def read(
-        self, partition: Any = None, *, workers: int = 8, progress: bool = False, **parameters: Any
+        self, partition: Any = None, *, workers: int = 8, progress: Shown = False, **parameters: Any
     ) -> Any:
         """A partition, or all of it: a data frame, an array, or what else the source holds.
 
@@ -119,7 +106,7 @@ class Source(Known):
         Args:
             partition: its number, or the indices of a block of an array; None is all of it.
             workers: how many partitions are on their way at once.
-            progress: show how far it is.
+            progress: show how far it is; or a function that is told: how much is done, and of how much.
             parameters: read it with these, as `source(**parameters).read()` does; that also takes those whose names are
                 arguments here.
 
@@ -130,19 +117,7 @@ class Source(Known):
         """
         if parameters:
             return self(**parameters).read(partition, workers=workers, progress=progress)
-        self._need_data()
-        from labgate._source_read import BlockReading, joined
-
-        about = self._about
-        chosen = partition_of(partition)
-        dtype, blocks = about.numbers(), about.placed(chosen)
-        if dtype is not None and blocks:
-            reading = BlockReading(self._session, self._does("read").name, self._place().entry(), blocks)
-            return reading.array(dtype, workers=workers, progress=progress)
-        # Of an array of which too little is known here, the gate may know more.
-        whole = about.partitions() if chosen is None and self.container != ARRAY else None
-        parts = self._parts(whole or [chosen], workers, progress=progress)
-        return joined(parts, self._method.name)
+        return at_once(self._read(partition, workers, progress=progress))
 
     def partitions(self, workers: int = _AHEAD) -> Iterator[Any]:
         """The partitions in their order; so many are fetched at once, and no more are in memory.
@@ -156,7 +131,7 @@ class Source(Known):
         return (
             part
             for at in range(0, len(wanted), workers)
-            for part in self._parts(wanted[at : at + workers], workers)
+            for part in at_once(self._parts(wanted[at : at + workers], workers))
         )
 
     def to_dask(self) -> Any:
@@ -176,18 +151,15 @@ class Source(Known):
     # What is in a catalog.
 
     def __getitem__(self, name: str) -> Source:
-        if not isinstance(name, str):
-            raise TypeError(f"an entry is named by a str, not by {type(name).__name__}")
-        self._need_catalog()
-        return self._opened(self._place().inner(name))
+        return self._opened(self._inner(name))
 
     def __iter__(self) -> Iterator[Any]:
         """The names of a catalog's entries; of anything else, its partitions."""
-        return iter(self._listed()) if self.nested else self.partitions()
+        return iter(at_once(self._listed())) if self.nested else self.partitions()
 
     def __contains__(self, name: object) -> bool:
         self._need_catalog()
-        return name in self._listed()
+        return name in at_once(self._listed())
 
     def search(self, query: str) -> Found:
         """The catalog's entries that have one of some words in what describes them.
@@ -196,9 +168,7 @@ class Source(Known):
             Error: there is no answer.
             TypeError: it is no catalog.
         """
-        self._need_catalog()
-        asked = {"query": query, **self._place().catalog()}
-        found: Found = self._session.call(self._does("search"), asked)
+        found: Found = self._session.call(*self._searched(query))
         return found
 
     # How it shows itself.
@@ -210,9 +180,6 @@ class Source(Known):
     def _ipython_key_completions_(self) -> list[str]:
         return self._shown()
 
-    def __bool__(self) -> bool:
-        return True
-
     def __reduce__(self) -> tuple[Any, ...]:
         link = self._session.link
         client = link.root.own_class()(self._session, link.root)
@@ -220,49 +187,16 @@ class Source(Known):
 
     # How it is done.
 
-    def _need_data(self) -> None:
-        if self.nested:
-            raise TypeError(
-                f"{self.name} is a catalog: read one of its entries, as in source['name'].read(); list(source) names them"
-            )
-
-    def _need_catalog(self) -> None:
-        if not self.nested:
-            raise TypeError(f"{self.name} is no catalog but a {self.container}: it has no entries")
-
     def _opened(self, asked: dict[str, Any]) -> Source:
         found: Source = self._session.call(self._method, asked)
         return found
-
-    def _does(self, what: str) -> Method:
-        wire = wire_of(self._session, self._method, what)
-        return Method(wire, self._session.link.catalog.text(wire))
-
-    def _parts(self, wanted: list[Any], workers: int, *, progress: bool = False) -> list[Any]:
-        from labgate._source_read import PartitionReading
-
-        reading = PartitionReading(self._session, self._does("read"), self._place().entry())
-        return reading.run(wanted, workers=workers, progress=progress)
-
-    def _listed(self) -> list[str]:
-        """The names of the entries, asked now."""
-        from labgate._pages import pages_of
-
-        self._need_catalog()
-        asked = self._session, self._does("entries"), self._place().catalog()
-        try:
-            entries = [*pages_of(*asked)]
-        except PageChanged:
-            entries = [*pages_of(*asked)]
-        self._names = [name for one in entries if isinstance(name := name_of(one), str)]
-        return self._names
 
     def _shown(self) -> list[str]:
         """The names for eyes and completion: there, a gate that is away is no error."""
         if not self.nested:
             return []
         try:
-            return self._listed() if self._names is None else self._names
+            return at_once(self._listed()) if self._names is None else self._names
         except Error:
             return []
 

@@ -28,7 +28,7 @@ class Found(dict[str, object]):
 
     __slots__ = ("_method", "_prefix", "_session")
 
-    def __init__(self, session: Session, method: Method, answer: dict[str, Any]) -> None:
+    def __init__(self, session: Any, method: Method, answer: dict[str, Any]) -> None:
         super().__init__(answer)
         self._session = session
         self._method = method
@@ -43,6 +43,11 @@ class Found(dict[str, object]):
         return [name for name in found if isinstance(name, str)]
 
     def __missing__(self, key: object) -> Source:
+        found: Source = self._session.call(*self._opening(key))
+        return found
+
+    def _opening(self, key: object) -> tuple[Method, dict[str, object]]:
+        """The method that opens an entry, and its parameters."""
         if isinstance(key, str):
             if key not in self.names:
                 raise KeyError(key)
@@ -55,8 +60,7 @@ class Found(dict[str, object]):
         asked: dict[str, object] = {"name": f"{self._prefix}{name}"}
         if self.get("within"):
             asked["within"] = self["within"]
-        found: Source = self._session.call(opens, asked)
-        return found
+        return opens, asked
 
     def __reduce__(self) -> tuple[Any, ...]:
         link = self._session.link

@@ -94,7 +94,7 @@ class Known:
         return {name: value for name, value in self.arguments.items() if usual.get(name) != value}
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from labgate._page import facts, page
 
         rows: list[tuple[str, Any]] = [
             ("source", self.name),
@@ -108,10 +108,7 @@ class Known:
             ("metadata", str(self.metadata) if self.metadata else ""),
             ("entries", ", ".join((self._names or [])[:_MOST_SHOWN])),
         ]
-        lines = "".join(
-            f"<tr><th>{name}</th><td>{escape(printable(said, 300))}</td></tr>" for name, said in rows if said
-        )
-        return f"<table>{lines}</table>"
+        return page(facts(rows))
 
 
 def _times(shape: tuple[int | None, ...]) -> str:

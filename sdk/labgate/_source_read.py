@@ -6,7 +6,7 @@ from labgate._delivery import Request
 from labgate._fetching import Fetching
 from labgate._outcome import result_of
 from labgate._volume_read import ArrayReading
-from labgate._wire import Response, body_of
+from labgate._wire import Response, whole_body
 from labgate.errors import BadReply
 
 TYPE_CHECKING = False
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labgate._fetching import Came
-    from labgate._flow import Flow
     from labgate._method import Method
-    from labgate._session import Session
+    from labgate._progress import Shown
+    from labgate._session import Terms
     from labgate._volume_boxes import Box
+    from labgate._wire import Feed, Head
 
 
 class BlockReading(ArrayReading):
@@ -30,7 +31,7 @@ class BlockReading(ArrayReading):
 
     def __init__(
         self,
-        session: Session,
+        session: Terms,
         method: str,
         params: Mapping[str, Any],
         blocks: Mapping[Box, Any],
@@ -49,7 +50,9 @@ class BlockReading(ArrayReading):
         }
         self._blocks = blocks
 
-    def array(self, dtype: np.dtype[Any], *, workers: int, progress: bool = False) -> np.ndarray[Any, Any]:
+    async def array(
+        self, dtype: np.dtype[Any], *, workers: int, progress: Shown = False
+    ) -> np.ndarray[Any, Any]:
         """The array of all these blocks, the first of which has its lowest corner, and the last its highest.
 
         Raises:
@@ -60,7 +63,7 @@ class BlockReading(ArrayReading):
         boxes = [*self._blocks]
         start, stop = boxes[0][0], boxes[-1][1]
         array = np.empty([high - low for low, high in zip(start, stop, strict=True)], dtype)
-        self.run((start, stop), boxes, array, workers=workers, progress=progress)
+        await self.run((start, stop), boxes, array, workers=workers, progress=progress)
         return array
 
     def _query(self, part: Box) -> Mapping[str, Any]:
@@ -79,7 +82,7 @@ class PartitionReading(Fetching):
 
     thing = "the source"
 
-    def __init__(self, session: Session, method: Method, params: Mapping[str, Any]) -> None:
+    def __init__(self, session: Terms, method: Method, params: Mapping[str, Any]) -> None:
         """
         Args:
             session: whose it is.
@@ -92,35 +95,25 @@ class PartitionReading(Fetching):
         self._results: dict[int, Any] = {}
         self._partitions: Sequence[Any] = ()
 
-    def run(self, partitions: Sequence[Any], *, workers: int, progress: bool = False) -> list[Any]:
+    async def run(self, partitions: Sequence[Any], *, workers: int, progress: Shown = False) -> list[Any]:
         """What each of the partitions is.
 
         Raises:
             Error: one of them did not come.
         """
         self._partitions = partitions
-        self._fetch(range(len(partitions)), workers, None, progress=progress)
+        await self._fetch(range(len(partitions)), workers, None, progress=progress)
         return [self._results.pop(at) for at in range(len(partitions))]
 
     def _request(self, part: int, left: float | None) -> Request:
         partition = self._partitions[part]
         given = self._params if partition is None else {**self._params, "partition": partition}
-        method, session = self._reads, self._session
-        body, packed = session.body(method, given)
-        request = session.request(
-            body,
-            packed=packed,
-            binary=method.binary,
-            name=method.name,
-            repeatable=method.repeatable,
-            table=method.table,
-        )
+        request = self._session.asked(self._reads, given)
         request.timeout, request.retries = left, 0
         return request
 
-    def _take(self, flow: Flow, part: int, came: Came) -> None:
-        head = flow.head
-        body = body_of(flow.reader, head)
+    async def _take(self, feed: Feed, head: Head, part: int, came: Came) -> None:
+        body = await whole_body(feed, head)
         came(len(body))
         response = Response(head.status, head.fields, body, reusable=False)
         result = result_of(response, self._method, self._gate, repeatable=self._reads.repeatable)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from labgate._at_once import carried, settled
 from labgate._docs import summary_of
 from labgate._inform import refresh
 from labgate._names import printable
+from labgate._session import terms_of
 from labgate.errors import DeadlineExceeded, GateUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Coroutine, Iterable, Iterator
+    from typing import Any, overload
 
+    from labgate._async_client import AsyncClient
     from labgate._catalog import Catalog
     from labgate._client import Client
 
@@ -87,20 +90,24 @@ class Status:
         return "\n".join([*self._news(), *lines])
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from labgate._shown_told import html_of_status
 
-        head = "".join(f"<th>{name}</th>" for name in ("service", "state", "methods", "version"))
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(one)) + "</tr>" for one in self
-        )
-        news = "".join(f"<p>{escape(line)}</p>" for line in self._news())
-        return f"{news}<table><tr>{head}</tr>{rows}</table>"
+        return html_of_status(self)
 
     def _news(self) -> list[str]:
         return [] if self.reached else ["the gate does not answer: this is how it was last"]
 
 
-def status(client: Client) -> Status:
+if TYPE_CHECKING:
+
+    @overload
+    def status(client: Client) -> Status: ...
+
+    @overload
+    def status(client: AsyncClient) -> Coroutine[Any, Any, Status]: ...
+
+
+def status(client: Client | AsyncClient) -> Status | Coroutine[Any, Any, Status]:
     """Which services this client has, and which of them the gate does not reach: asked now.
 
     Where the gate itself cannot be reached, it is the last list that this user has had.
@@ -108,15 +115,21 @@ def status(client: Client) -> Status:
     Raises:
         Error: the gate refuses to say it.
     """
+    terms_of(client, "status")
+    return carried(client, _status(client))
+
+
+async def _status(client: Any) -> Status:
     try:
-        refresh(client)
+        await settled(refresh(client))
         reached = True
     except (GateUnreachable, DeadlineExceeded):
         reached = False
-    return Status(_services(client._session.link.catalog), reached=reached)  # noqa: SLF001
+    return Status(services_of(client._session.link.catalog), reached=reached)  # noqa: SLF001
 
 
-def _services(catalog: Catalog) -> list[ServiceStatus]:
+def services_of(catalog: Catalog) -> list[ServiceStatus]:
+    """The services of a list of methods, in the order of their names."""
     about = catalog.about.get("namespaces")
     said = {
         name: one for name, one in (about.items() if isinstance(about, dict) else ()) if isinstance(one, dict)

@@ -13,7 +13,7 @@ from labgate.errors import NotFound
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Self
 
     from labgate._client import Node
     from labgate._method import Method
@@ -32,58 +32,36 @@ _RANGES = ("<", ">", "<=", ">=")
 _BOX = "_bbox"
 
 
-class Table:
-    """One table.
+class AnyTable:
+    """What every table has, whether its rows are awaited or not; see `labgate.Table`."""
 
-    Attributes:
-        name: its name.
-        about: its metadata, as the service has them.
-        filters: those that were given so far.
-    """
-
-    __slots__ = ("_kwargs", "_method", "_node", "about", "filters", "name")
+    __slots__ = ("_about", "_kwargs", "_method", "_node", "filters", "name")
 
     def __init__(
         self,
         name: str,
-        about: dict[str, Any],
+        about: dict[str, Any] | None,
         node: Node,
         method: Method,
         kwargs: Mapping[str, Any],
         filters: Mapping[str, Any] | None = None,
     ) -> None:
+        """`about` is None where nobody has asked for it."""
         self.name = name
-        self.about = about
         self.filters = dict(filters or {})
+        self._about = about
         self._node = node
         self._method = method
         self._kwargs = kwargs
 
-    def __call__(self, **filters: Any) -> Table:
+    def __call__(self, **filters: Any) -> Self:
         """The table with these filters: every name is a column, whatever the query's options are called."""
-        return Table(
-            self.name, self.about, self._node, self._method, self._kwargs, {**self.filters, **filters}
-        )
+        return self._with({**self.filters, **filters})
 
-    def query(self, **given: Any) -> Any:
-        """The rows that pass the filters.
-
-        Args:
-            given: options of the query by their names (`limit`, `select_columns`, ...); all other names are filters.
-
-        Raises:
-            Error: there is no answer.
-            TypeError, ValueError: a filter cannot be said to this table.
-        """
-        return self._asked("query", given)
-
-    def live_query(self, timestamp: Any, **given: Any) -> Any:
-        """The same at a moment in time, where the service has a query for that."""
-        return self._asked("live", {"timestamp": timestamp, **given})
-
-    def get_all(self, **given: Any) -> Any:
-        """The same without the filters that were given so far."""
-        return Table(self.name, self.about, self._node, self._method, self._kwargs).query(**given)
+    @property
+    def about(self) -> dict[str, Any]:
+        """Its metadata, as the service has them."""
+        return self._about or {}
 
     @property
     def fields(self) -> list[str]:
@@ -107,13 +85,13 @@ class Table:
         filters = "".join(f" {name}={printable(repr(value), 80)}" for name, value in self.filters.items())
         return f"<labgate table {printable(self.name, 200)}{filters}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, (
-            self._node,
-            self._method.name,
-            self._kwargs,
-            (self.name, self.about, self.filters),
-        )
+    def _repr_html_(self) -> str:
+        from labgate._shown_told import html_of_table
+
+        return html_of_table(self)
+
+    def _with(self, filters: Mapping[str, Any]) -> Self:
+        return type(self)(self.name, self._about, self._node, self._method, self._kwargs, filters)
 
     def _asked(self, which: str, given: dict[str, Any]) -> Any:
         from labgate._method import Method
@@ -146,6 +124,46 @@ class Table:
                 filters[name] = value
         # The tables of a version are asked in that version.
         return fill(asks.name, wires.values(), options, checked_defaults(self._kwargs)), filters
+
+
+class Table(AnyTable):
+    """One table.
+
+    Attributes:
+        name: its name.
+        about: its metadata, as the service has them.
+        filters: those that were given so far.
+    """
+
+    __slots__ = ()
+
+    def query(self, **given: Any) -> Any:
+        """The rows that pass the filters.
+
+        Args:
+            given: options of the query by their names (`limit`, `select_columns`, ...); all other names are filters.
+
+        Raises:
+            Error: there is no answer.
+            TypeError, ValueError: a filter cannot be said to this table.
+        """
+        return self._asked("query", given)
+
+    def live_query(self, timestamp: Any, **given: Any) -> Any:
+        """The same at a moment in time, where the service has a query for that."""
+        return self._asked("live", {"timestamp": timestamp, **given})
+
+    def get_all(self, **given: Any) -> Any:
+        """The same without the filters that were given so far."""
+        return self._with({}).query(**given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (
+            self._node,
+            self._method.name,
+            self._kwargs,
+            (self.name, self.about, self.filters),
+        )
 
 
 def placed(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from labgate._client import Client, Namespace
+from labgate._client import Part, Whole
 from labgate._codec import simpler
-from labgate._session import Session
+from labgate._session import Session, Terms
 from labgate.errors import NotFound, SetupError
 
 TYPE_CHECKING = False
@@ -24,25 +24,39 @@ def session_of(target: object) -> tuple[Session, str]:
     """The session behind a client or a namespace, and the namespace's name, empty for a client.
 
     Raises:
+        TypeError: it is neither, or one whose calls are awaited.
+    """
+    terms, name = terms_of(target)
+    if not isinstance(terms, Session):
+        raise TypeError("this does not await its answers: it takes a client that labgate.connect has made")
+    return terms, name
+
+
+def terms_of(target: object) -> tuple[Terms, str]:
+    """The same, awaited or not.
+
+    Raises:
         TypeError: it is neither.
     """
-    if not isinstance(target, (Client, Namespace)):
+    if not isinstance(target, (Whole, Part)):
         raise TypeError(
             f"a client or a namespace makes the request, like lab.files, not {type(target).__name__}"
         )
-    session = target._session  # noqa: SLF001
-    if not isinstance(session, Session):
+    terms = target._session  # noqa: SLF001
+    if not isinstance(terms, Terms):
         raise TypeError("a batch takes calls, not raw requests: use the client it was made of")
-    return session, target._space.prefix  # noqa: SLF001
+    return terms, target._space.prefix  # noqa: SLF001
 
 
-def place(session: Session, name: str, url: str) -> str:
+def place(session: Terms, name: str, url: str) -> str:
     """The path at the gate of a service's `url`; without a name it is the gate's own path.
 
     Raises:
         NotFound: the service has no mount.
         SetupError: `url` is no path.
     """
+    if not isinstance(url, str):
+        raise SetupError(f"the url of a request is a text, and no {type(url).__name__}")
     if "#" in url:
         raise SetupError(
             "a `#` begins a fragment, which no request carries", hint="For the character, write %23."
@@ -52,6 +66,8 @@ def place(session: Session, name: str, url: str) -> str:
             f"the url {url[:80]!r} is not a path below the service",
             hint="Begin it with `/`; requests go to the gate only, never to another address.",
         )
+    if not name and url.startswith("/-/"):
+        session.link.need_gate(f"the path {url[:80]}")
     mount = session.link.mount(name) if name else ""
     if mount is None:
         raise NotFound(

@@ -11,6 +11,7 @@ import warnings
 from labgate._address import Address, parse_address
 from labgate._folders import config_folder
 from labgate._memory import cave_map_path, read_map
+from labgate._names import callers_level
 from labgate._privately import Unfit, read_object, text_member
 from labgate.errors import SetupError, TokenFileWarning
 
@@ -18,7 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labgate._logins import Login
+
 LARGEST_FILE = 64 * 1024
+BEARER, ASIDE = b"Authorization: Bearer ", b"Labgate-Token: "
+"""How a request says its token; the second leaves the first to the service behind the gate."""
 _CAVE_KEY = "token"
 _CAVE_SUFFIX = "cave-secret.json"
 _CAVE_OLD_NAME = "chunkedgraph-secret.json"
@@ -33,10 +38,34 @@ def find_token(
     hearsay: bool = False,
     datastack: str | None = None,
     cave_key: str | None = None,
-) -> str | None:
-    """The token for this gate: the argument, LABGATE_TOKEN, LABGATE_TOKEN_FILE, the stored file, or CAVE's files.
+    profile_file: str | None = None,
+) -> str | Login | None:
+    """The token for this gate; see `find_source`, which also says where it is from."""
+    return find_source(
+        address,
+        given,
+        environ,
+        hearsay=hearsay,
+        datastack=datastack,
+        cave_key=cave_key,
+        profile_file=profile_file,
+    )[0]
 
-    A token of the environment belongs to LABGATE_URL when that is set: it is not sent to another origin.
+
+def find_source(
+    address: Address,
+    given: str | None,
+    environ: Mapping[str, str],
+    *,
+    hearsay: bool = False,
+    datastack: str | None = None,
+    cave_key: str | None = None,
+    profile_file: str | None = None,
+) -> tuple[str | Login | None, str]:
+    """The token for this gate, and where it is from.
+
+    That is the argument, LABGATE_TOKEN, LABGATE_TOKEN_FILE, the profile's file, the login, the stored file, or CAVE's
+    files. A token of the environment belongs to LABGATE_URL when that is set: it is not sent to another origin.
 
     Args:
         address: the gate.
@@ -45,31 +74,45 @@ def find_token(
         hearsay: only CAVE's own file named the gate: the environment's token was not meant for it.
         datastack: the caller's, if any; see `_from_cave`.
         cave_key: under which name the token stands in CAVE's files; then nothing else is looked at.
+        profile_file: the file that the profile names.
 
     Raises:
         SetupError: a token is there, but cannot be used: unreadable, malformed, or open to other users.
     """
     if given is not None:
-        return checked_token(given, "the token argument")
+        return checked_token(given, "the token argument"), "the token argument"
     if cave_key is not None:
         found = _from_cave(address, cave_key, may_be_global=True)
         if found is None:
             raise SetupError(f"none of CAVE's token files has a token {cave_key!r} for {address.origin}")
-        return found
+        return found, "CAVE's token files"
     if _speaks_for(environ, address) and not hearsay:
         if text := environ.get("LABGATE_TOKEN"):
-            return checked_token(text, "LABGATE_TOKEN")
+            return checked_token(text, "LABGATE_TOKEN"), "LABGATE_TOKEN"
         if path := environ.get("LABGATE_TOKEN_FILE"):
-            return _from_file(os.path.expanduser(path), strict=False)
+            return _from_file(os.path.expanduser(path), strict=False), "the file of LABGATE_TOKEN_FILE"
+    if profile_file is not None:
+        return _from_file(os.path.expanduser(profile_file), strict=False), "the profile's token file"
+    if os.path.exists(login_path(address)):
+        from labgate._logins import read_login
+
+        if login := read_login(address):
+            return login, "labgate login"
     path = stored_token_path(address)
     if os.path.exists(path):
-        return _from_file(path, strict=True)
-    return _from_cave(address, _CAVE_KEY, may_be_global=datastack is not None or _is_caves(address))
+        return _from_file(path, strict=True), "the stored token file"
+    found = _from_cave(address, _CAVE_KEY, may_be_global=datastack is not None or _is_caves(address))
+    return found, "CAVE's token files" if found else ""
 
 
 def stored_token_path(address: Address) -> str:
     """The file (mode 0600) in which this user's token for this origin is kept."""
     return os.path.join(config_folder(), "tokens", address.file_name)
+
+
+def login_path(address: Address) -> str:
+    """The file (mode 0600) of this user's login at this gate; see `_logins`."""
+    return os.path.join(config_folder(), "logins", f"{address.file_name}.json")
 
 
 def cave_folder() -> str:
@@ -92,7 +135,7 @@ def cave_global_files() -> list[str]:
     return [os.path.join(cave_folder(), name) for name in (_CAVE_SUFFIX, _CAVE_OLD_NAME)]
 
 
-def refuse_exposure(address: Address, token: str | None, *, insecure: bool) -> None:
+def refuse_exposure(address: Address, token: object, *, insecure: bool) -> None:
     """A token does not travel over plain HTTP beyond this machine, unless that was asked for.
 
     Raises:
@@ -141,7 +184,7 @@ def _is_caves(address: Address) -> bool:
 def _complain(path: str, fault: str) -> None:
     if path not in _complained:
         _complained.add(path)
-        warnings.warn(TokenFileWarning(fault), stacklevel=5)
+        warnings.warn(TokenFileWarning(fault), stacklevel=callers_level())
 
 
 def _speaks_for(environ: Mapping[str, str], address: Address) -> bool:
@@ -164,7 +207,7 @@ def _from_file(path: str, *, strict: bool) -> str:
         if strict:
             raise SetupError(fault, hint=f"Run: chmod 600 {path}")
         # Mounted secrets of containers are often readable by their group, and it is the user who named this file.
-        warnings.warn(TokenFileWarning(fault), stacklevel=4)
+        warnings.warn(TokenFileWarning(fault), stacklevel=callers_level())
     return checked_token(text, path)
 
 

@@ -7,15 +7,21 @@ import socket
 import time
 from collections import deque
 
-from labgate._wire import MalformedReply, ReplyCut, Response, read_response
+from labgate._at_once import at_once
+from labgate._proxy import route_to
+from labgate._wire import MalformedReply, Reader, ReplyCut, Response, next_head, read_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from labgate._address import Address
+    from labgate._proxy import Proxy
+    from labgate._wire import Feed
 
-_ONE_PIECE = (
+ONE_PIECE = (
     64 * 1024
 )  # up to here head and body leave in one send; beyond it a copy would cost more than it saves
 _CONNECT_SECONDS = 20.0
@@ -50,12 +56,28 @@ class OutOfTime(Exception):
 
 
 class Pool:
-    """The open connections to one gate, used by any thread; a forked child starts with none."""
+    """The open connections to one gate, used by any thread; a forked child starts with none.
 
-    __slots__ = ("_address", "_idle", "_pid", "_tls")
+    Attributes:
+        route: whether they lead through a proxy, and what requests look like there.
+    """
 
-    def __init__(self, address: Address) -> None:
+    __slots__ = ("_address", "_ca_file", "_idle", "_pid", "_tls", "route")
+
+    def __init__(self, address: Address, ca_file: str | None = None, *, tunnel: bool = False) -> None:
+        """As follows.
+
+        Args:
+            address: the gate's.
+            ca_file: certificates that are trusted beside the system's.
+            tunnel: what is sent is to look the same through every proxy.
+
+        Raises:
+            SetupError: the environment names a proxy that cannot be used.
+        """
+        self.route = route_to(address, os.environ, tunnel=tunnel)
         self._address = address
+        self._ca_file = ca_file
         self._idle: deque[tuple[socket.socket, float]] = deque(maxlen=_MOST_IDLE)
         self._pid = os.getpid()
         self._tls: ssl.SSLContext | None = None
@@ -87,7 +109,7 @@ class Pool:
         sent = False
         try:
             give_time(sock, deadline)
-            if len(body) <= _ONE_PIECE:
+            if len(body) <= ONE_PIECE:
                 sock.sendall(head + body)
             else:
                 sock.sendall(head)
@@ -132,44 +154,113 @@ class Pool:
         else:
             self._idle.append((sock, time.monotonic()))
 
+    def drop(self, sock: socket.socket) -> None:
+        """Close one that is of no use any more."""
+        sock.close()
+
     def connect(self, deadline: float | None) -> socket.socket:
         """A new connection.
 
         Raises:
             NotSent, OutOfTime: see there.
         """
-        address = self._address
-        failure: OSError | None = None
+        return self._step(self._reached, deadline)
+
+    def dial(self, deadline: float | None) -> socket.socket:
+        """The same before anything is encrypted.
+
+        Raises: as `connect` does.
+        """
+        return self._step(self._plainly, deadline)
+
+    def _step(self, step: Callable[[float | None], socket.socket], deadline: float | None) -> socket.socket:
         try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            return step(deadline)
         except OSError as error:
-            raise NotSent(
-                f"the host name {address.host} cannot be found ({error.strerror or error})"
-            ) from error
-        for family, kind, protocol, _, place in found:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise OutOfTime(sent=False) from error
+            raise unconnected(error, self.route.proxy) from error
+
+    def _reached(self, deadline: float | None) -> socket.socket:
+        sock = self._plainly(deadline)
+        if self._address.scheme != "https":
+            return sock
+        try:
+            give_time(sock, deadline, most=_CONNECT_SECONDS)
+            return self._secured(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _plainly(self, deadline: float | None) -> socket.socket:
+        failure: OSError = OSError("the host name has no address")
+        for family, kind, protocol, place in self._places():
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(_CONNECT_SECONDS)
                 give_time(sock, deadline, most=_CONNECT_SECONDS)
                 sock.connect(place)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return self._secured(sock) if address.scheme == "https" else sock
+                if family != getattr(socket, "AF_UNIX", None):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.route.proxy is not None and self.route.tunnels:
+                    _tunnel(sock, self.route.proxy, self._address, deadline)
             except OSError as error:
                 sock.close()
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise OutOfTime(sent=False) from error
+                    raise
                 failure = error
             except BaseException:
                 sock.close()
                 raise
-        raise _unconnected(failure) from failure
+            else:
+                return sock
+        raise failure
+
+    def _places(self) -> list[tuple[int, int, int, Any]]:
+        """What can be connected to, in the order in which that is tried.
+
+        Raises:
+            NotSent: nothing.
+        """
+        where = self._address.socket
+        if where is not None:
+            return [(unix_family(), socket.SOCK_STREAM, 0, where)]
+        host, port = self.route.first
+        # As text it would be encoded by IDNA, whose tables take longer to load than the answer to come.
+        name = host.encode("ascii") if host.isascii() else host
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise unknown_host(host, self.route.proxy, error) from error
+        return [(family, kind, protocol, place) for family, kind, protocol, _, place in found]
 
     def _secured(self, sock: socket.socket) -> socket.socket:
-        import ssl  # 15 ms that plain http need not pay
-
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = gate_context(os.environ, self._ca_file)
         return self._tls.wrap_socket(sock, server_hostname=self._address.host)
+
+
+def gate_context(environ: Mapping[str, str], ca_file: str | None) -> ssl.SSLContext:
+    """Whom the machine trusts, or SSL_CERT_FILE says, and the file; with the caller's own certificate, if there is one.
+
+    A gate may ask for that. LABGATE_CERTIFICATE is its PEM file, which holds the private key too unless
+    LABGATE_CERTIFICATE_KEY does.
+
+    Raises:
+        NotSent: the certificate cannot be used.
+        SetupError: the file cannot.
+    """
+    from labgate._trust import tls_context
+
+    made = tls_context(ca_file)
+    if file := environ.get("LABGATE_CERTIFICATE"):
+        try:
+            made.load_cert_chain(file, environ.get("LABGATE_CERTIFICATE_KEY") or None)
+        except OSError as error:
+            why = error.strerror or error
+            raise NotSent(
+                f"the certificate that LABGATE_CERTIFICATE names cannot be used ({why})", final=True
+            ) from error
+    return made
 
 
 def close_all(idle: deque[tuple[socket.socket, float]]) -> None:
@@ -228,11 +319,65 @@ def translated(error: BaseException, *, sent: bool, kept: bool) -> Exception | N
     return None
 
 
-def _unconnected(failure: OSError | None) -> NotSent:
-    if failure is None:
-        return NotSent("the host name has no address")
+def unconnected(failure: OSError, proxy: Proxy | None = None) -> NotSent:
+    """Why there is no connection."""
     # By name: importing ssl only to compare classes would cost what plain http is spared.
     if type(failure).__name__ == "SSLCertVerificationError":
-        return NotSent("the gate's certificate is not trusted by this machine", final=True)
-    reason = "no connection within the time" if isinstance(failure, TimeoutError) else failure.strerror
-    return NotSent(reason or type(failure).__name__)
+        why = getattr(failure, "verify_message", "")
+        how = "name its authority's file in the environment's SSL_CERT_FILE"
+        return NotSent(f"its certificate is not trusted by this machine ({why}); {how}", final=True)
+    if isinstance(failure, TimeoutError):
+        reason = "no connection within the time"
+    else:
+        reason = failure.strerror or (str(failure) if failure.args else type(failure).__name__)
+    return NotSent(reason if proxy is None else f"{proxy}: {reason}")
+
+
+def unknown_host(host: str, proxy: Proxy | None, error: OSError) -> NotSent:
+    """The failure of a name that has no address."""
+    what = f"the host name {host}" if proxy is None else f"the host name of {proxy}"
+    return NotSent(f"{what} cannot be found ({error.strerror or error})")
+
+
+def unix_family() -> int:
+    """The kind of sockets that have a path.
+
+    Raises:
+        NotSent: this system has none.
+    """
+    family: int | None = getattr(socket, "AF_UNIX", None)
+    if family is None:
+        raise NotSent("Python has no Unix-domain sockets on this system", final=True)
+    return family
+
+
+def _tunnel(sock: socket.socket, proxy: Proxy, address: Address, deadline: float | None) -> None:
+    """Have a proxy lead a connection on to an address.
+
+    Raises:
+        NotSent: it does not.
+        OSError: the connection broke.
+    """
+    latest = time.monotonic() + _CONNECT_SECONDS
+    sock.sendall(proxy.tunnel_to(address))
+    reader = Reader(sock, latest if deadline is None else min(deadline, latest))
+    at_once(tunnelled(reader, proxy))
+
+
+async def tunnelled(feed: Feed, proxy: Proxy) -> None:
+    """Read what a proxy answers to a request for a tunnel.
+
+    Raises:
+        NotSent: it does not make one.
+        OSError: the connection broke.
+    """
+    try:
+        head = await next_head(feed)
+    except (MalformedReply, ReplyCut) as error:
+        raise NotSent(f"{proxy} does not answer as one: {error}") from error
+    refusal = proxy.refusal(head.status)
+    if refusal is not None:
+        raise NotSent(refusal[0], final=refusal[1])
+    if feed.buffer:
+        # A server speaks first in no protocol that is spoken here: it would be the proxy's own words.
+        raise NotSent(f"{proxy} does not answer as one: it goes on where the gate should speak", final=True)

@@ -135,13 +135,11 @@ class Space:
                 setattr(own, attribute, Lazy((self, attribute)))
 
     def _made_class(self) -> type[Node]:
-        from labgate._client import Client, Namespace
-
         leaves = self.leaves()
         about = self.link.catalog.about.get("namespaces")
         described = about.get(self.prefix) if isinstance(about, dict) else None
         summary = summary_of(described) if isinstance(described, dict) else ""
-        base: type[Node] = Namespace if self.prefix else Client
+        base = self.link.base(self.prefix)
         members: dict[str, Any] = {
             **self.children,
             # A method hides a space of its name, whose methods stay reachable by lab["..."].

@@ -11,19 +11,10 @@ The method is marked `result: volume` and names those that read, write and creat
 
 from __future__ import annotations
 
+from labgate._at_once import at_once
 from labgate._volume_about import about_of
-from labgate._volume_boxes import (
-    Selection,
-    box_of,
-    box_of_lengths,
-    parts,
-    selection,
-    shape_of,
-    slices,
-)
-from labgate._volume_found import wire_of
-from labgate._volume_known import Known
-from labgate.errors import Locked
+from labgate._volume_boxes import shape_of
+from labgate._volume_reach import Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,18 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labgate._method import Method
+    from labgate._progress import Shown
     from labgate._session import Session
-    from labgate._volume_about import About
-    from labgate._volume_boxes import Box
-
-    Corner = Iterable[int]
-
-_LEAST_PART = 2 * 1024 * 1024
-_MOST_PART = 8 * 1024 * 1024
-_MOST_VOXELS = 256**3  # above that DVID takes one read at a time, from everybody
+    from labgate._volume_reach import Corner
 
 
-class Volume(Known):
+class Volume(Reach):
     """A volume of voxels, whose parts are read as numpy arrays and written from them.
 
     Coordinates are absolute: a volume may begin anywhere, also below 0, and `vol[-10:20]` begins at the coordinate -10,
@@ -64,27 +49,9 @@ class Volume(Known):
         scale, scales: which resolution this is (0 is the finest), and all of them; see `at`.
     """
 
-    __slots__ = ("__weakref__", "_method", "_session")
+    __slots__ = ("__weakref__",)
 
-    def __init__(self, session: Session, method: Method, about: About, scale: int = 0) -> None:
-        super().__init__(about, scale, method.name)
-        self._session = session
-        self._method = method
-
-    def at(self, scale: int | None = None, *, resolution: float | Iterable[float] | None = None) -> Volume:
-        """The same volume at another scale, whose coordinates are its own.
-
-        Args:
-            scale: its number.
-            resolution: instead: how large a voxel may be, in the volume's units, for each axis in space or for all of
-                them. It is the coarsest scale whose voxels are not larger; the finest, where all are.
-
-        Raises:
-            ValueError: there is no such scale.
-        """
-        if scale is None:
-            scale = self._scale if resolution is None else self._scale_for(resolution)
-        return Volume(self._session, self._method, self._about, scale)
+    _session: Session
 
     def refresh(self) -> Volume:
         """Ask the gate again what the volume is: others may have written, so that it has grown. Returns the volume.
@@ -92,9 +59,7 @@ class Volume(Known):
         Raises:
             Error: the gate does not say.
         """
-        asked = {"node": self._about.node, "instance": self._about.instance}
-        answer = self._session.derive({"fresh": True}).call(self._method, asked)
-        self._about = answer._about  # noqa: SLF001 - it is a volume, too
+        at_once(self._refresh())
         return self
 
     # What is in it.
@@ -105,7 +70,7 @@ class Volume(Known):
         stop: Corner | None = None,
         out: np.ndarray[Any, Any] | None = None,
         workers: int = 8,
-        progress: bool = False,
+        progress: Shown = False,
         *,
         resolution: float | Iterable[float] | None = None,
         scale: int | None = None,
@@ -123,7 +88,7 @@ class Volume(Known):
             out: the array to read into, with the box's shape and the volume's dtype, of any strides. After an error its
                 contents are not defined.
             workers: how many parts are on their way at once.
-            progress: show how far it is.
+            progress: show how far it is; or a function that is told: how much is done, and of how much.
             resolution, scale: read another scale; see `at`.
             box_nm: instead of start and stop: the corners in nanometers, for each axis in space. Voxel 0 begins at 0;
                 voxels that lie in the box partly belong to it.
@@ -133,17 +98,19 @@ class Volume(Known):
             Error: it did not come whole.
             ValueError, TypeError: the box or `out` does not fit the volume.
         """
-        if scale is not None or resolution is not None:
-            return self.at(scale, resolution=resolution).read(
-                start, stop, out, workers, progress, box_nm=box_nm, timeout=timeout
+        return at_once(
+            self._read(
+                start,
+                stop,
+                out,
+                workers,
+                progress,
+                resolution=resolution,
+                scale=scale,
+                box_nm=box_nm,
+                timeout=timeout,
             )
-        box = self._box(start, stop, box_nm)
-        array = self._destination(out, shape_of(box))
-        given: dict[str, Any] = {"timeout": timeout}
-        options = self._session.options
-        options = options if given["timeout"] is ... else options.replaced(given)
-        self._read_into(self._session, box, array, workers, options.timeout, progress)
-        return array
+        )
 
     def write(
         self,
@@ -151,7 +118,7 @@ class Volume(Known):
         array: Any,
         unaligned: bool = False,
         workers: int = 4,
-        progress: bool = False,
+        progress: Shown = False,
     ) -> None:
         """Write an array, the first element of which comes to `start`.
 
@@ -164,36 +131,18 @@ class Volume(Known):
             unaligned: the box need not begin and end between two blocks: blocks that it fills partly are read first, and
                 written as a whole. What others write there between the two is lost.
             workers: how many parts are on their way at once.
-            progress: show how far it is.
+            progress: show how far it is; or a function that is told: how much is done, and of how much.
 
         Raises:
             Locked: the version is locked. Nothing was sent.
             ValueError, TypeError: the array or the box does not fit the volume. Nothing was sent.
             Error: the gate or the service refuses.
         """
-        from labgate._volume_write import Writing, fitted
-
-        wire = self._writer()
-        data = fitted(array, self._dtype)
-        first = [*start]
-        box = box_of(first, [low + length for low, length in zip(first, data.shape, strict=False)], self.axes)
-        if shape_of(box) != data.shape:
-            raise ValueError(f"the array has {data.ndim} axes, and the volume {self.ndim}")
-        if self._about.placed < self.ndim and (box[0][-1], box[1][-1]) != (0, self.channels):
-            raise ValueError(f"all {self.channels} channels are written at once")
-        Writing(self, self._session, wire, box, data).run(
-            unaligned=unaligned, workers=workers, progress=progress
-        )
-        if any(low < mine for low, mine in zip(box[0], self.offset, strict=True)) or any(
-            high > mine for high, mine in zip(box[1], self._found(0).stop, strict=True)
-        ):
-            self.refresh()
+        at_once(self._write(start, array, unaligned, workers, progress))
 
     def __getitem__(self, key: Any) -> Any:
         """The part that the index means: an array, or one voxel; see the class."""
-        asked = self._selection(key)
-        array = self.read(*asked.box)[asked.local]
-        return array.copy() if any(step > 1 for step in asked.steps) else array
+        return at_once(self._part(self._selection(key)))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Write a part, from an array or from one value for all of it; see `write`."""
@@ -222,14 +171,6 @@ class Volume(Known):
 
     # How it shows itself.
 
-    def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if not name.startswith("_")]
-
-    def __repr__(self) -> str:
-        from labgate._volume_shown import line_of
-
-        return line_of(self)
-
     def _repr_html_(self) -> str:
         from labgate._volume_shown import html_of
 
@@ -239,81 +180,6 @@ class Volume(Known):
         link = self._session.link
         client = link.root.own_class()(self._session, link.root)
         return _remade, (client, self._method.name, self._about.answer, self._scale)
-
-    # How it is done.
-
-    def _selection(self, key: Any) -> Selection:
-        return selection(key, self.axes, self._extents())
-
-    def _box(self, start: Corner | None, stop: Corner | None, box_nm: Any) -> Box:
-        extents = self._extents()
-        if box_nm is None:
-            return box_of(
-                extents[0] if start is None else start, extents[1] if stop is None else stop, self.axes
-            )
-        if start is not None or stop is not None:
-            raise TypeError("a box is given by start and stop, or by box_nm")
-        return box_of_lengths(box_nm, self.axes, self.resolution, self.units, extents)
-
-    def _destination(self, out: np.ndarray[Any, Any] | None, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        if out is None:
-            return np.empty(shape, self._dtype)
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"out is a numpy array, not a {type(out).__name__}")
-        if out.dtype != self._dtype:
-            raise TypeError(f"out has the dtype {out.dtype}, and the volume {self._dtype}")
-        if out.shape != shape:
-            raise ValueError(f"out has the shape {out.shape}, and the box {shape}")
-        if not out.flags.writeable:
-            raise ValueError("out cannot be written to")
-        return out
-
-    def _read_into(
-        self,
-        session: Session,
-        box: Box,
-        array: np.ndarray[Any, Any],
-        workers: int,
-        timeout: float | None,
-        progress: bool = False,
-    ) -> None:
-        """Fill an array from a box, by a session that may have options of its own."""
-        import numpy as np
-
-        from labgate._volume_read import Reading
-
-        about = self._about
-        if about.placed < self.ndim and shape_of(box)[-1] != about.channels:
-            whole = (*box[0][:-1], 0), (*box[1][:-1], about.channels)
-            room = np.empty(shape_of(whole), self._dtype)
-            self._read_into(session, whole, room, workers, timeout, progress)
-            array[...] = room[slices(box, whole[0])]
-            return
-        least = array.nbytes // (2 * max(workers, 1)) if isinstance(workers, int) else 0
-        most = min(min(max(least, _LEAST_PART), _MOST_PART) // self._dtype.itemsize, _MOST_VOXELS)
-        params = {"node": self.node, "instance": self.instance, "scale": self._scale or None}
-        reading = Reading(session, self._wire("read"), params, placed=about.placed, timeout=timeout)
-        reading.run(box, parts(box, about.read_shape, most), array, workers=workers, progress=progress)
-
-    def _writer(self) -> str:
-        """The method that writes.
-
-        Raises:
-            Locked, ValueError, NotFound: this is not to be written.
-        """
-        if self._about.locked and self._about.versioned:
-            raise Locked(
-                f"the node {self.node} is locked: {self.instance} cannot be written there",
-                method=self._method.name,
-            )
-        if self._scale:
-            raise ValueError("a volume is written at scale 0; coarser scales follow from it")
-        return self._wire("write")
-
-    def _wire(self, what: str) -> str:
-        return wire_of(self._session, self._method, what)
 
 
 def volume_of(answer: object, session: Session, method: Method) -> Volume:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from labgate._at_once import settled
 from labgate._method import Method
-from labgate._target import session_of
+from labgate._target import terms_of
 from labgate.errors import NotFound, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from labgate._async_client import AsyncClient
     from labgate._client import Client
-    from labgate._session import Session
+    from labgate._session import Terms
 
 
-def session_at(host: str | Client, token: str | None, options: dict[str, Any]) -> Session:
-    """The session of a client, or of one that is made for an address."""
+def session_at(host: str | Client | AsyncClient, token: str | None, options: dict[str, Any]) -> Terms:
+    """The session of a client, awaited or not, or of one that is made for an address."""
     if isinstance(host, str):
         from labgate._connect import connect
 
         host = connect(host, token=token, **options)
-    return session_of(host)[0]
+    return terms_of(host)[0]
 
 
-def method_of(session: Session, service: str | None) -> Method:
+async def method_of(session: Any, service: str | None) -> Method:
     """The method that opens volumes, of the service that is named or of the only one.
 
     Raises:
         SetupError: there is none, or several and none was named.
     """
     found = _methods(session, service)
-    if not found and session.link.look_again():
+    if not found and await _looked_again(session.link):
         found = _methods(session, service)
     if len(found) == 1:
         return found[0]
@@ -44,7 +46,14 @@ def method_of(session: Session, service: str | None) -> Method:
     raise SetupError(f"the gate has no {wanted}" + (f"; it has {spaces}" if spaces else ""), hint="")
 
 
-def _methods(session: Session, service: str | None) -> list[Method]:
+async def _looked_again(link: Any) -> bool:
+    found: bool = await settled(
+        link.look_again_async() if hasattr(link, "look_again_async") else link.look_again()
+    )
+    return found
+
+
+def _methods(session: Terms, service: str | None) -> list[Method]:
     catalog = session.link.catalog
     wanted = service and catalog.true_name(service)
     made = (
@@ -56,7 +65,7 @@ def _methods(session: Session, service: str | None) -> list[Method]:
     return [one for one in made if one.volume]
 
 
-def wire_of(session: Session, method: Method, what: str) -> str:
+def wire_of(session: Terms, method: Method, what: str) -> str:
     """The wire name of the method that does something with the volumes, or the sources, of a method.
 
     It may be written without the namespace that both are in.

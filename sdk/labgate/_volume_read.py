@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labgate._fetching import Came
-    from labgate._flow import Flow
-    from labgate._session import Session
+    from labgate._progress import Shown
+    from labgate._session import Terms
     from labgate._volume_boxes import Box
+    from labgate._wire import Feed, Head
 
 _NPY = "application/x-npy"
 
@@ -35,14 +36,14 @@ class ArrayReading(Fetching):
     _array: np.ndarray[Any, Any]
     _first: Sequence[int]
 
-    def run(
+    async def run(
         self,
         box: Box,
         parts: Sequence[Box],
         array: np.ndarray[Any, Any],
         *,
         workers: int,
-        progress: bool = False,
+        progress: Shown = False,
     ) -> None:
         """Fill the array.
 
@@ -51,29 +52,28 @@ class ArrayReading(Fetching):
             parts: the same in parts, each of which is asked for alone.
             array: of the box's shape.
             workers: how many parts are on their way at once.
-            progress: show how far it is.
+            progress: show how far it is; or a function that is told: how much is done, and of how much.
 
         Raises:
             Error: the box did not come whole. What is in the array then, is not said.
         """
         self._array, self._first = array, box[0]
-        self._fetch(parts, workers, array.nbytes, progress=progress)
+        await self._fetch(parts, workers, array.nbytes, progress=progress)
 
     def _query(self, part: Box) -> Mapping[str, Any]:
         """The arguments that mean the part."""
         raise NotImplementedError
 
-    def _take(self, flow: Flow, part: Box, came: Came) -> None:
-        head = flow.head
-        pieces = Pieces(flow.reader, head, verb="GET")
+    async def _take(self, feed: Feed, head: Head, part: Box, came: Came) -> None:
+        pieces = Pieces(feed, head, verb="GET")
         kind = head.fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
         view, length = self._array[slices(part, self._first)], head.length if head.length >= 0 else None
         if head.status == 200 and kind == _NPY.encode():
-            receive(pieces, view, length, came)
+            await receive(pieces, view, length, came)
         elif head.status == 200 and kind == BLOCKS.encode() and kind in self._accepted:
-            receive_blocks(pieces, view, part[0], length, came)
+            await receive_blocks(pieces, view, part[0], length, came)
         else:
-            raise self._refused(flow, pieces)
+            raise await self._refused(head, pieces)
 
     def _request(self, part: Box, left: float | None) -> Request:
         link, options = self._session.link, self._session.options
@@ -84,7 +84,9 @@ class ArrayReading(Fetching):
             self._accepted,
             options.fields(),
         )
-        return Request(head, b"", method=self._method, repeatable=True, timeout=left, retries=0)
+        return Request(
+            head, b"", method=self._method, repeatable=True, timeout=left, retries=0, renew=link.retold
+        )
 
     def _named(self, part: Box) -> str:
         return f"the part from {list(part[0])} to {list(part[1])}"
@@ -98,7 +100,7 @@ class Reading(ArrayReading):
 
     def __init__(
         self,
-        session: Session,
+        session: Terms,
         method: str,
         params: Mapping[str, Any],
         *,

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from labgate._page import Markup
     from labgate._volume import Volume
+    from labgate._volume_known import Known
 
 _LONGEST_SIDE = 384
 _SECONDS = 10.0
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-def line_of(volume: Volume) -> str:
+def line_of(volume: Known) -> str:
     """The volume in one line."""
     axes = ", ".join(
         f"{printable(axis, 10)} {first}:{first + length}"
@@ -33,7 +35,11 @@ def line_of(volume: Volume) -> str:
 
 def html_of(volume: Volume) -> str:
     """The volume as a table, with a picture of its middle where that can be had."""
-    from html import escape
+    return _beside(_rows(volume), _picture(volume))
+
+
+def _rows(volume: Known) -> Markup:
+    from labgate._page import facts
 
     state = "locked" if volume.locked else "open"
     rows: list[tuple[str, Any]] = [
@@ -48,16 +54,22 @@ def html_of(volume: Volume) -> str:
         ("scales", f"{volume.scale} of {', '.join(str(one.scale) for one in volume.scales)}"),
         ("memory", _size(volume.nbytes)),
     ]
-    left = ' style="text-align: left"'  # notebooks align to the right
-    lines = "".join(
-        f"<tr><th{left}>{name}</th><td{left}>{escape(printable(str(said), 200))}</td></tr>"
-        for name, said in rows
-    )
+    return facts((name, printable(str(said), 200)) for name, said in rows)
+
+
+def plain_html_of(volume: Known) -> str:
+    """The same without a picture, for those who would have to await it."""
+    return _beside(_rows(volume), "")
+
+
+def _beside(shown: Markup, picture: str) -> str:
+    from labgate._page import Markup, page
+
     beside = "display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start"
-    return f'<div style="{beside}"><table style="margin: 0">{lines}</table>{_picture(volume)}</div>'
+    return page(Markup(f'<div style="{beside}"><div>{shown}</div>{picture}</div>'))
 
 
-def _voxel(volume: Volume) -> str:
+def _voxel(volume: Known) -> str:
     """The size of a voxel; a unit that all axes share is said once."""
     if len(set(volume.units)) == 1:
         return f"{' × '.join(f'{size:g}' for size in volume.resolution)} {volume.units[0]}".strip()

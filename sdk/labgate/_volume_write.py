@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from labgate._crew import all_of
+from labgate._at_once import settled
+from labgate._crew import everything
 from labgate._method import Method
 from labgate._progress import Progress
 from labgate._volume_boxes import around, common, parts, seams, shape_of, slices
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from labgate._session import Session
-    from labgate._volume import Volume
+    from labgate._progress import Shown
     from labgate._volume_boxes import Box
+    from labgate._volume_reach import Reach
 
 _MOST_PART = 8 * 1024 * 1024  # a part is copied into its request, for each worker
 
@@ -27,7 +28,7 @@ class Writing:
     """One writing of a box."""
 
     def __init__(
-        self, volume: Volume, session: Session, method: str, box: Box, data: np.ndarray[Any, Any]
+        self, volume: Reach, session: Any, method: str, box: Box, data: np.ndarray[Any, Any]
     ) -> None:
         self._volume = volume
         self._session = session
@@ -37,31 +38,31 @@ class Writing:
         self._lock = threading.Lock()
         self._done = 0
 
-    def run(self, *, unaligned: bool, workers: int, progress: bool) -> None:
+    async def run(self, *, unaligned: bool, workers: int, progress: Shown) -> None:
         """Write it.
 
         Raises:
             ValueError: it does not follow the blocks, and was not said to be `unaligned`. Nothing was sent.
             Error: a part of it was refused.
         """
-        jobs = self._jobs(unaligned=unaligned)
+        jobs = await self._jobs(unaligned=unaligned)
         with Progress(self._method.name, self._data.nbytes, shown=progress) as shown:
 
-            def work(job: tuple[Box, bool]) -> None:
+            async def work(job: tuple[Box, bool]) -> None:
                 part, filled = job
                 mine = common(part, self._box) or part
-                self._send(part, self._of(mine) if filled else self._mended(part, mine))
+                await self._send(part, self._of(mine) if filled else await self._mended(part, mine))
                 with self._lock:
                     self._done += 1
                     shown.advance(self._of(mine).nbytes)
 
             try:
-                all_of(work, jobs, workers, lambda: None)
+                await everything(self._session)(work, jobs, workers, lambda: None)
             except Error as error:
                 error.add_note(f"{self._done} of {len(jobs)} parts were written.")
                 raise
 
-    def _jobs(self, *, unaligned: bool) -> list[tuple[Box, bool]]:
+    async def _jobs(self, *, unaligned: bool) -> list[tuple[Box, bool]]:
         """The parts to write, and whether the data fill all of each."""
         volume, box, blocks = self._volume, self._box, self._volume.block_shape
         if 0 in shape_of(box):
@@ -75,10 +76,11 @@ class Writing:
                 f"the box from {list(box[0])} to {list(box[1])} does not follow the volume's blocks of "
                 f"{list(blocks)}: write the one from {list(outer[0])} to {list(outer[1])}, or say unaligned=True"
             )
-        volume.refresh()._writer()  # noqa: SLF001 - it may have been locked since
+        await volume._refresh()  # noqa: SLF001
+        volume._writer()  # noqa: SLF001 - it may have been locked since
         return [(part, filled) for seam, filled in seams(box, blocks) for part in parts(seam, blocks, most)]
 
-    def _mended(self, part: Box, mine: Box) -> np.ndarray[Any, Any]:
+    async def _mended(self, part: Box, mine: Box) -> np.ndarray[Any, Any]:
         """What is there now, with the data in their place; zeros where the volume has not been."""
         import numpy as np
 
@@ -86,20 +88,22 @@ class Writing:
         array = np.zeros(shape_of(part), self._data.dtype)
         there = common(part, volume._extents())  # noqa: SLF001
         if there is not None:
-            fresh = self._session.derive({"fresh": True})
-            volume._read_into(fresh, there, array[slices(there, part[0])], 1, fresh.options.timeout)  # noqa: SLF001
+            fresh: Any = self._session.derive({"fresh": True})
+            await volume._read_into(fresh, there, array[slices(there, part[0])], 1, fresh.options.timeout)  # noqa: SLF001
         array[slices(mine, part[0])] = self._of(mine)
         return array
 
     def _of(self, box: Box) -> np.ndarray[Any, Any]:
         return self._data[slices(box, self._box[0])]
 
-    def _send(self, part: Box, data: np.ndarray[Any, Any]) -> None:
+    async def _send(self, part: Box, data: np.ndarray[Any, Any]) -> None:
         volume = self._volume
         start = [*part[0]][: volume._about.placed]  # noqa: SLF001
-        answer = self._session.call(
-            self._method,
-            {"node": volume.node, "instance": volume.instance, "start": start, "data": data},
+        answer = await settled(
+            self._session.call(
+                self._method,
+                {"node": volume.node, "instance": volume.instance, "start": start, "data": data},
+            )
         )
         written = answer.get("written") if isinstance(answer, dict) else None
         shape = [*data.shape][: len(start)]

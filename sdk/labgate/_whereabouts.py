@@ -57,13 +57,13 @@ def make_sure(address: Address, datastack: str, timeout: float | None) -> None:
         SetupError: something else does.
         Error: nothing does.
     """
-    head = f"GET {address.path}/openrpc.json HTTP/1.1\r\nHost: {address.authority}\r\n"
+    pool = Pool(address)
+    head = pool.route.opening("GET", f"{address.path}/openrpc.json")
     fields = "User-Agent: labgate-python\r\nAccept: application/json\r\n"
     seconds = _PROBE_TIMEOUT if timeout is None else min(timeout, _PROBE_TIMEOUT)
     request = Request(
         (head + fields).encode("ascii"), b"", method=None, repeatable=True, timeout=seconds, retries=0
     )
-    pool = Pool(address)
     try:
         response = deliver(pool, request, str(address))
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 
+from labgate._at_once import at_once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
@@ -13,9 +15,12 @@ _MOST_HEAD = 64 * 1024
 _MOST_FIELDS = 256
 _MOST_INTERIM = 32
 _AT_ONCE = 64 * 1024
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?", re.DOTALL)
+STATUS_AT = slice(9, 12)  # in `HTTP/1.1 413 `
+# A CR or LF alone ends no line here and one elsewhere (RFC 9112 section 2.2): what has one could be read as two replies.
+_LOOSE = re.compile(rb"[\r\n\0]")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([^\r\n\0]*))?")
 _FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
+_CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 CHUNKED, UNTIL_THE_END = -1, -2  # where a body's end is told otherwise than by its length
 
 
@@ -32,9 +37,12 @@ class ReplyCut(Exception):
 
 
 class Response:
-    """One final reply: status, fields by lower-case name (as bytes), whole body; `reusable` is the connection's state."""
+    """One final reply: status, fields by lower-case name (as bytes), whole body; `reusable` is the connection's state.
 
-    __slots__ = ("body", "fields", "reusable", "status")
+    `doubtful` = the same request was sent before, and it is not known whether that was carried out.
+    """
+
+    __slots__ = ("body", "doubtful", "fields", "reusable", "status")
 
     def __init__(
         self, status: int, fields: dict[bytes, bytes], body: bytes | bytearray, *, reusable: bool
@@ -43,6 +51,7 @@ class Response:
         self.fields = fields
         self.body = body
         self.reusable = reusable
+        self.doubtful = False
 
     def text(self, name: bytes) -> str | None:
         """The field's value as text, None without it."""
@@ -60,10 +69,17 @@ def read_response(sock: socket.socket, deadline: float | None) -> Response:
         TimeoutError: the deadline has passed.
         OSError: the connection broke.
     """
-    reader = Reader(sock, deadline)
-    head = final_head(reader)
-    body = body_of(reader, head)
-    return Response(head.status, head.fields, body, reusable=head.reusable() and not reader.buffer)
+    return at_once(whole_reply(Reader(sock, deadline)))
+
+
+async def whole_reply(feed: Feed) -> Response:
+    """The next final reply, its body read.
+
+    Raises: as `read_response` does, as far as the feed does.
+    """
+    head = await next_head(feed)
+    body = await whole_body(feed, head)
+    return Response(head.status, head.fields, body, reusable=head.reusable() and not feed.buffer)
 
 
 class Head:
@@ -100,47 +116,48 @@ def final_head(reader: Reader) -> Head:
 
     Raises: as `read_response` does.
     """
+    return at_once(next_head(reader))
+
+
+async def next_head(feed: Feed, *, switches: bool = False) -> Head:
+    """The same of any feed; where the protocol `switches`, the head that says so is the last of this one."""
     for _ in range(_MOST_INTERIM):
-        head = _parse_head(reader.head())
+        head = _parse_head(await feed.until(b"\r\n\r\n", _MOST_HEAD, "head"))
         if head.status >= 200:
             return head
         if head.status == 101:
+            if switches:
+                return head
             raise MalformedReply("it switched to a protocol that nobody asked for")
     raise MalformedReply("it has too many interim replies")
 
 
-class Reader:
-    """A socket and what was read from it too early; under one deadline, or with `patience` seconds for each wait."""
+class Feed:
+    """The bytes of a connection in their order: those that came too early, and how more of them come.
 
-    __slots__ = ("buffer", "deadline", "patience", "sock", "started")
+    Everything that reads is a coroutine, so that there is one reader of HTTP for sockets that block and for those of an
+    event loop. The coroutines of a blocking socket never wait, and are run by `at_once`.
+    """
 
-    def __init__(self, sock: socket.socket, deadline: float | None) -> None:
-        self.sock = sock
-        self.deadline = deadline
-        self.patience: float | None = None
+    __slots__ = ("buffer", "started")
+
+    def __init__(self) -> None:
         self.buffer = bytearray()
         self.started = False
 
-    def wait(self) -> None:
-        """Give the next read what is left of the time."""
-        if self.patience is not None:
-            self.sock.settimeout(self.patience)
-        elif self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.sock.settimeout(left)
+    async def more(self) -> bytes | bytearray:
+        """At least one further byte.
 
-    def more(self) -> bytes:
-        """At least one further byte."""
-        self.wait()
-        data = self.sock.recv(_AT_ONCE)
-        if not data:
-            raise ReplyCut(started=self.started)
-        self.started = True
-        return data
+        Raises:
+            ReplyCut: the connection has ended.
+        """
+        raise NotImplementedError
 
-    def until(self, mark: bytes, most: int, what: str) -> bytes:
+    async def receive(self, view: memoryview) -> int:
+        """Some further bytes, straight into their place; 0 when the connection has ended."""
+        raise NotImplementedError
+
+    async def until(self, mark: bytes, most: int, what: str) -> bytes:
         """The bytes before `mark`, which is consumed."""
         while True:
             end = self.buffer.find(mark)
@@ -150,12 +167,9 @@ class Reader:
                 return found
             if len(self.buffer) > most:
                 raise MalformedReply(f"its {what} is over {most} bytes")
-            self.buffer += self.more()
+            self.buffer += await self.more()
 
-    def head(self) -> bytes:
-        return self.until(b"\r\n\r\n", _MOST_HEAD, "head")
-
-    def exactly(self, length: int) -> bytes | bytearray:
+    async def exactly(self, length: int) -> bytes | bytearray:
         """`length` bytes; large ones go straight into their place."""
         if len(self.buffer) >= length:
             found = bytes(self.buffer[:length])
@@ -170,33 +184,77 @@ class Reader:
         self.buffer.clear()
         with memoryview(whole) as view:
             while at < length:
-                self.wait()
-                got = self.sock.recv_into(view[at:])
+                got = await self.receive(view[at:])
                 if not got:
                     raise ReplyCut(started=True)
                 at += got
         return whole
 
-    def into(self, view: memoryview) -> int:
+    async def into(self, view: memoryview) -> int:
         """Some bytes, straight into their place; 0 when the connection has ended."""
         if not self.buffer:
-            self.wait()
-            return self.sock.recv_into(view)
+            return await self.receive(view)
         got = min(len(view), len(self.buffer))
         with memoryview(self.buffer) as early:
             view[:got] = early[:got]
         del self.buffer[:got]
         return got
 
-    def rest(self) -> bytes:
+    async def rest(self) -> bytes:
         """Everything until the connection ends."""
-        parts = [bytes(self.buffer)]
+        parts: list[bytes | bytearray] = [bytes(self.buffer)]
         self.buffer.clear()
         try:
             while True:
-                parts.append(self.more())
+                parts.append(await self.more())
         except ReplyCut:
             return b"".join(parts)
+
+
+class Reader(Feed):
+    """A socket that blocks; under one deadline, or with `patience` seconds for each wait."""
+
+    __slots__ = ("deadline", "patience", "sock")
+
+    def __init__(self, sock: socket.socket, deadline: float | None) -> None:
+        super().__init__()
+        self.sock = sock
+        self.deadline = deadline
+        self.patience: float | None = None
+
+    def wait(self) -> None:
+        """Give the next read what is left of the time."""
+        if self.patience is not None:
+            self.sock.settimeout(self.patience)
+        elif self.deadline is not None:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self.sock.settimeout(left)
+
+    async def more(self) -> bytes:
+        """At least one further byte."""
+        self.wait()
+        data = self.sock.recv(_AT_ONCE)
+        if not data:
+            raise ReplyCut(started=self.started)
+        self.started = True
+        return data
+
+    async def receive(self, view: memoryview) -> int:
+        """Some further bytes, straight into their place; 0 when the connection has ended."""
+        self.wait()
+        return self.sock.recv_into(view)
+
+
+def refuses(buffer: bytearray) -> bool:
+    """Whether a reply that comes while its request is still leaving begins as one that wants no more of it.
+
+    Interim replies are taken away. One that begins as a success is that of a service which answers while it reads.
+    """
+    while buffer[STATUS_AT][:1] == b"1" and b"\r\n\r\n" in buffer:
+        del buffer[: buffer.index(b"\r\n\r\n") + 4]
+    return len(buffer) >= STATUS_AT.stop and bytes(buffer[STATUS_AT][:1]) not in (b"1", b"2")
 
 
 def _parse_head(head: bytes) -> Head:
@@ -209,7 +267,7 @@ def _parse_head(head: bytes) -> Head:
     pairs = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon or not _FIELD_NAME.fullmatch(name):
+        if not colon or not _FIELD_NAME.fullmatch(name) or _LOOSE.search(value):
             raise MalformedReply("its head has a line that is no field")
         pairs.append((name, value.strip(b" \t")))
     return Head(found[1], int(found[2]), (found[3] or b"").strip(), pairs)
@@ -251,34 +309,41 @@ def body_of(reader: Reader, head: Head) -> bytes | bytearray:
 
     Raises: as `read_response` does.
     """
+    return at_once(whole_body(reader, head))
+
+
+async def whole_body(feed: Feed, head: Head) -> bytes | bytearray:
+    """The same of any feed."""
     if head.length == CHUNKED:
-        return _chunked(reader)
-    return reader.rest() if head.length == UNTIL_THE_END else reader.exactly(head.length)
+        return await _chunked(feed)
+    return await (feed.rest() if head.length == UNTIL_THE_END else feed.exactly(head.length))
 
 
-def _chunked(reader: Reader) -> bytes:
+async def _chunked(feed: Feed) -> bytes:
     parts: list[bytes | bytearray] = []
-    while size := chunk_size(reader):
-        parts.append(reader.exactly(size))
-        end_chunk(reader)
+    while size := await chunk_size(feed):
+        parts.append(await feed.exactly(size))
+        await end_chunk(feed)
     return b"".join(parts)
 
 
-def chunk_size(reader: Reader) -> int:
+async def chunk_size(feed: Feed) -> int:
     """The length of the chunk that begins here; behind the last one, 0, the trailers are read as well."""
-    found = _CHUNK_LINE.fullmatch(reader.until(b"\r\n", _MOST_HEAD, "chunk line"))
+    found = _CHUNK_LINE.fullmatch(await feed.until(b"\r\n", _MOST_HEAD, "chunk line"))
     if found is None:
         raise MalformedReply("it has a broken chunk")
     size = int(found[1], 16)
     trailers = 0
-    while not size and reader.until(b"\r\n", _MOST_HEAD, "trailer"):
+    while not size and (line := await feed.until(b"\r\n", _MOST_HEAD, "trailer")):
+        if _LOOSE.search(line):
+            raise MalformedReply("it has a broken trailer")
         trailers += 1
         if trailers > _MOST_FIELDS:
             raise MalformedReply("it has too many trailers")
     return size
 
 
-def end_chunk(reader: Reader) -> None:
+async def end_chunk(feed: Feed) -> None:
     """Read the line end behind a chunk."""
-    if reader.exactly(2) != b"\r\n":
+    if await feed.exactly(2) != b"\r\n":
         raise MalformedReply("it has a broken chunk")

@@ -11,7 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench_lab import HERE, LOAD_CORE, SERVER_CORE, free_port, process, token_of
+from bench_lab import (
+    HERE,
+    LOAD_CORE,
+    SERVER_CORE,
+    free_port,
+    nginx_binary,
+    process,
+    token_of,
+    until_it_answers,
+)
 
 PEOPLE = {name: format(at, "032x") for at, name in enumerate(("ada", "eve", "tom", "gate"), 0xC0FFEE)}
 LICENSE = "00000000-0000-0000-0000-0000000000ff"
@@ -35,16 +44,31 @@ services:
     headers: {{License-ID: "{license}"}}
 telemetry: {{access_log: "off"}}
 """
+NGINX = """
+daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{nginx};
+    location = /ready {{ return 204; }}
+    location / {{ proxy_pass http://127.0.0.1:{command}; }}
+  }}
+}}
+"""
 
 
 def run(runs: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ports = {key: free_port() for key in ("port", "operator", "cave", "command")}
+        ports = {key: free_port() for key in ("port", "operator", "cave", "command", "nginx")}
         config = folder / "labgate.yaml"
         config.write_text(CONFIG.format(folder=folder, token=PEOPLE["gate"], license=LICENSE, **ports))
         operators = token_of(config)
+        yardstick = folder / "nginx.conf"
+        yardstick.write_text(NGINX.format(folder=folder, **ports))
         env = {"LABGATE_DEMO_CAVE_TOKENS": json.dumps(PEOPLE), "LABGATE_DEMO_LICENSE": LICENSE}
         demo = (sys.executable, "-m")
         serve = (*demo, "gateway.cli", "serve", "--config", str(config))
@@ -68,18 +92,24 @@ def run(runs: int) -> None:
                 env=env,
             ),
             process(*serve, core=SERVER_CORE, wait_for="ready"),
+            process(nginx_binary(), "-c", str(yardstick), "-p", name, core=SERVER_CORE),
         ):
+            until_it_answers(f"http://127.0.0.1:{ports['nginx']}/ready")
             gate, operator = (f"http://127.0.0.1:{ports[key]}" for key in ("port", "operator"))
             direct = f"http://127.0.0.1:{ports['cave']}"
             words = (direct, gate, operator, PEOPLE["ada"], operators, str(runs))
             session = _told(environment("caveclient"), "clients_session.py", folder, *words)
-            words = (str(ports["command"]), str(ports["port"]), operators, LICENSE, "50")
+            words = (*(str(ports[key]) for key in ("command", "port", "nginx")), operators, LICENSE, "50")
             calls = _told(environment("cryosparc-tools"), "clients_calls.py", folder, *words)
     print("\n| a client's work | direct | gate | ratio | at most |\n|---|---|---|---|---|")
     _row("caveclient, made and 50 calls, cold", session["direct"], session["cold"], "1.15", 1e3, "ms")
     _row("the same, warm", session["direct"], session["warm"], "0.5", 1e3, "ms")
     _row("get_roots of 200,000 ids", session["large direct"], session["large gate"], "1.1", 1e3, "ms")
     _row("CommandClient, a call that changes something", calls["direct"], calls["gate"], "1.3", 1e6, "us")
+    print("\nWhat leaves no room: with another in the gate's place, and what the client itself needs.\n")
+    print("| a client's work | direct | this | ratio | at most |\n|---|---|---|---|---|")
+    _row("caveclient's own processor time, warm", session["direct"], session["own"], "-", 1e3, "ms")
+    _row("CommandClient, nginx's proxy_pass between", calls["direct"], calls["nginx"], "-", 1e6, "us")
 
 
 def _row(work: str, direct: list[float], gate: list[float], most: str, scale: float, unit: str) -> None:
@@ -98,13 +128,13 @@ def _told(python: Path, script: str, home: Path, *words: str) -> dict[str, list[
     return found
 
 
-def environment(name: str) -> Path:
-    """The interpreter of a client's environment, by the name of its lock."""
+def environment(name: str, locks: Path | None = None) -> Path:
+    """The interpreter of a client's environment, by the name of its lock; built now unless it is there already."""
     file = HERE.parent / "interop" / "environments.py"
     spec = importlib.util.spec_from_file_location("interop_environments", file)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Path = module.ensure(name).python
+    found: Path = module.ensure(name, locks or module.LOCKS).python
     return found

@@ -44,4 +44,8 @@ def _measured(here: Lab, body: str, seconds: float, *, slow: int) -> Latency:
 
 def _row(who: str, found: list[Latency]) -> tuple[str, ...]:
     names = ("p50", "p99", "late_p99")
-    return (who, *(f"{statistics.median(getattr(one, name) for one in found):,.0f} us" for name in names))
+    figures = [f"{statistics.median(getattr(one, name) for one in found):,.0f} us" for name in names]
+    if sum(one.kept_up for one in found) * 2 <= len(found):
+        # Then it is the load's own wait for its processor that is seen, and not the gate.
+        figures[-1] = f"THE LOAD DID NOT KEEP UP: {figures[-1]}"
+    return (who, *figures)

@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|catalog|sdk|clients|volumes|dvid|identity|held|sources]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "access": lambda asked: _module("access_checks").run(asked.seconds, asked.runs),
     "catalog": lambda _: _module("catalog_lists").run(),
     "sdk": lambda _: subprocess.run([sys.executable, str(HERE / "sdk_budgets.py")], check=True),
+    "map": lambda asked: _module("mapped_calls").run(asked.runs),
+    "anchors": lambda asked: _module("anchors").run(asked.runs),
     "clients": lambda asked: _module("clients").run(asked.runs),
     "volumes": lambda asked: _module("volume_reads").run(asked.runs),
     "dvid": lambda asked: _module("dvid_cutouts").run(asked.runs),
     "identity": lambda _: _module("identity_costs").run(),
     "held": lambda asked: _module("held").run(asked.seconds, asked.runs),
     "sources": lambda asked: _module("sources").run(asked.runs),
+    "capacity": lambda asked: _module("capacity").run(asked.seconds),
+    "balanced": lambda asked: _module("balanced").run(asked.seconds, asked.runs),
+    "replicas": lambda asked: _module("replicas").run(asked.runs),
 }
 
 

@@ -7,6 +7,7 @@ interpreter, calls as a difference to a bare `http.client` call to the same loop
 from __future__ import annotations
 
 import argparse
+import asyncio
 import http.client
 import json
 import os
@@ -199,6 +200,7 @@ def calls(rounds: int) -> list[tuple[str, float, float, str]]:
             bare = http.client.HTTPConnection("127.0.0.1", port)
             differences, both = compared(lab, bare, rounds)
             bare.close()
+            awaited = asyncio.run(awaited_calls(port, folder, rounds))
         finally:
             server.terminate()
     mine, theirs = (statistics.median(column) for column in zip(*both, strict=True))
@@ -206,7 +208,40 @@ def calls(rounds: int) -> list[tuple[str, float, float, str]]:
     return [
         ("import, connect from the cache, first answer", first, 40, "ms"),
         (small, statistics.median(differences), 20, "us"),
+        awaited,
     ]
+
+
+async def awaited_calls(port: int, folder: str, rounds: int) -> tuple[str, float, float, str]:
+    """The row about a small call of an async client, against aiohttp's client on the same server in turns."""
+    import aiohttp
+
+    import labgate
+
+    url = f"http://127.0.0.1:{port}"
+    body = b'{"jsonrpc":"2.0","id":1,"method":"jobs.get_job","params":{"project_uid":"P3"}}'
+    fields = {"Content-Type": "application/json", "Authorization": "Bearer t"}
+
+    async def theirs() -> None:
+        async with session.post(f"{url}/rpc", data=body, headers=fields) as answer:
+            await answer.json()
+
+    async def ours() -> None:
+        await lab.jobs.get_job("P3")
+
+    async def median(call: Callable[[], Any]) -> float:
+        times = []
+        for _ in range(300):
+            began = time.perf_counter()
+            await call()
+            times.append(time.perf_counter() - began)
+        return statistics.median(times) * 1e6
+
+    async with labgate.aconnect(url, token="t", cache_dir=folder) as lab, aiohttp.ClientSession() as session:
+        both = [(await median(ours), await median(theirs)) for _ in range(rounds)]
+    mine, other = (statistics.median(column) for column in zip(*both, strict=True))
+    row = f"async small call less aiohttp's client ({mine:.0f} - {other:.0f} us)"
+    return row, statistics.median(one - two for one, two in both), 0, "us"
 
 
 def completion(rounds: int) -> list[tuple[str, float, float, str]]:

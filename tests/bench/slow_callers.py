@@ -1,7 +1,8 @@
 """Who holds connections without using them: `slow_callers.py PORT COUNT` keeps so many, and prints `ready` when they are there.
 
 A quarter drips a head, a quarter a body, a quarter is silent, and a quarter asks once a second and
-never reads. Whoever is closed comes again at once. Bytes are dripped once a second.
+never reads. Whoever is closed comes again at once. Bytes are dripped once a second, by each in a moment of its own: all
+at once they would keep the honest load waiting on their processor, and not at the gate.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ async def deaf(port: int, request: bytes) -> None:
         writer.transport.abort()
 
 
-async def again(port: int, kind: int, request: bytes) -> None:
-    """Be one slow caller after the other."""
+async def again(port: int, kind: int, request: bytes, moment: float) -> None:
+    """Be one slow caller after the other, `moment` seconds behind the first."""
+    await asyncio.sleep(moment)
     body = b"POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
     while True:
         try:
@@ -71,8 +73,8 @@ async def main(port: int, count: int) -> None:
     body, token = os.environ["BENCH_BODY"].encode(), os.environ["BENCH_TOKEN"]
     head = f"POST /rpc HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    tasks = [asyncio.create_task(again(port, number % 4, request)) for number in range(count)]
-    await asyncio.sleep(1)
+    tasks = [asyncio.create_task(again(port, number % 4, request, number / count)) for number in range(count)]
+    await asyncio.sleep(2)
     print("ready", flush=True)
     await asyncio.gather(*tasks)
 

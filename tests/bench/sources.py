@@ -57,17 +57,18 @@ def _session(python: Path, home: Path, *words: str) -> dict[str, dict[str, list[
 
 def _print(found: dict[str, dict[str, list[list[float]]]]) -> None:
     head = ["`cat.x.read()`, ms", "direct", "gate, cold", "warm", "SDK, warm"]
-    head += ["cold/direct", "warm/direct", "SDK/direct", "warm: client's CPU", "gate's CPU"]
+    head += ["cold/direct", "warm/direct", "floor", "SDK/direct", "warm: client's CPU", "gate's CPU"]
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for kind, ways in found.items():
         spent = {way: statistics.median(one[0] for one in ways[way]) * 1000 for way in _WAYS}
         # Each round was taken in turn, so that what slows one way slows the others.
-        ratios = (
-            statistics.median(
-                own[0] / beside[0] for own, beside in zip(ways[way], ways["direct"], strict=True)
-            )
-            for way in _WAYS[1:]
-        )
+        cold, warm, sdk = (_ratio(ways[way], ways["direct"], 0) for way in _WAYS[1:])
+        ratios = (cold, warm, _ratio(ways["warm"], ways["direct"], 1), sdk)
         own, gates = (statistics.fmean(one[at] for one in ways["warm"]) * 1000 for at in (1, 2))
         cells = [kind, *(f"{spent[way]:.1f}" for way in _WAYS), *(f"{ratio:.2f}" for ratio in ratios)]
         print("| " + " | ".join([*cells, f"{own:.1f} ms", f"{gates:.1f} ms"]) + " |")
+
+
+def _ratio(own: list[list[float]], beside: list[list[float]], at: int) -> float:
+    """What a way takes of the other one's time: by the clock, or by its client's own, below which no gate can bring it."""
+    return statistics.median(one[at] / another[0] for one, another in zip(own, beside, strict=True))

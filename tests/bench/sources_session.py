@@ -5,7 +5,6 @@ each run took by the clock, of this process's time, and of the gate's. The ways 
 """
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,7 +25,6 @@ import labgate
 
 dask.config.set(scheduler="threads")
 warnings.simplefilter("ignore")
-TICK = os.sysconf("SC_CLK_TCK")
 
 ZARR = ("nested", "front")
 KINDS = {
@@ -43,8 +41,8 @@ KINDS = {
 
 def cpu(pid):
     """The processor time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def with_intake(catalog, steps):
@@ -109,6 +107,8 @@ def main(direct, gate, operator, token, runs, pid):
                 for way, read in ways.items():
                     if way == "cold":
                         purge(operator, token)
+                    elif way == "SDK":
+                        read(steps)  # what is nested it reaches by dots, which is something else to memory
                     clock, own, gates = time.perf_counter(), time.process_time(), cpu(pid)
                     try:
                         read(steps)

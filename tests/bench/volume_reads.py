@@ -18,6 +18,7 @@ import numpy as np
 
 _HERE = Path(__file__).parent
 _MIB = 1 << 20
+_SECONDS_A_MIB = 0.02
 _SIZES = (1000, 8 << 10, 64 << 10, 256 << 10, _MIB, 4 * _MIB)
 
 
@@ -39,6 +40,7 @@ def run(runs: int) -> None:
         for (name, _), rates in zip(rows, zip(*rounds, strict=True), strict=True):
             print(f"| {name} | {statistics.median(rates):,.0f} |")
         _through_the_sdk(port, out, runs)
+    _in_parallel(runs)
 
 
 def _through_the_sdk(port: int, out: np.ndarray, runs: int) -> None:
@@ -67,6 +69,29 @@ def _through_the_sdk(port: int, out: np.ndarray, runs: int) -> None:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             print(f"| workers={workers} | {own:,.0f} | {ratio:.2f} | {peak / _MIB:.1f} MiB |")
+
+
+def _in_parallel(runs: int) -> None:
+    """Print how much sooner many workers are done where the upstream serves each of them as fast as one alone."""
+    import labgate
+
+    with served(_SECONDS_A_MIB) as port, tempfile.TemporaryDirectory() as folder:
+        vol = labgate.connect(f"http://127.0.0.1:{port}", token="t", cache_dir=folder).dvid.volume(
+            "0", "zeros"
+        )
+        box = np.empty((64, 512, 1024), np.uint8)
+        print(
+            "\n| 32 MiB of a service that takes 20 ms for each | times as fast as one worker | at least |\n|---|---|---|"
+        )
+
+        def read(workers: int) -> float:
+            started = time.perf_counter()
+            vol.read((0, 0, 0), box.shape, out=box, workers=workers)
+            return time.perf_counter() - started
+
+        for workers, least in ((2, ""), (4, ""), (8, "4")):
+            ratio = statistics.median(read(1) / read(workers) for _ in range(runs))
+            print(f"| {workers} workers | {ratio:.1f} | {least} |")
 
 
 def straight(port: int, out: np.ndarray, most: int) -> None:
@@ -112,9 +137,9 @@ def _named(size: int) -> str:
 
 
 @contextmanager
-def served() -> Iterator[int]:
-    """The port of the server, which is a process of its own."""
-    command = [sys.executable, str(_HERE / "volume_upstream.py"), "0"]
+def served(seconds: float = 0.0) -> Iterator[int]:
+    """The port of the server, which is a process of its own; a MiB of a box costs it so many seconds."""
+    command = [sys.executable, str(_HERE / "volume_upstream.py"), "0", str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline().split()[1])

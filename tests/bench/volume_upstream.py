@@ -1,4 +1,4 @@
-"""A gate with one volume of zeros, 256 MiB of uint8: `volume_upstream.py PORT`.
+"""A gate with one volume of zeros, 256 MiB of uint8: `volume_upstream.py PORT [SECONDS]`, these being what a MiB of a box costs it.
 
 `GET /raw` answers all of it without more; a box of it comes as a numpy file, by the plain URL of `dvid.read`.
 """
@@ -10,6 +10,7 @@ import math
 import re
 import socketserver
 import sys
+import time
 from urllib.parse import unquote
 
 SHAPE = (256, 1024, 1024)
@@ -17,6 +18,7 @@ _ZEROS = memoryview(bytes(math.prod(SHAPE)))
 _AXES = {"axes": ["z", "y", "x"], "shape": [*SHAPE], "dtype": "uint8", "block_shape": [16, 64, 64]}
 _VOLUME = {"node": "0" * 32, "instance": "zeros", **_AXES}
 _MARKS = {"safe": True, "result": "volume", "volume": {"read": "read"}}
+_PACE = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
 _METHODS = [
     {"name": "dvid.volume", "params": [{"name": "node"}, {"name": "instance"}], "x-labgate": _MARKS},
     {"name": "dvid.read", "params": [], "x-labgate": {"safe": True, "result": "array"}},
@@ -45,6 +47,7 @@ class Connection(socketserver.StreamRequestHandler):
             shape = tuple(last - first for first, last in zip(low, high, strict=True))
             text = repr({"descr": "|u1", "fortran_order": False, "shape": shape}).encode() + b"\n"
             head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+            time.sleep(_PACE * math.prod(shape) / 2**20)
             self._send("application/x-npy", head, _ZEROS[: math.prod(shape)])
         elif target == "/rpc":
             answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": _VOLUME}).encode()

@@ -237,11 +237,15 @@ async def test_a_breaker_that_is_open_says_when_to_call_again_at_every_door_and_
 async def test_a_service_that_hangs_is_left_alone_soon_whoever_waits_for_it(scene, door) -> None:
     async with scene(timeout="0.1s", breaker="{failures: 3, open: 1h}") as here:
         here.lab.fail(silent)
-        for _ in range(3):
+        calls = 0
+        while here.upstream.breaker == "closed":
             one = await here.caller.call(door)
+            calls += 1
             held_against(here.lab, [one])
             assert one.kind == "DeadlineExceeded", one
-        while here.upstream.in_flight:
-            await asyncio.sleep(0.01)
-        assert here.upstream.breaker == "open"
+            while here.upstream.in_flight:
+                await asyncio.sleep(0.01)
+            # A pause of this process may leave a call less than the service's whole time: it says nothing then.
+            assert calls < 12, "none of these says anything of the service"
+        assert calls >= 3
         assert (await here.caller.call(door)).kind == "Unavailable"

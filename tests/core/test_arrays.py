@@ -23,7 +23,7 @@ NUMBER_TYPES = hnp.integer_dtypes(endianness="?") | hnp.unsigned_integer_dtypes(
 NUMBER_TYPES = NUMBER_TYPES | hnp.floating_dtypes(endianness="?", sizes=(16, 32, 64)) | hnp.boolean_dtypes()
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(hnp.arrays(NUMBER_TYPES, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)))
 def test_lists_read_back_as_exactly_the_same_numbers(values: np.ndarray[Any, Any]) -> None:
     read = json.loads(as_lists(of(values)))
@@ -41,7 +41,7 @@ def test_lists_read_back_as_exactly_the_same_numbers(values: np.ndarray[Any, Any
     assert (again == values).all()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     hnp.arrays(
         np.dtype("<U3"), hnp.array_shapes(min_dims=0), elements=st.text("a\u00e9\U0001f600", max_size=3)

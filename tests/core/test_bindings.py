@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.bindings import Bindings
+from gateway.core.bindings import Bindings, request_of
 from gateway.core.method import HttpBinding, Method, RpcBinding
 from gateway.core.paths import steps
 
@@ -174,3 +174,26 @@ def test_the_search_finds_what_a_look_at_every_template_finds(templates, verb, p
     hit = Bindings(methods, "").find(verb, tuple(step.encode() for step in path))
     expected = looked_up(templates, verb, path)
     assert hit is (None if expected is None else methods[expected])
+
+
+STEPS = st.lists(st.sampled_from(["a", "b%20c", "{id}", "{x}-{y}", "d.{z}"]), max_size=4).map("/".join)
+
+
+@given(
+    st.sampled_from(["GET", "PUT"]), STEPS, st.sampled_from(["", "/v2"]), st.sampled_from(["/", "/m", "/m/n"])
+)
+def test_the_request_that_a_method_is_said_to_be_leads_through_the_mount_to_it(verb, path, base, mount):
+    one = method(f"{verb} /{path}?kind=x")
+    said = request_of(one.binding, base, mount)
+    assert said is not None
+    verb, _, written = said.partition(" ")
+    filled = re.sub(r"\{\w+\}", "7", written)
+    assert filled.startswith(mount)
+    inner = filled.removeprefix(mount.rstrip("/"))
+    assert Bindings([one], base).find(verb, steps(inner.encode())) is one
+
+
+def test_what_nobody_reaches_below_a_mount_is_no_request():
+    assert request_of(HttpBinding("GET", "/a"), "", None) is None
+    assert request_of(RpcBinding("a"), "", "/m") is None
+    assert request_of(None, "", "/m") is None

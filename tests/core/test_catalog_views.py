@@ -10,7 +10,7 @@ from gateway.core.faults import UnknownDatastack
 from gateway.core.listing import Offer
 from gateway.core.policy import Access, Policies, Policy
 from gateway.core.principal import Principal
-from gateway.core.service import Described, Description, Service
+from gateway.core.service import Described, Description, Rule, Service
 
 
 def offer(name: str, *methods: str, datastack: str | None = None, **more: Any) -> Offer:
@@ -129,6 +129,53 @@ def test_a_view_made_under_former_policies_does_not_serve_new_ones() -> None:
     former, present = access("*"), access("info.get")
     assert former.key == present.key
     assert made.view(former).names != made.view(present).names == ("info.get",)
+
+
+def test_a_method_says_which_scopes_it_needs_to_those_alone_whose_policies_speak_of_them() -> None:
+    safe = {"get": Rule(safe=True)}
+    service = Service("jobs", "jsonrpc", ("http://127.0.0.1:1",), rules=safe)
+    # Of one `x-labgate` says nothing else.
+    described = Description((Described("get"), Described("kill", ())), "rpc.discover", "/")
+    made = build([Offer(service, described)])
+    policies = Policies(
+        [
+            Policy(("scope:jobs",), ("jobs.*",)),
+            Policy(("scope:read", "group:people"), ("jobs.get",)),
+            Policy(("group:admins",), ("*",)),
+        ]
+    )
+
+    def told(kind: str, *scopes: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
+        view = made.view(policies.access(Principal("ada", "here", groups=groups, scopes=scopes)))
+        text = view.openrpc() if kind == "openrpc" else view.openapi("/")
+        read = orjson.loads(text)
+        found = (
+            {one["name"]: one for one in read["methods"]}
+            if kind == "openrpc"
+            else {one["operationId"]: one for item in read["paths"].values() for one in item.values()}
+        )
+        return {name: one.get("x-labgate", {}) for name, one in found.items()}
+
+    for kind in ("openrpc", "openapi"):
+        bare = told(kind, groups=("admins",))
+        assert "scopes" not in bare["jobs.get"]
+        assert bare["jobs.kill"] == {}
+        both = told(kind, "jobs", "read")
+        assert both["jobs.get"] == {**bare["jobs.get"], "scopes": ["jobs", "read"]}
+        assert both["jobs.kill"] == {"scopes": ["jobs"]}
+        assert told(kind, groups=("people",)) == {"jobs.get": {**bare["jobs.get"], "scopes": ["read"]}}
+        assert told(kind, "jobs", groups=("admins",)) == bare
+
+
+def test_the_version_is_another_where_other_scopes_are_needed() -> None:
+    made = lab()
+    views = [
+        made.view(
+            Policies([Policy((f"scope:{one}",), ("*",))]).access(Principal("ada", "here", scopes=("a", "b")))
+        )
+        for one in "ab"
+    ]
+    assert len({view.version for view in (*views, made.view(EVERYTHING))}) == 3
 
 
 def test_many_views_do_not_pile_up() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import envelope
-from gateway.core.envelope import Answered, Broken, read_answer, read_answers, same_id
+from gateway.core.envelope import Answered, Broken, read_answer, same_id
 
 GOOD: dict[str, tuple[bytes, Answered]] = {
     "2.0": (b'{"jsonrpc":"2.0","result":[1, 2],"id":1}', Answered(b"[1, 2]", None, b"1")),
@@ -53,8 +53,6 @@ GOOD: dict[str, tuple[bytes, Answered]] = {
 @pytest.mark.parametrize(("body", "expected"), GOOD.values(), ids=GOOD)
 def test_an_answer_is_read_as_exact_spans(body: bytes, expected: Answered) -> None:
     assert read_answer(body) == expected
-    assert read_answers(body) == expected
-    assert read_answers(b"[" + body + b", " + body + b"]") == [expected, expected]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +90,7 @@ BROKEN = {
     "neither": b'{"jsonrpc":"2.0","id":1}',
     "error null alone": b'{"error":null,"id":1}',
     "scalar": b'"secret"',
+    "batch": b'[{"result":"secret"}]',
     "result twice": b'{"result":"secret","result":2,"id":1}',
     "result twice, once escaped": b'{"result":1,"r\\u0065sult":"secret","id":1}',
     "error twice": b'{"error":null,"result":1,"error":"secret"}',
@@ -109,22 +108,6 @@ def test_what_is_no_answer_is_broken_and_the_reason_quotes_nothing(body: bytes) 
     assert isinstance(answer, Broken)
     assert "secret" not in answer.reason
     assert answer.reason
-    assert read_answers(body) == answer
-
-
-def test_a_batch_that_is_broken_is_one_broken_answer_and_a_broken_entry_only_itself() -> None:
-    assert isinstance(read_answers(b'[{"result":1},'), Broken)
-    assert isinstance(read_answers(b'[{"result":NaN},]'), Broken)
-    assert read_answers(b"[]") == []
-    first, second, third = read_answers(b'[1, {"result":NaN,"id":1}, {"id":2}]')  # type: ignore[misc]
-    assert isinstance(first, Broken)
-    assert second == Answered(b"NaN", None, b"1")
-    assert isinstance(third, Broken)
-
-
-def test_a_single_error_object_may_answer_a_batch() -> None:
-    body = b'{"jsonrpc":"2.0","error":{"code":-32600,"message":"no batches"},"id":null}'
-    assert read_answers(body) == Answered(None, b'{"code":-32600,"message":"no batches"}', b"null")
 
 
 @pytest.mark.parametrize("depth", [900, 5000, 100_000])
@@ -185,7 +168,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return body
 
 
-@settings(deadline=None, max_examples=2500)
+@settings(max_examples=2500)
 @given(mutated())
 def test_the_usual_way_never_says_what_the_strict_one_would_not(body: bytes) -> None:
     strict = envelope._read_answer_strictly(body)
@@ -193,7 +176,7 @@ def test_the_usual_way_never_says_what_the_strict_one_would_not(body: bytes) -> 
     assert read_answer(body) == strict
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(mutated())
 def test_an_answer_is_what_python_reads_in_it(body: bytes) -> None:
     answer = read_answer(body)
@@ -248,5 +231,4 @@ def test_answers_are_spliced_around_untouched_bytes() -> None:
     assert envelope.splice_result(b'"1"', b"[1E400]") == b'{"jsonrpc":"2.0","result":[1E400],"id":"1"}'
     assert envelope.splice_error(b"null", b'{"code":1}') == b'{"jsonrpc":"2.0","error":{"code":1},"id":null}'
     assert envelope.splice_batch([b"{}", b"1"]) == b"[{},1]"
-    before, behind = envelope.result_parts(b"7")
-    assert before + b"NaN" + behind == envelope.splice_result(b"7", b"NaN")
+    assert envelope.splice_result(b"7", b"NaN") == b'{"jsonrpc":"2.0","result":NaN,"id":7}'

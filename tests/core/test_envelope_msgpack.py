@@ -176,7 +176,7 @@ def test_depth_counts_the_whole_body_and_the_limit_is_exact() -> None:
         assert type(read(b"\x91" + raw, max_depth=depth + 1)) is Refused
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(st.data())
 def test_any_bytes_are_answered_and_none_raise(data: st.DataObject) -> None:
     raw = data.draw(st.sampled_from([raw for raw, _ in (*VALID.values(), *INVALID_ENTRIES.values())]))
@@ -231,8 +231,6 @@ def test_answers_are_spliced_around_untouched_bytes() -> None:
     result = pack([1, {"a": b"\x00"}])
     answer = msgpack_envelope.splice_result(pack("x"), result)
     assert answer == pack({"jsonrpc": "2.0", "result": [1, {"a": b"\x00"}], "id": "x"})
-    before, behind = msgpack_envelope.result_parts(b"\xc0")
-    assert before + result + behind == msgpack_envelope.splice_result(b"\xc0", result)
     error = msgpack_envelope.splice_error(b"\x01", pack({"code": 1, "message": "m"}))
     assert msgpack.unpackb(error) == {"jsonrpc": "2.0", "error": {"code": 1, "message": "m"}, "id": 1}
 

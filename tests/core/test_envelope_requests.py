@@ -244,7 +244,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return body if draw(st.booleans()) else b"[" + body + b"," + draw(st.sampled_from(SEEDS)) + b"]"
 
 
-@settings(deadline=None, max_examples=2500)
+@settings(max_examples=2500)
 @given(mutated() | st.binary(max_size=20), st.sampled_from([3, 5, 512]))
 @example(b'{"jsonrpc":"2.0","method":"a","params":["\xff"]}', 512)
 @example(b'{"jsonrpc":"2.0","method":"a","id":1,"x":"id"}', 512)
@@ -276,7 +276,7 @@ def _by_hand(value: object) -> tuple[str, str | None]:
     return ("request", members["method"]) if fit else ("invalid", None)
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(mutated())
 def test_the_decisions_are_those_made_on_decoded_values(body: bytes) -> None:
     outcome = read(body, max_batch=5)
@@ -302,7 +302,6 @@ def test_the_decisions_are_those_made_on_decoded_values(body: bytes) -> None:
     assert found == [_by_hand(value) for value in values]
 
 
-@settings(deadline=None)
 @given(
     st.text(st.characters()),
     st.sampled_from([None, b"[1e400]", b'{"a":"\xc3\xa9"}']),
@@ -314,7 +313,6 @@ def test_a_request_that_was_written_reads_back_as_it_was(
     assert read(envelope.request(method, params, id_)) == Single(Request(method, params, id_))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(categories=["Cs", "L"]), max_size=5))
 def test_lone_surrogates_in_a_method_survive(method: str) -> None:
     assert read(envelope.request(method, None, b"1")) == Single(Request(method, None, b"1"))

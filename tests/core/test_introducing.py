@@ -2,10 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.core.introducing import Introducer, Introduction, Nobody, WithFields, with_rights
 from gateway.core.keys import person
 from gateway.core.principal import Principal
+from gateway.core.upstream import Request
 
 names = st.lists(st.text(min_size=1, max_size=5), max_size=4, unique=True)
 
@@ -44,16 +46,13 @@ async def test_every_request_to_an_upstream_carries_the_fields_too():
     sent = []
 
     class Upstream:
-        async def exchange(self, *words, **options):
-            sent.append((words, options))
+        async def exchange(self, request):
+            sent.append(request)
 
-    options = {"deadline": 1.0, "max_reply": 2, "repeatable": True}
-    await WithFields(Upstream(), ((b"X-Who", b"ada"),)).exchange(
-        "GET", "/x", ((b"A", b"b"),), None, **options
-    )
-    ((words, passed),) = sent
-    assert words == ("GET", "/x", ((b"A", b"b"), (b"X-Who", b"ada")), None)
-    assert passed == options | {"principal": None, "room": None}
+    request = Request("GET", "/x", ((b"A", b"b"),), None, deadline=1.0, max_reply=2, repeatable=True)
+    await WithFields(Upstream(), ((b"X-Who", b"ada"),)).exchange(request)
+    (passed,) = sent
+    assert passed == replace(request, fields=((b"A", b"b"), (b"X-Who", b"ada")))
 
 
 async def test_a_gate_whose_services_are_told_nothing_tells_them_nothing():

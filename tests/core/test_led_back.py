@@ -4,7 +4,7 @@ import json
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.led_back import can_be_led, json_led, media_type, msgpack_led
@@ -39,7 +39,6 @@ PACKED = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON, st.booleans())
 def test_in_json_every_text_that_is_an_address_leads_elsewhere(value, ascii_only) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only).encode()
@@ -47,7 +46,6 @@ def test_in_json_every_text_that_is_an_address_leads_elsewhere(value, ascii_only
     assert json_led(body, lambda _: None) is body
 
 
-@settings(deadline=None)
 @given(PACKED)
 def test_in_msgpack_every_text_that_is_an_address_leads_elsewhere_and_no_binary_data_does(value) -> None:
     body = msgpack.packb(value)
@@ -90,7 +88,6 @@ def test_a_text_may_outgrow_the_form_of_its_length(length) -> None:
     assert msgpack.unpackb(msgpack_led(body, lead)) == [lead(text).decode(), "after"]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60).map(lambda some: some + msgpack.packb(OWN.decode())))
 def test_bytes_that_are_no_msgpack_are_refused_or_stay_as_long_as_they_are_read(body) -> None:
     try:

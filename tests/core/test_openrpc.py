@@ -11,8 +11,8 @@ from jsonschema import Draft7Validator
 
 from gateway.core.catalog import build
 from gateway.core.faults import TABLE
-from gateway.core.listing import Offer
-from gateway.core.method import CacheRule, Param
+from gateway.core.listing import Listing, Offer, list_of
+from gateway.core.method import CacheRule, HttpBinding, Param
 from gateway.core.openrpc import json_text
 from gateway.core.policy import Access, Policies, Policy
 from gateway.core.principal import Principal
@@ -156,6 +156,29 @@ def test_a_method_of_which_nothing_is_known_says_so_and_no_more() -> None:
         "x-labgate": {"undescribed": True},
     }
     assert "x-labgate" not in method(Described("get", ()))
+
+
+def test_a_method_that_is_a_request_below_a_mount_says_which_and_nothing_of_where_its_service_is() -> None:
+    described = Described("get", (), binding=HttpBinding("GET", "/tiles/{level}?kind=raw"))
+
+    def listed(base: str = "/v2", mount: str | None = "/files") -> tuple[Listing, Any]:
+        service = Service("jobs", "auto", ("http://secret.lab:1/inner",), mount=mount)
+        offer = Offer(service, Description((described,), "OpenAPI 3.1.0", base))
+        catalog = build([offer])
+        text = catalog.view(everything()).openrpc()
+        assert b"secret" not in text
+        assert b"inner" not in text
+        return catalog.listings["jobs"], orjson.loads(text)["methods"][0].get("x-labgate")
+
+    before, said = listed()
+    assert said == {"http": "GET /files/v2/tiles/{level}"}
+    assert listed(mount=None)[1] is None
+    assert listed(mount="/", base="")[1] == {"http": "GET /tiles/{level}"}
+    # Its base may move while the method stays described as it was.
+    service = before.service
+    moved = list_of(Offer(service, Description((described,), "OpenAPI 3.1.0", "/v3")), before)
+    assert moved.items["jobs.get"].method.facts["http"] == "GET /files/v3/tiles/{level}"
+    assert b"/files/v3/" in moved.items["jobs.get"].rendered.text
 
 
 @pytest.mark.parametrize("docs", ["javascript:alert(1)", "//lab.org", "see the wiki", "data:,x", ""])

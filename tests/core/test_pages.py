@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.pages import GUARDS, check_page
+from gateway.core.pages import GUARDS, PAGE, check_page, guarded
 from gateway.core.presented import CrossSite
 
 HOST = "127.0.0.1:8701"
@@ -49,3 +49,11 @@ def test_nothing_that_is_answered_there_runs_as_a_page_or_within_one() -> None:
     assert b"default-src 'none'" in said[b"Content-Security-Policy"]
     assert b"frame-ancestors 'none'" in said[b"Content-Security-Policy"]
     assert said[b"X-Content-Type-Options"] == b"nosniff"
+
+
+def test_an_answer_says_what_all_say_to_browsers_but_for_what_it_says_itself() -> None:
+    assert guarded(()) == GUARDS
+    fields = guarded((*PAGE, (b"x-frame-options", b"SAMEORIGIN")))
+    names = [name.lower() for name, _ in fields]
+    assert len(names) == len(set(names)) == len(GUARDS)
+    assert dict(fields)[b"Content-Security-Policy"] == PAGE[0][1]

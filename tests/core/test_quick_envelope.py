@@ -5,7 +5,9 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from gateway.core import rpc_mount
 from gateway.core.envelope import Request, Single, read
 from gateway.core.quick_envelope import usual_call
 
@@ -52,6 +54,29 @@ def test_what_is_read_quickly_is_what_is_read_fully(body, depth):
     if quick is not None:
         method, params, token = quick
         assert read(body, max_depth=depth) == Single(Request(method, params or None, token))
+
+
+@given(bodies(), st.sampled_from([4, 8, 512]))
+@example(b'{"jsonrpc":"2.0","method":"a.b","params":[1],"id":1}', 512)
+@example(b'{"jsonrpc":"2.0","method":"a.b","params":["7"],"id":"7"}', 512)
+@example(b'{"jsonrpc":"2.0","method":"a.b","id":"7","params":[{"a":[]}]}', 4)
+def test_a_body_through_a_mount_is_read_quickly_as_it_is_read_fully(body, depth):
+    if usual_call(body, depth) is None:
+        return
+    # Nothing in an array is read quickly.
+    (quick,), (full,) = (
+        rpc_mount.read(one, max_batch=10, max_depth=most).calls
+        for one, most in ((body, depth), (b"[" + body + b"]", depth + 1))
+    )
+    assert quick == replace(full, at=full.at - 1)
+
+
+@pytest.mark.parametrize("depth", [3, 100])
+def test_usual_calls_are_read_quickly_as_deep_as_they_may_be(depth):
+    params = b"[" * (depth - 1) + b"]" * (depth - 1)
+    body = b'{"jsonrpc": "2.0", "method": "jobs.get", "params": %b, "id": 1}' % params
+    assert usual_call(body, depth) == ("jobs.get", params, b"1")
+    assert usual_call(body, depth - 1) is None
 
 
 @pytest.mark.parametrize("params", [b"", b',"params":{"a":"b","c":[1,2.5e3,null]}', b',"params":[]'])

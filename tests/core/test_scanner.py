@@ -94,13 +94,13 @@ def _accepts(raw: bytes, max_depth: int = scanner.ANY_DEPTH) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(TEXTS)
 def test_every_json_text_is_read(text: str) -> None:
     scanner.check(text.encode())
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(damaged() | st.binary(max_size=12))
 @example(b"[1,]")
 @example(b'{"a":1,}')
@@ -123,7 +123,7 @@ def test_exactly_what_python_reads_is_read(raw: bytes) -> None:
     assert _accepts(raw) == _python_reads(raw)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS, st.integers(0, 9))
 def test_depth_is_counted_in_containers(text: str, limit: int) -> None:
     raw = text.encode()
@@ -154,7 +154,7 @@ def test_an_error_says_where_and_quotes_nothing() -> None:
         scanner.check(b'{"a": ')
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(OBJECTS)
 def test_members_are_the_exact_spans_of_an_object(text: str) -> None:
     raw = b" " + text.encode() + b"\n"
@@ -175,7 +175,7 @@ def _plain(value: object) -> object:
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(TEXTS, max_size=6))
 def test_items_are_the_exact_spans_of_an_array(texts: list[str]) -> None:
     raw = ("[ " + " , ".join(texts) + " ]").encode()
@@ -196,7 +196,7 @@ def test_items_of_what_is_no_array_raise(raw: bytes) -> None:
         list(scanner.items(raw))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(TEXTS)
 def test_canonical_spaces_takes_only_whitespace_outside_strings(text: str) -> None:
     strings = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -219,7 +219,7 @@ def test_sorted_members_gives_nothing_for_duplicates_and_for_what_is_no_object()
     assert scanner.sorted_members(b"[1]") is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(max_size=3), st.integers()), st.randoms())
 def test_sorted_members_is_the_same_for_every_order(members: dict[str, int], chance: Any) -> None:
     pairs = list(members.items())

@@ -46,7 +46,7 @@ def test_what_is_shown_can_be_sent_back_and_changes_nothing():
 def test_a_cordon_is_told_with_the_service_the_time_and_when_to_come_back_and_not_with_a_name():
     switches = Switches()
     switches.change(Wish(cordon={"minnie65/roots": True}), "ada", NOON)
-    fault = switches.refusal("minnie65/roots")
+    fault = switches.refusal("minnie65/roots", NOON)
     assert "'minnie65/roots'" in fault.message
     assert "an operator took it out of service at 2026-01-01T12:00:00Z" in fault.message
     assert "ada" not in fault.message

@@ -147,7 +147,7 @@ def _containers(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 TEXTS = st.recursive(SCALARS, _containers, max_leaves=15)
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(TEXTS | st.lists(NUMBERS, max_size=9).map(lambda items: "[" + ",".join(items) + "]"))
 @example('{"a": [1], "a": [1]}')
 @example('[0.012345678901234567, "x"]')
@@ -233,7 +233,7 @@ def _wrapped(value: object, levels: int) -> object:
     return value
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(VALUES)
 @example([math.nan, None, "null"])
 @example(math.inf)
@@ -245,7 +245,7 @@ def test_msgpack_means_the_same_in_json_and_comes_back_as_the_same_bytes(value: 
         assert json_to_msgpack(raw) == packed
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.none() | st.floats(width=32), max_size=5))
 def test_single_floats_are_said_with_all_their_digits(values: list[float | None]) -> None:
     packed = msgpack.packb(values, use_single_float=True)
@@ -260,7 +260,7 @@ def _has_nan(value: Any) -> bool:
     return any(map(_has_nan, inner))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=12) | VALUES.map(lambda value: msgpack.packb(value)[:-1]))
 def test_any_bytes_become_json_or_cannot_be_said(raw: bytes) -> None:
     try:

@@ -31,6 +31,7 @@ _helper("mounting")
 _helper("rfc9111")
 _helper("mounted_labs")
 _helper("source_labs")
+_helper("console_lab")
 
 CONFIG = """\
 limits: {{batch: 20, body: 1MiB}}

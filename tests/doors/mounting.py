@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.commands import token as tokens
-from gateway.tiers.generations import LocalGenerations
+from tests.tiers.own_generations import OwnGenerations
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for what must come: reached only by a failure."""
@@ -369,13 +369,13 @@ class Stand:
         self.ends.push_async_callback(made.stop)
         return made
 
-    async def gate(self, settings: str) -> None:
-        """Run a gate by these settings."""
-        self.running = await self.ends.enter_async_context(self.gate_of(settings))
+    async def gate(self, settings: str, **options: Any) -> None:
+        """Run a gate by these settings, and by a clock of the test's where it has one (`wall`)."""
+        self.running = await self.ends.enter_async_context(self.gate_of(settings, **options))
 
-    def caller(self, *groups: str, name: str = "ada") -> Caller:
-        """Somebody of these groups."""
-        return Caller(self.running.address[1], self.token_for(name, *groups), self.ends)
+    def caller(self, *groups: str, name: str = "ada", scopes: tuple[str, ...] = ()) -> Caller:
+        """Somebody of these groups, with these scopes."""
+        return Caller(self.running.address[1], self.token_for(name, *groups, scopes=scopes), self.ends)
 
     def nobody(self) -> Caller:
         """Somebody without a token."""
@@ -409,7 +409,9 @@ class Stand:
 
 def alone(gate: Any) -> Any:
     """The gate, with an epoch and generations that it shares with no other gate of this test."""
-    gate.generations = gate.relay._generations = gate.relay.book._generations = LocalGenerations()
+    gate.generations = own = OwnGenerations()
+    for part in (gate.relay, gate.relay.book, gate.relay.writes):
+        part._generations = own
     return gate
 
 

@@ -19,7 +19,7 @@ services:
     url: "{url}"
     rpc_path: /
     mount: /up
-    timeout: 300ms
+    timeout: {timeout}
     methods: {{get: {{safe: true}}, put: {{params: [name, value]}}, fails: {{}}, stuck: {{}}}}
   files: {{dialect: listed, url: "{url}", mount: /files}}
 """
@@ -60,11 +60,11 @@ class Log:
 
 @pytest.fixture
 def opened(stand, tmp_path):
-    async def made(audit=None):
+    async def made(audit=None, timeout="300ms"):
         up = await stand.upstream()
         up.on("*", answers)
         file = tmp_path / "audit.jsonl"
-        await stand.gate(CONFIG.format(url=up.url, audit=audit or file))
+        await stand.gate(CONFIG.format(url=up.url, audit=audit or file, timeout=timeout))
         return up, Log(file, stand)
 
     return made
@@ -114,7 +114,7 @@ async def test_each_write_of_a_batch_is_a_line(stand, opened):
 
 
 async def test_a_write_whose_caller_has_gone_is_written_down_as_it_ends(stand, opened):
-    up, log = await opened()
+    up, log = await opened(timeout="60s")
     held = Held(as_json({"jsonrpc": "2.0", "result": 1, "id": 1}))
     up.on("/", held)
     up.on("/x", held)

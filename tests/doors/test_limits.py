@@ -273,12 +273,19 @@ class Still:
     def __init__(self, account) -> None:
         self.account = account
         self.at_once = account.at_once
+        self.ahead = None
 
     def charge(self, now, cost=1):
         self.account.charge(NOW, cost)
 
     def spend(self, size, now):
         self.account.spend(size, NOW)
+
+    def pay(self, size, now):
+        return self.account.pay(size, NOW)
+
+    def check_bytes(self, now):
+        self.account.check_bytes(NOW)
 
     def lines(self, now):
         return self.account.lines(NOW)
@@ -363,12 +370,12 @@ async def test_the_same_requests_are_charged_and_answered_the_same_with_lanes_an
 
 
 async def test_callers_and_operators_are_told_which_policy_and_which_limit_apply(stand, opened):
-    await opened(few="rate: 6000/min, burst: 20", of_all="bytes: 10GiB/h")
+    await opened(few="rate: 600/h, burst: 20", of_all="bytes: 10GiB/h")
     few, lab = stand.caller("few"), stand.caller("lab", name="operator")
     own = (await few.call("rpc.explain", {"method": "up.get"}))["result"]
     of_all = {"caller": {"bytes": f"{10 << 30}/h"}}
     assert own["policy"]["number"] == 2
-    assert own["limits"] == of_all | {"policy-2": {"rate": "6000/min", "burst": 20}}
+    assert own["limits"] == of_all | {"policy-2": {"rate": "600/h", "burst": 20}}
     other = {"method": "up.raw", "as": {"groups": ["few"]}}
     answer = json.loads((await stand.at(lab).rpc("/-/explain", other)).body)
     assert (answer["policy"]["number"], answer["limits"]) == (3, of_all)

@@ -26,7 +26,7 @@ class Recorder:
     def may_have(self, service):
         return False
 
-    async def get(self, key):
+    async def get(self, key, sought=None):
         return None
 
     async def put(self, entry):

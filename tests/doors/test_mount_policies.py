@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from mounting import Upstream, as_json
+from mounting import Upstream, as_json, told
 
 DOCUMENT = {
     "openapi": "3.1.0",
@@ -36,8 +36,8 @@ services:
   plain: {{dialect: listed, url: "{url}", mount: /plain}}
   calc: {{dialect: jsonrpc, url: "{url}", rpc_path: /rpc, mount: /calc, listen: "127.0.0.1:0"}}
   root: {{dialect: listed, url: "{url}/root", mount: /}}
-  late: {{dialect: openapi, url: "{url}", describe: /nowhere.json, mount: /late}}
-  late_rpc: {{dialect: jsonrpc, url: "{url}/late", rpc_path: /api, mount: /late_rpc}}
+  late: {{dialect: openapi, url: "{later}", describe: /nowhere.json, mount: /late}}
+  late_rpc: {{dialect: jsonrpc, url: "{later}/late", rpc_path: /api, mount: /late_rpc}}
 datastacks:
   fly1: {{services: {{roots: {{dialect: listed, url: "{url}/fly", mount: /fly1/roots, listen: "127.0.0.1:0"}}}}}}
 """
@@ -55,13 +55,19 @@ async def calc(asked):
 
 
 @pytest.fixture
-async def up(stand) -> Upstream:
+async def later(stand) -> Upstream:
+    """A server of its own for what is asked again and again how it is, at whatever moment."""
+    upstream = await stand.upstream()
+    upstream.on("*", b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n")
+    return upstream
+
+
+@pytest.fixture
+async def up(stand, later) -> Upstream:
     upstream = await stand.upstream()
     upstream.on("/openapi.json", as_json(DOCUMENT))
     upstream.on("/rpc", calc)
-    upstream.on("/nowhere.json", b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n")
-    upstream.on("/late/api", b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n")
-    await stand.gate(CONFIG.format(url=upstream.url))
+    await stand.gate(CONFIG.format(url=upstream.url, later=later.url))
     upstream.asked.clear()
     return upstream
 
@@ -195,9 +201,11 @@ async def test_two_different_tokens_are_401_and_the_same_twice_is_one(stand, up)
     assert (await stand.nobody().get("/plain/x", *own[1:])).status == 401
 
 
-async def test_without_anonymous_callers_whoever_has_no_token_is_401(stand):
+async def test_without_anonymous_callers_whoever_has_no_token_is_401(stand, later):
     up = await stand.upstream()
-    await stand.gate(CONFIG.format(url=up.url).replace("anonymous: true", "anonymous: false"))
+    await stand.gate(
+        CONFIG.format(url=up.url, later=later.url).replace("anonymous: true", "anonymous: false")
+    )
     basic = "Authorization: Basic YTpi"
     for lines in ((), (basic,)):
         answer = await stand.nobody().get("/plain/open/x", *lines)
@@ -245,7 +253,8 @@ async def test_the_operators_listener_has_no_mounts(stand, up):
     operator = stand.at(stand.caller("lab"))
     for target in ("/tiles/tiles/7", "/plain/x", "/calc/rpc"):
         assert (await operator.get(target)).status == 404
-    assert up.asked == []
+    # What is down is asked to describe itself again meanwhile.
+    assert {one.path for one in up.asked}.isdisjoint({"/tiles/7", "/x", "/rpc"})
 
 
 async def test_the_longest_mount_wins_and_each_takes_its_own_off(stand, up):
@@ -283,7 +292,7 @@ async def test_a_mount_at_the_root_leaves_the_gate_its_own_addresses_however_the
 
 
 async def test_a_service_that_has_not_described_itself_takes_nothing_since_nobody_knows_what_it_would_be(
-    stand, up
+    stand, up, later
 ):
     caller = stand.caller("lab")
     for target, body in (("/late/x", None), ("/late_rpc/api", b"{}"), ("/late_rpc/x", None)):
@@ -293,15 +302,16 @@ async def test_a_service_that_has_not_described_itself_takes_nothing_since_nobod
             assert answer["Retry-After"]
     answer = await caller.rpc("/late_rpc/api", ADD)
     assert (answer.status, answer.fault) == (503, "Unavailable")
-    assert up.to("/x") == []
-    up.on("/nowhere.json", as_json(DOCUMENT))
+    assert up.to("/x") + later.to("/x") == []
+    later.on("/nowhere.json", as_json(DOCUMENT))
     assert (await stand.at(caller).ask("POST", "/-/refresh?service=late", body=b"")).status == 200
+    later.on("/tiles/7", told(b"{}"))
     assert (await caller.get("/late/tiles/7")).status == 200
 
 
-async def test_only_the_hosts_of_the_file_reach_a_service(stand):
+async def test_only_the_hosts_of_the_file_reach_a_service(stand, later):
     up = await stand.upstream()
-    await stand.gate("hosts: [gate.lab.org]\n" + CONFIG.format(url=up.url))
+    await stand.gate("hosts: [gate.lab.org]\n" + CONFIG.format(url=up.url, later=later.url))
     caller = stand.caller("lab")
     for host, status in (("gate.lab.org", 200), ("GATE.lab.org:80", 200), ("evil.org", 421), ("", 421)):
         for one in (caller, stand.at(caller, "fly1/roots")):

@@ -50,6 +50,25 @@ async def test_the_second_equal_get_is_a_hit_and_says_so(up, ada):
     assert first["X-Request-Id"] != second["X-Request-Id"]
 
 
+async def test_an_answer_that_cannot_be_stored_reaches_its_caller_and_whoever_waited_for_it_asks_anew(
+    stand, up, ada, bob, monkeypatch, caplog
+):
+    def full(*_, **__):
+        raise OSError("no room")
+
+    held = Held(told(b"seven"))
+    up.on("/thing/7", held)
+    monkeypatch.setattr(stand.running.relay.book, "store", full)
+    line = await ada.line()
+    first = asyncio.ensure_future(ada.get("/lab/thing/7", on=line))
+    await until(lambda: up.asked)
+    second = asyncio.ensure_future(bob.get("/lab/thing/7"))
+    held.free.set()
+    assert [(await one).body for one in (first, second)] == [b"seven"] * 2
+    assert (await ada.get("/lab/thing/7", on=line)).body == b"seven"
+    assert "an answer was not stored" in caplog.text
+
+
 async def test_what_no_rule_speaks_of_is_asked_every_time(up, ada):
     for target in ("/lab/other/7", "/lab/undescribed"):
         for _ in range(2):

@@ -1,6 +1,8 @@
 """A write through a mount ends what its tags name, at every door, however it ends itself."""
 
 import asyncio
+import select
+import socket
 
 import pytest
 from mounted_labs import REST, document
@@ -118,3 +120,27 @@ async def test_no_answer_that_left_during_a_write_is_served_after_it(up, ada):
     held.set()
     await write
     assert not (await ada.get("/lab/thing/7")).hit
+
+
+async def test_what_a_write_changed_has_ended_before_the_caller_has_the_whole_answer(stand, up, monkeypatch):
+    """Else who has it could read, through another worker, what was stored before."""
+    up.on("/thing/9", told(b"0123456789"))
+    ada = stand.caller("lab")
+    writes, seen = stand.running.relay.writes, []
+    ended = writes.ended
+    with socket.create_connection(stand.running.address) as sock:
+
+        def noted(*args, **more):
+            came = b""
+            while select.select([sock], [], [], 0)[0]:
+                came += sock.recv(1 << 16)
+            seen.append(came)
+            ended(*args, **more)
+
+        monkeypatch.setattr(type(writes), "ended", lambda _, *args, **more: noted(*args, **more))
+        head = f"PUT /lab/thing/9 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ada.token}\r\nContent-Length: 1\r\n\r\nx"
+        sock.sendall(head.encode())
+        await until(lambda: seen)
+        whole = await asyncio.to_thread(sock.recv, 1 << 16)
+    assert [b"9" in came for came in seen] == [False]
+    assert whole.endswith(b"0123456789")

@@ -131,7 +131,30 @@ async def test_without_tokens_of_its_own_the_gate_publishes_no_key(stand):
     assert json.loads((await stand.nobody().get("/.well-known/jwks.json")).body) == {"keys": []}
 
 
+async def test_where_people_can_log_in_is_told_with_the_client_that_does_it(stand, tmp_path):
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": []}))
+    entry = f'audience: labgate, jwks: "{keys}"'
+    await stand.gate(
+        "identity:\n  issuers:\n"
+        f'    - {{issuer: "https://login.lab.org/", {entry}, device: {{client_id: cli, scopes: [openid, em.read]}}}}\n'
+        f'    - {{issuer: "https://other.org/", {entry}, device: {{client_id: c, audience: a, resource: false}}}}\n'
+        f'    - {{issuer: "https://without.org/", {entry}}}\n'
+        "policies: []\n"
+    )
+    said = json.loads((await stand.nobody().get(METADATA)).body)
+    assert said["authorization_servers"] == [
+        "https://login.lab.org/",
+        "https://other.org/",
+        "https://without.org/",
+    ]
+    first = {"issuer": "https://login.lab.org/", "client_id": "cli", "scopes": ["openid", "em.read"]}
+    second = {"issuer": "https://other.org/", "client_id": "c", "scopes": [], "audience": "a"}
+    assert said["x-labgate"] == {"login": [first | {"resource": True}, second | {"resource": False}]}
+    assert json.loads((await stand.nobody().get(f"{METADATA}/rpc")).body)["x-labgate"] == said["x-labgate"]
+
+
 async def test_a_gate_with_tokens_of_its_own_alone_names_no_authorization_server(stand):
     await stand.gate("policies: []\n")
     said = json.loads((await stand.nobody().get(METADATA)).body)
-    assert {"authorization_servers", "scopes_supported"}.isdisjoint(said)
+    assert {"authorization_servers", "scopes_supported", "x-labgate"}.isdisjoint(said)

@@ -15,7 +15,7 @@ from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Pass
 from gateway.doors.asked import Occasion, Terms
 from gateway.doors.encodings import JSON
-from gateway.doors.rpc import Part
+from gateway.doors.part import Part
 
 
 def message(method, params=None, token=1):

@@ -232,6 +232,8 @@ async def test_what_was_learned_is_known_after_a_restart_and_to_other_workers(la
     ("local", "why"),
     [
         ("https://evil.example", "not on this machine"),
+        ("https://evil.example:8/x", 'write local_servers: ["https://evil.example:8"]'),
+        ('https://evil.example","https://other', "no URL of a server"),
         ("http://user:pw@127.0.0.1:1", "no URL of a server"),
         ("file:///etc/passwd", "no URL of a server"),
         ("http://127.0.0.1:99999", "no URL"),

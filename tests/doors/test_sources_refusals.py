@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from source_labs import Caller
+from source_labs import CONFIG, Caller, source_lab
 
 from gateway.demo.catalog.encoding import pack
 
@@ -176,3 +176,22 @@ async def test_the_catalog_may_stand_at_the_root_of_a_gate_without_services(gate
         assert await alice.get("/v1/info") == {"version": "0.7.0", "sources": [], "length": 0, "metadata": {}}
         response, _ = await alice.ask("GET", "/-/whoami")
         assert response.status == 200
+
+
+async def test_what_is_read_is_charged_as_every_call_is_and_whoever_had_enough_is_told_when_to_come(
+    gate_of, token_for
+):
+    limited = CONFIG + "limits: {{per_principal: {{rate: 3/d, bytes: 1MB/d}}}}\n"
+    async with source_lab(gate_of, token_for, limited) as lab:
+        opened = await lab.alice.open("matrix")
+        read = lab.alice.asks(opened)
+        answers = [await lab.alice.posted(read) for _ in range(4)]
+        statuses = [response.status for response, _ in answers]
+        assert statuses[-1] == 429
+        assert statuses == sorted(statuses)
+        assert "caller" in answers[0][0].headers["RateLimit"]
+        last = answers[-1][0]
+        assert int(last.headers["Retry-After"]) > 0
+        assert "calls more often than caller allows" in last.reason
+        other = lab.caller(lab.token_for("bob", "lab"))
+        assert (await other.open("matrix"))["source_id"]

@@ -21,9 +21,9 @@ from gateway.core.forwarded import Proxies
 from gateway.core.http_dates import seconds_of, written
 from gateway.core.intake import encodings, wire
 from gateway.core.paths import located, rest_of
-from gateway.core.ports import Answer
 from gateway.core.presented import presented, without_token
 from gateway.core.told_key import told
+from gateway.core.upstream import Answer
 from gateway.dialects.intake.packs import Listing, listing_packed
 from gateway.dialects.openapi import coding
 from gateway.identity.tokens import opened
@@ -189,7 +189,6 @@ def rpc(data: bytes) -> None:
         rpc_mount.read(data, max_batch=50, max_depth=64)
     answers = envelope._read_usual_answer(data)
     assert answers is None or answers == envelope._read_answer_strictly(data)
-    envelope.read_answers(data)
     rpc_mount.filtered(data, lambda name: name.startswith("get"))
 
 

@@ -70,7 +70,7 @@ def test_the_seeds_of_a_target_keep_its_law(name: str) -> None:
 
 
 @each
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_small_changes_and_noise_keep_it_too(name: str, data: st.DataObject) -> None:
     targets.TARGETS[name](data.draw(st.one_of(changed(targets.seeds(name)), st.binary(max_size=200))))

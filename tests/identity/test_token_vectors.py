@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.challenge import www_authenticate
 from gateway.core.faults import Unauthenticated
-from gateway.identity.challenge import www_authenticate
 from gateway.identity.jwks import read_keys
 from gateway.identity.tokens import opened, verify
 

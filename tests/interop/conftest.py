@@ -48,8 +48,8 @@ REST_UPSTREAMS = {
 RUNS_IN = {"cryosparc5": "fastapi"}
 """The environments of upstreams that have none of their own name."""
 
-LARGE = ("dvidtools", "intake", "tiled")
-"""The environments that take minutes to build: pandas, pyarrow and their like."""
+LARGE = ("checkers", "dvidtools", "intake", "mkdocs", "notebook", "tiled")
+"""The environments that take minutes to build: pandas, pyarrow and their like; and that of the site, which talks to nobody."""
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,18 @@ def environments() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Callable[[], list[str]]:
+    """`conformance()`: the command of the official suite of the Model Context Protocol."""
+    spec = importlib.util.spec_from_file_location("interop_conformance", HERE / "conformance.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[[], list[str]] = module.suite
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 Each lock file `locks/NAME.txt` makes one environment, built once and kept under `.cache/interop` by the hash of
 its lock and of the Python that builds it. Parallel test runs wait for each other.
+
+`python tests/interop/environments.py NAME` prints the environment's interpreter.
 """
 
 import fcntl
@@ -90,3 +92,7 @@ def _run(name: str, command: list[str]) -> None:
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-30:])
         raise BrokenEnvironmentError(f"{name}: exit code {done.returncode}: {' '.join(command)}\n{tail}")
+
+
+if __name__ == "__main__":
+    print(ensure(sys.argv[1]).python)

@@ -52,14 +52,10 @@ def test_the_lab_answers_every_call_that_can_be_answered(direct):
         "mat.get_tables.unknown",
         "mat.query_table.unknown",
     }
-    needs_cloud_volume = {
-        "get_skeleton",
-        "get_skeleton.swc",
-        "get_bulk_skeletons",
-        "generate_bulk_skeletons_async",
-    }
-    assert failed == asked_for | {"cg.undo_unknown"} | {f"sk.{name}" for name in needs_cloud_volume}
-    assert len(direct) > 140
+    assert failed == asked_for | {"cg.undo_unknown"}
+    assert len(direct) > 145
+    supervoxels, roots = direct["cv.supervoxels"], direct["cv.roots"]
+    assert supervoxels != roots
 
 
 @pytest.mark.parametrize("way", ["root", "path", "port", "slash"])

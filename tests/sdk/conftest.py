@@ -409,3 +409,15 @@ def voxels(gate: Gate) -> Any:
 
     values = np.random.default_rng(7).integers(0, 256, (48, 64, 80), np.uint8)
     return Voxels(gate, values, (-16, 0, 32))
+
+
+@pytest.fixture
+def issuer(issuer_lab: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An authorization server (lab/issuer.py) that also answers what comes below the gate's mount; nobody has a token yet."""
+    from tests.sdk.logins import says
+
+    monkeypatch.delenv("LABGATE_TOKEN", raising=False)
+    with issuer_lab.running() as made:
+        made.answers["/hello"] = says("hello")
+        made.answers["/add"] = says("added")
+        yield made

@@ -23,6 +23,8 @@ GATE = parse_address("https://gate.lab.org")
         ("gate.lab.org", "https://gate.lab.org"),
         ("HTTPS://Gate.Lab.org:443/", "https://gate.lab.org"),
         ("http://gate:80/lab/rpc", "http://gate/lab"),
+        ("http://gate.lab.org./lab", "http://gate.lab.org./lab"),
+        (f"http://{'x' * 63}.lab.org", f"http://{'x' * 63}.lab.org"),
         ("http://[::1]:8700/rpc/", "http://[::1]:8700"),
     ],
 )
@@ -42,6 +44,8 @@ def test_an_address_is_read_in_the_forms_that_people_write(text: str, read: str)
         "http://gate:0",
         "http://gate:70000",
         "http://ga te",
+        "http://gate..lab.org",
+        f"http://{'x' * 64}.lab.org",
         "http://gate/a\r\nX: y",
         "http://gäte",
     ],

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labgate
+from labgate._at_once import at_once
 from labgate._blocks import receive_blocks
 from labgate.errors import BadReply
 from tests.sdk.conftest import Gate, Handler
@@ -26,7 +27,7 @@ class Body:
     def __init__(self, data: bytes, sizes: list[int] | None = None) -> None:
         self.data, self.sizes, self.turn = data, sizes or [1 << 30], 0
 
-    def into(self, view: memoryview) -> int:
+    async def into(self, view: memoryview) -> int:
         size = min(len(view), len(self.data), self.sizes[self.turn % len(self.sizes)])
         self.turn += 1
         view[:size], self.data = self.data[:size], self.data[size:]
@@ -53,7 +54,7 @@ def blocks_of(array: np.ndarray, start: tuple[int, ...], block: tuple[int, ...],
 axis = st.tuples(st.integers(-20, 20), st.integers(1, 9), st.integers(1, 6))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(axis, min_size=1, max_size=4),
     st.lists(st.integers(1, 40), min_size=1, max_size=4),
@@ -66,7 +67,7 @@ def test_an_array_is_what_it_was_however_its_blocks_are_cut_and_its_bytes_come(a
     room = np.zeros([2 * one for one in shape] if strided else shape, dtype)
     out = room[tuple(slice(None, None, 2) for _ in shape)] if strided else room
     body, came = blocks_of(array, start, block), []
-    receive_blocks(Body(body, sizes), out, start, len(body), came.append)
+    at_once(receive_blocks(Body(body, sizes), out, start, len(body), came.append))
     np.testing.assert_array_equal(out, array)
     assert sum(came) == array.nbytes
 
@@ -95,14 +96,14 @@ WHOLE = blocks_of(ARRAY, (1, 2, 3), (2, 2, 2))
 )
 def test_what_is_no_array_or_another_one_is_said_to_be(body, words):
     with traced() as peak, pytest.raises(BadReply, match=words):
-        receive_blocks(Body(body), np.empty_like(ARRAY), (1, 2, 3), None, bool)
+        at_once(receive_blocks(Body(body), np.empty_like(ARRAY), (1, 2, 3), None, bool))
     assert peak() < 1 << 20
 
 
 def test_a_length_that_is_not_the_arrays_is_said_before_any_of_it_is_read():
     body = Body(WHOLE)
     with pytest.raises(BadReply, match="the reply has 7 bytes"):
-        receive_blocks(body, np.empty_like(ARRAY), (1, 2, 3), 7, bool)
+        at_once(receive_blocks(body, np.empty_like(ARRAY), (1, 2, 3), 7, bool))
     assert len(body.data) == ARRAY.nbytes
 
 
@@ -148,7 +149,7 @@ def test_the_memory_beside_the_array_is_a_quarter_of_a_mib() -> None:
     array = np.arange(4 << 20, dtype=np.uint32).astype(np.uint8).reshape(16, 256, 1024)
     body, out = Counted(blocks_of(array, (0, 0, 0), (16, 128, 512))), np.empty_like(array)
     with traced() as peak:
-        receive_blocks(body, out, (0, 0, 0), len(body.data), bool)
+        at_once(receive_blocks(body, out, (0, 0, 0), len(body.data), bool))
         assert peak() < 300_000
     np.testing.assert_array_equal(out, array)
 
@@ -158,7 +159,7 @@ class Counted(Body):
 
     at = 0
 
-    def into(self, view: memoryview) -> int:
+    async def into(self, view: memoryview) -> int:
         size = min(len(view), len(self.data) - self.at)
         with memoryview(self.data) as data:
             view[:size] = data[self.at : self.at + size]

@@ -127,6 +127,11 @@ def test_a_failure_is_one_line_without_a_traceback(
     assert words in line
 
 
+def test_what_is_wrong_and_what_to_do_are_sentences_of_one_line(gate: Gate) -> None:
+    ended = run("call", "jobs.get_jbo", url=gate.url)
+    assert ended.stderr == "labgate: the gate has no method 'jobs.get_jbo'. Did you mean jobs.get_job?\n"
+
+
 def test_the_exit_code_tells_a_gate_that_is_away_from_one_that_refuses(gate: Gate, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

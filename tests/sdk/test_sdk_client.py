@@ -74,7 +74,7 @@ def test_a_wrong_name_asks_the_gate_once_and_then_not_for_30_seconds(gate: Gate)
 def test_names_with_an_underscore_in_front_never_ask_the_gate(gate: Gate) -> None:
     lab = labgate.connect(gate.url)
     later(lab)
-    for name in ("_repr_html_", "_ipython_display_", "__wrapped__", "_x"):
+    for name in ("_repr_png_", "_ipython_display_", "__wrapped__", "_x"):
         assert not hasattr(lab, name)
         assert not hasattr(lab.jobs, name)
     assert gate.documents() == 1
@@ -293,6 +293,21 @@ def test_errors_of_the_gate_and_of_services_are_told_apart(gate: Gate) -> None:
     with pytest.raises(labgate.errors.Unreachable, match="may have been carried out") as unknown:
         lab.jobs.list_lanes()
     assert unknown.value.maybe_executed is True
+
+
+@pytest.mark.parametrize("named", [["em.read"], [], "em.read", None, {"a": 1}, [7, "em.read"]])
+def test_whoever_may_not_is_told_the_scope_that_would_do_where_the_gate_names_one(
+    gate: Gate, named: object
+) -> None:
+    def refuses(_: Any) -> Any:
+        raise ScriptedError(-32002, "not for you", data={"fault": "Forbidden", "scopes": named})
+
+    gate.answers["jobs.list_lanes"] = refuses
+    with pytest.raises(Forbidden) as caught:
+        labgate.connect(gate.url).jobs.list_lanes()
+    told = isinstance(named, list) and "em.read" in named
+    assert caught.value.scopes == (("em.read",) if told else ())
+    assert ("with the scope em.read" in str(caught.value)) is told
 
 
 @pytest.mark.parametrize(

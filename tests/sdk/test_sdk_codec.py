@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import decimal
 import enum
 import io
 import json
@@ -175,7 +176,36 @@ class Box:
     made: datetime.date
 
 
+class Mode(enum.StrEnum):
+    FAST = "fast"
+
+
+class Flags(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
 SIMPLER = [
+    (Mode.FAST, "fast"),
+    (Flags.A | Flags.B, 3),
+    ({Mode.FAST: [Level.HIGH]}, {"fast": [3]}),
+    (Point(1, 2), [1, 2]),
+    (range(3), [0, 1, 2]),
+    (collections.deque([1, 2]), [1, 2]),
+    ({"a": 1}.keys(), ["a"]),
+    (collections.UserList([1]), [1]),
+    (np.float16(1.5), 1.5),
+    (np.uint64(2**64 - 1), 2**64 - 1),
+    (np.ma.array([1, 2])[0], 1),
+    (decimal.Decimal("1.10"), 1.1),
+    (decimal.Decimal("-0.1"), -0.1),
+    (decimal.Decimal("1E+3"), 1000),
+    (decimal.Decimal(2) ** 90, 2**90),
+    (decimal.Decimal("1E-7"), 1e-7),
+    (pathlib.PureWindowsPath("C:/a"), "C:\\a"),
     (np.float32(0.5), 0.5),
     (np.int64(7), 7),
     (np.bool_(True), True),
@@ -212,6 +242,55 @@ SIMPLER = [
 def test_common_python_values_are_said_simply_and_equally_in_both_encodings(value: Any, said: Any) -> None:
     assert decode_json(Encoder().encode([value])[0]) == [said]
     assert decode_msgpack(Encoder().encode_msgpack([value])) == [said]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [math.nan, math.inf, -math.inf, -0.0, np.float32("nan"), decimal.Decimal("NaN"), 5e-324, 1.7e308],
+)
+def test_every_float_survives_both_encodings(number: Any) -> None:
+    assert same(decode_json(Encoder().encode([number])[0]), [float(number)])
+    assert same(decode_msgpack(Encoder().encode_msgpack([number])), [float(number)])
+
+
+@pytest.mark.parametrize(
+    "text", ["0.10000000000000000000000001", "1E+999999", "1E-999", "12345678901234567890.5"]
+)
+def test_a_decimal_that_would_be_rounded_is_refused(text: str) -> None:
+    for write in (Encoder().encode, Encoder().encode_msgpack):
+        with pytest.raises(TypeError, match="more digits"):
+            write([decimal.Decimal(text)])
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_is_sent_with_its_own_value_or_not_at_all(number: decimal.Decimal) -> None:
+    try:
+        body, _ = Encoder().encode([number])
+    except TypeError:
+        return
+    assert json.loads(body, parse_float=decimal.Decimal, parse_int=decimal.Decimal) == [number]
+
+
+def test_masked_values_are_refused_and_memory_with_gaps_is_sent() -> None:
+    for write in (Encoder().encode_json, Encoder().encode_msgpack):
+        for masked in (np.ma.masked, np.ma.array([1, 2], mask=[0, 1])):
+            with pytest.raises(TypeError, match="filled"):
+                write({"a": masked})
+    gaps = memoryview(b"abcde")[::2]
+    assert (
+        decode_json(Encoder().encode_json(gaps)) == decode_msgpack(Encoder().encode_msgpack(gaps)) == b"ace"
+    )
+
+
+def test_arguments_of_every_kind_reach_the_service_as_they_are_said(gate: Gate) -> None:
+    lab = labgate.connect(gate.url)
+    for value, said in SIMPLER:
+        assert lab.jobs.anything(x=value) == {"x": said}
+    assert lab.jobs.anything(x=SIMPLER[0][0], image=np.eye(2))["x"] == SIMPLER[0][1]
+    with pytest.raises(TypeError, match="default="):
+        lab.jobs.anything(x=datetime.timedelta(1))
+    with_hook = labgate.connect(gate.url, default=lambda value: value.total_seconds())
+    assert with_hook.jobs.anything(x=datetime.timedelta(1)) == {"x": 86400.0}
 
 
 def test_a_column_of_a_table_is_sent_as_the_array_that_it_is() -> None:

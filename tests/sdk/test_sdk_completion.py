@@ -1,88 +1,180 @@
-"""Does IPython complete names and keyword arguments, with jedi and without?"""
+"""Does TAB complete commands, methods and parameters, in real shells too, without asking the gate?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
 
 import labgate
+from labgate._catalog import catalog_of
+from labgate._completion import candidates
+from labgate.cli import command_parser
 from tests.sdk.conftest import Gate
 
-Complete = Callable[[str], set[str]]
+DOCUMENT = {
+    "methods": [
+        {"name": "jobs.get_job", "params": [{"name": "uid"}, {"name": "odd-name"}, {"name": "$(bad)"}]},
+        {
+            "name": "jobs.find",
+            "params": [
+                {"name": "state", "schema": {"enum": ["done", "failed", 3, "a b"]}},
+                {"name": "all", "schema": {"type": "boolean"}},
+            ],
+        },
+        {"name": "files.`bad`", "params": []},
+    ],
+    "x-labgate": {
+        "namespaces": {"files": {"mount": "/files"}, "; bad": {}},
+        "datastacks": ["minnie65", "fly"],
+    },
+}
+CATALOG = catalog_of(DOCUMENT, "v")
 
 
-@pytest.fixture(params=[True, False], ids=["jedi", "plain"])
-def complete(request: pytest.FixtureRequest, gate: Gate) -> Complete:
-    """The completions of a line in which `lab` is a client; texts without the dot that one of the two ways adds."""
-    for number in range(200):
-        gate.add(f"many.get_{number:03}", params=[{"name": "alpha"}, {"name": "beta"}])
-    gate.add("deep.er.thing", params=[{"name": "gamma"}])
-    marks = {"result": "tables", "query": "mat.query_table", "of": "table", "safe": True}
-    gate.add(
-        "mat.tables", ["nuclei", "synapses", "odd-name"], params=[{"name": "version"}], **{"x-labgate": marks}
-    )
-    config = Config({"HistoryManager": {"enabled": False}, "IPCompleter": {"use_jedi": request.param}})
-    shell = InteractiveShell(config=config)
-    shell.user_ns.update({"lab": labgate.connect(gate.url), "labgate": labgate})
-    completer = shell.Completer
-
-    def found(line: str) -> set[str]:
-        with provisionalcompleter():
-            return {one.text.lstrip(".") for one in completer.completions(line, len(line))}
-
-    return found
-
-
-def test_namespaces_are_completed_and_nothing_else(complete: Complete) -> None:
-    assert complete("lab.") == {"deep", "jobs", "many", "mat"}
-
-
-def test_methods_are_completed(complete: Complete) -> None:
-    assert complete("lab.jobs.") == {"anything", "enqueue_job", "get_job", "list_lanes"}
-    assert complete("lab.jobs.get") == {"get_job"}
-    assert len(complete("lab.many.get_")) == 200
-    assert complete("lab.deep.er.") == {"thing"}
+def completed(line: str) -> list[str]:
+    return candidates(line, command_parser(), lambda *_: CATALOG, lambda: ["lab", "home"])
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["lab.jobs.get_job(lan", "lab.jobs.get_job('P3', lan", "x = lab.jobs.get_job('P3', job_uid='J1', lan"],
+    ("line", "found"),
+    [
+        ("labgate cal", ["call"]),
+        ("labgate --v", ["--version"]),
+        ("labgate nothing ", []),
+        ("labgate call ", ["jobs.find", "jobs.get_job"]),
+        ("labgate call jobs.g", ["jobs.get_job"]),
+        ("labgate call --url http://x jobs.g", ["jobs.get_job"]),
+        ("labgate call --json jobs.g", ["jobs.get_job"]),
+        ("labgate describe f", []),
+        ("labgate describe jobs.get_job ", []),
+        ("labgate call jobs.get_job ", ["odd-name=", "uid="]),
+        ("labgate call jobs.get_job uid=1 ", ["odd-name="]),
+        ("labgate call jobs.get_job uid:=1 --timeout 3 ", ["odd-name="]),
+        ("labgate call jobs.find state=", ["state=done", "state=failed"]),
+        ("labgate call jobs.find all=t", ["all=true"]),
+        ("labgate call jobs.find other=", []),
+        ("labgate call jobs.none ", []),
+        ("labgate request ", ["files", "jobs"]),
+        ("labgate call --datastack ", ["fly", "minnie65"]),
+        ("labgate stubs --with f", ["fly"]),
+        ("labgate call --profile ", ["home", "lab"]),
+        ("labgate completion b", ["bash"]),
+        ("labgate completion bash ", []),
+        ("labgate lock --ch", ["--check"]),
+        ("labgate lock -o ", []),
+        ("labgate call 'open", []),
+        ("", ["call"]),
+    ],
 )
-def test_keyword_arguments_are_completed(complete: Complete, line: str) -> None:
-    assert "lane=" in complete(line)
+def test_a_line_goes_on_with_what_fits(line: str, found: list[str]) -> None:
+    assert [one for one in completed(line) if line or one == "call"] == found
 
 
-def test_keyword_arguments_of_nested_methods_are_completed(complete: Complete) -> None:
-    assert "gamma=" in complete("lab.deep.er.thing(gam")
-    assert "alpha=" in complete("lab.many.get_042(al")
+def test_of_very_many_methods_the_next_part_of_the_name_is_offered() -> None:
+    methods = [{"name": f"a{at % 2}.b{at % 3}.m{at}", "params": []} for at in range(300)]
+    catalog = catalog_of({"methods": methods}, "v")
+
+    def found(line: str) -> list[str]:
+        return candidates(line, command_parser(), lambda *_: catalog, list)
+
+    assert found("labgate call ") == ["a0.", "a1."]
+    assert found("labgate call a1.") == ["a1.b0.", "a1.b1.", "a1.b2."]
+    assert len(found("labgate call a1.b2.m1")) > 5
 
 
-def test_the_packages_own_functions_are_completed(complete: Complete) -> None:
-    assert "connect" in complete("labgate.con")
+@given(st.text(), st.lists(st.text(min_size=1), max_size=4))
+def test_whatever_is_typed_and_advertised_only_plain_words_are_offered(line: str, names: list[str]) -> None:
+    methods = [{"name": name, "params": [{"name": name}]} for name in names]
+    catalog = catalog_of({"methods": methods}, "v")
+    for start in ("", "labgate ", "labgate call ", *(f"labgate call {name} " for name in names)):
+        for word in candidates(start + line, command_parser(), lambda *_: catalog, list):
+            assert word.isascii()
+            assert not set(word) & set(" \t\n'\"`$\\;&|<>(){}[]*?!#~")
 
 
-def test_completion_makes_no_request_and_touches_no_more_than_it_shows(
-    gate: Gate, complete: Complete
+@pytest.fixture
+def kept(gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a user whose gate is away, but whose catalog was kept."""
+    monkeypatch.setenv("LABGATE_URL", gate.url)
+    gate.add("jobs.find", None, params=DOCUMENT["methods"][1]["params"])  # type: ignore[index]
+    labgate.connect()
+    gate.token = "no longer"
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    command = folder / "labgate"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m labgate.cli "$@"\n')
+    command.chmod(0o755)
+    asked = len(gate.requests)
+    environ = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "ASKED": str(asked)}
+    script = {shell: folder / f"labgate.{shell}" for shell in ("bash", "zsh", "fish")}
+    for shell, path in script.items():
+        path.write_text(
+            subprocess.run([command, "completion", shell], check=True, capture_output=True, text=True).stdout
+        )
+    return environ | {f"SCRIPT_{shell}": str(path) for shell, path in script.items()}
+
+
+SHELLS = {
+    # Bash sets these itself when TAB is pressed.
+    "bash": (
+        "bash",
+        "-c",
+        (
+            'compopt() { :; }; . "$SCRIPT_bash"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDS=($1); COMP_CWORD=0; '
+            '_labgate; printf "%s\\n" "${COMPREPLY[@]}"'
+        ),
+        "bash",
+    ),
+    # What zsh's line editor would be told: the function's own calls of `compadd`.
+    "zsh": (
+        "zsh",
+        "-f",
+        "-c",
+        (
+            "compdef() { :; }; _files() { :; }; "
+            'compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -l -- "$@"; }; '
+            'BUFFER=$1; CURSOR=${#1}; . "$SCRIPT_zsh"; _labgate'
+        ),
+        "zsh",
+    ),
+    "fish": ("fish", "--no-config", "-c", 'source $SCRIPT_fish; complete -C"$argv[1]"'),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("labgate cal", ["call"]),
+        ("labgate call jobs.g", ["jobs.get_job"]),
+        ("labgate call jobs.get_job pro", ["project_uid="]),
+        ("labgate call jobs.find state=", ["state=done", "state=failed"]),
+    ],
+)
+def test_a_shell_completes_without_asking_the_gate(
+    gate: Gate, kept: dict[str, str], shell: str, line: str, found: list[str]
 ) -> None:
-    before = len(gate.requests)
-    for line in ("lab.", "lab.many.", "lab.jobs.get_job(", "lab.many.get_001(al"):
-        complete(line)
-    assert len(gate.requests) == before
+    ended = subprocess.run(
+        [*SHELLS[shell], line], check=False, env=kept, capture_output=True, text=True, timeout=60
+    )
+    if shell == "bash":  # to which `=` is a word of its own
+        found = [word.partition("=")[2] or word for word in found]
+    assert (ended.stdout.split(), ended.stderr) == (found, "")
+    assert len(gate.requests) == int(kept["ASKED"])
 
 
-def test_wire_names_are_completed_in_brackets(gate: Gate) -> None:
-    lab = labgate.connect(gate.url)
-    assert "jobs.get_job" in lab._ipython_key_completions_()
-    assert "get_job" in lab.jobs._ipython_key_completions_()
+def test_without_a_kept_catalog_commands_are_still_completed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labgate.cli import main
 
-
-def test_tables_and_what_they_have_are_completed(complete: Complete) -> None:
-    assert complete("lab.mat.") == {"tables"}
-    assert {"nuclei", "synapses", "find"} <= complete("lab.mat.tables.")
-    assert complete("lab.mat.tables.nuc") == {"nuclei"}
-    assert {"query", "get_all", "fields"} <= complete("lab.mat.tables.nuclei.")
-    assert "version=" in complete("lab.mat.tables(ver")
+    assert main(["completion", "words", "labgate call jobs.g"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["completion", "words", "labgate des"]) == 0
+    assert capsys.readouterr().out == "describe\n"

@@ -205,12 +205,12 @@ def test_a_call_ends_at_its_deadline_and_the_connection_is_closed() -> None:
 
     with scripted(document, silent, silent) as url:
         lab = connected(url)
-        with pytest.raises(errors.DeadlineExceeded, match=r"0\.05 s") as caught:
-            lab(timeout=0.05).s.write()
+        with pytest.raises(errors.DeadlineExceeded, match=r"0\.5 s") as caught:
+            lab(timeout=0.5).s.write()
         assert caught.value.maybe_executed is True
         assert closed.wait(10)
         with pytest.raises(errors.DeadlineExceeded) as caught:
-            lab(timeout=0.05).s.safe()
+            lab(timeout=0.5).s.safe()
         assert caught.value.maybe_executed is False
 
 
@@ -316,3 +316,71 @@ def test_an_empty_reply_to_a_notification_like_status_is_no_result() -> None:
         pytest.raises(errors.BadReply),
     ):
         connected(url).s.safe()
+
+
+KEYED = json.dumps({**OPENRPC, "x-labgate": {"idempotency": {"seconds": 600}}}).encode()
+NO_AGREEMENT = {
+    "jsonrpc": "2.0",
+    "id": None,
+    "error": {
+        "code": -32008,
+        "message": "away",
+        "data": {"fault": "Unavailable", "keyed": False, "retry_after": 1},
+    },
+}
+REFUSED = http(json.dumps(NO_AGREEMENT).encode(), "503 Service Unavailable", "Retry-After: 1")
+
+
+def keyed_document(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(http(KEYED, "200 OK", "Connection: close"))
+
+
+def heard(seen: list[bytes], *replies: bytes) -> Callable[[socket.socket], None]:
+    """Answer with these, and note the requests; nothing is the end of the connection."""
+
+    def script(connection: socket.socket) -> None:
+        for reply in replies:
+            seen.append(read_request(connection))
+            if not reply:
+                return
+            connection.sendall(reply)
+
+    return script
+
+
+def keys(seen: list[bytes]) -> list[bool]:
+    return [b"\r\nIdempotency-Key: " in request for request in seen]
+
+
+def test_where_the_gates_cannot_agree_on_a_key_of_our_own_the_call_is_made_without_one_at_once() -> None:
+    seen: list[bytes] = []
+    with scripted(keyed_document, heard(seen, REFUSED, http(result(7)))) as url:
+        assert connected(url, retries=0).s.write() == 7
+    assert keys(seen) == [True, False]
+
+
+def test_what_went_without_its_key_is_not_sent_again_when_its_connection_breaks() -> None:
+    seen: list[bytes] = []
+    with scripted(keyed_document, heard(seen, REFUSED, b""), heard(seen, http(result(7)))) as url:
+        with pytest.raises(errors.GateUnreachable) as caught:
+            connected(url).s.write()
+        assert caught.value.maybe_executed is True
+    assert keys(seen) == [True, False]
+
+
+def test_a_key_that_the_user_has_given_is_kept_and_the_refusal_is_told() -> None:
+    seen: list[bytes] = []
+    with scripted(keyed_document, heard(seen, REFUSED)) as url:
+        with pytest.raises(errors.Unavailable):
+            connected(url, retries=0)(idempotency_key="mine").s.write()
+    assert keys(seen) == [True]
+
+
+def test_a_call_that_may_have_been_made_under_its_key_is_not_made_without_one() -> None:
+    seen: list[bytes] = []
+    with scripted(keyed_document, heard(seen, b""), heard(seen, REFUSED, REFUSED)) as url:
+        with pytest.raises((errors.Unavailable, errors.GateUnreachable)):
+            connected(url, retries=1, timeout=3).s.write()
+    assert all(keys(seen))
+    assert len(seen) >= 2

@@ -17,18 +17,30 @@ services:
 
 
 @pytest.fixture
-def used(dvid_lab, gate_of, token_for):
+def over() -> str:
+    """What the gate is reached over: a test has itself parametrised with `https` too."""
+    return "http"
+
+
+@pytest.fixture
+def used(over, request, monkeypatch, dvid_lab, gate_of, token_for):
     """Runs a function with a client in a thread, while the gate runs here."""
+    secured = ""
+    if over == "https":
+        authority = request.getfixturevalue("authority")
+        issued = authority.issue()
+        secured = f"tls: {{certificate: {issued.certificate}, key: {issued.key}}}\n"
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
 
     async def made(function, content=None):
         content = content or dvid_lab.small()
         with dvid_lab.running(content.store) as server:
-            async with gate_of(CONFIG.format(url=server.url, root=content.root.uuid)) as gate:
+            async with gate_of(secured + CONFIG.format(url=server.url, root=content.root.uuid)) as gate:
                 async with asyncio.timeout(20):
                     while any(one.down for one in gate.discovery.health().values()):
                         await asyncio.sleep(0.005)
                 server.forget()
-                url = "http://{}:{}".format(*gate.address)
+                url = "{}://{}:{}".format(over, *gate.address)
                 token = token_for("ada", "lab")
                 wanted = len(inspect.signature(function).parameters)
 
@@ -41,6 +53,7 @@ def used(dvid_lab, gate_of, token_for):
     return made
 
 
+@pytest.mark.parametrize("over", ["http", "https"])
 async def test_a_volume_is_read_like_an_array_and_its_second_reading_asks_nobody(used):
     def notebook(lab, content, server):
         vol = lab.dvid.volume("prod", "gray")
@@ -63,6 +76,7 @@ async def test_a_volume_is_read_like_an_array_and_its_second_reading_asks_nobody
     await used(notebook)
 
 
+@pytest.mark.parametrize("over", ["http", "https"])
 async def test_an_open_version_is_written_to_and_a_locked_one_is_not(used):
     def notebook(lab, content, server):
         vol = lab.dvid.volume(content.open.uuid, "gray")
@@ -102,6 +116,7 @@ async def test_new_volumes_grow_with_what_is_written(used):
     await used(notebook)
 
 
+@pytest.mark.parametrize("over", ["http", "https"])
 async def test_the_classic_client_of_dvid_works_through_the_gate(used):
     def notebook(lab, content, server, url, token):
         client = labgate.VolumeClient(url, content.root.uuid, "gray", token=token)
@@ -121,3 +136,27 @@ async def test_the_classic_client_of_dvid_works_through_the_gate(used):
         ).all()
 
     await used(notebook)
+
+
+@pytest.mark.parametrize("over", ["http", "https"])
+async def test_a_run_at_a_gate_is_recorded_and_found_again_without_it(used, tmp_path):
+    def script(lab, content, server):
+        file = tmp_path / "run.labgate"
+
+        def run(lab):
+            vol = lab.dvid.volume("prod", "gray")
+            part = vol.read((0, 0, 0), (40, 70, 100), workers=4)
+            return part, repr(vol), labgate.whoami(lab).subject
+
+        with labgate.testing.record(file, lab) as recorded:
+            first = run(recorded)
+        server.forget()
+        with labgate.testing.replay(file) as replayed:
+            second = run(replayed)
+        assert (first[0] == content.gray).all()
+        assert (second[0] == content.gray).all()
+        assert second[1:] == first[1:]
+        assert not sum(server.requests.values())
+        assert lab._session.link.token().encode() not in file.read_bytes()
+
+    await used(script)

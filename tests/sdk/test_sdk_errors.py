@@ -41,6 +41,13 @@ def test_there_is_one_class_for_each_code_of_the_contract() -> None:
     assert {code: kind.__name__ for code, kind in errors.BY_CODE.items()} == CONTRACT
 
 
+def test_every_error_is_named_and_pickled_as_one_of_the_module_that_users_import() -> None:
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        assert kind.__module__ == "labgate.errors"
+        assert b"labgate.errors" in pickle.dumps(kind, 2)
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_is_the_same_after_pickling_and_copying(kind: type[errors.Error]) -> None:
     error = kind(

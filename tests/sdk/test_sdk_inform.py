@@ -63,19 +63,21 @@ def test_a_refresh_tells_what_was_added_changed_and_removed(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "cache", "detail"),
+    ("said", "cache", "detail", "tier"),
     [
-        ("labgate; hit; ttl=29", "hit", None),
-        ('labgate; hit; ttl=29; detail="a \\"word\\"; more"', "hit", 'a "word"; more'),
-        ("labgate; hit; ttl=-5; detail=stale", "stale", "stale"),
-        ("labgate; fwd=miss; stored; detail=new", "miss", "new"),
-        ("labgate; fwd=stale; stored", "miss", None),
-        ("labgate; fwd=bypass; detail=no-rule", "pass", "no-rule"),
+        ("labgate; hit; ttl=29", "hit", None, "memory"),
+        ('labgate; hit; ttl=29; detail="disk"', "hit", "disk", "disk"),
+        ('labgate; hit; ttl=29; detail="redis"', "hit", "redis", "redis"),
+        ('labgate; hit; ttl=29; detail="a \\"word\\"; more"', "hit", 'a "word"; more', None),
+        ("labgate; hit; ttl=-5; detail=stale", "stale", "stale", None),
+        ("labgate; fwd=miss; stored; detail=new", "miss", "new", None),
+        ("labgate; fwd=stale; stored", "miss", None, None),
+        ("labgate; fwd=bypass; detail=no-rule", "pass", "no-rule", None),
     ],
 )
 @pytest.mark.filterwarnings("ignore::labgate.errors.StaleWarning")
 def test_the_last_reply_says_how_the_cache_answered(
-    gate: Gate, said: str, cache: str, detail: str | None
+    gate: Gate, said: str, cache: str, detail: str | None, tier: str | None
 ) -> None:
     gate.reply_headers.update(
         {"Cache-Status": said, "Age": "7", "Server-Timing": "db;dur=1, upstream;dur=12.5;desc=x"}
@@ -84,7 +86,8 @@ def test_the_last_reply_says_how_the_cache_answered(
     lab.jobs.list_lanes()
     last = labgate.last(lab)
     assert last is not None
-    assert (last.cache, last.detail, last.age, last.upstream_ms) == (cache, detail, 7, 12.5)
+    assert (last.cache, last.detail, last.tier) == (cache, detail, tier)
+    assert (last.age, last.upstream_ms) == (7, 12.5)
     assert (last.status, last.request_id, last.bytes > 10, last.ms > 0) == (200, "r-1", True, True)
     assert f"cache={cache!r}" in repr(last)
 

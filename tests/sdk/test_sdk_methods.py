@@ -252,6 +252,17 @@ def test_documentation_is_plain_text_with_everything_that_is_known(gate: Gate) -
         assert words in doc
 
 
+def test_a_deprecated_method_warns_at_the_callers_line_and_works(gate: Gate) -> None:
+    gate.add("jobs.old", lambda params: params, params=[{"name": "x", "required": True}], deprecated=True)
+    gate.add("jobs.oldest", 7, deprecated=True, **{"x-labgate": {"undescribed": True}})
+    lab = labgate.connect(gate.url)
+    for call, answer in ((lambda: lab.jobs.old(1), {"x": 1}), (lab["jobs.oldest"], 7)):
+        with pytest.warns(DeprecationWarning, match=r"jobs\.old.* is deprecated") as caught:
+            assert call() == answer
+        assert [one.filename for one in caught] == [__file__]
+    lab.jobs.list_lanes()  # the others say nothing: warnings are errors here
+
+
 def test_a_function_keeps_working_when_it_is_held_and_named(gate: Gate) -> None:
     lab = labgate.connect(gate.url)
     held = lab.jobs.list_lanes

@@ -204,8 +204,9 @@ def test_a_generator_of_a_known_length_is_held_to_it(files: Gate) -> None:
             sent(files, url="/f", data=b"abc", headers={"Content-Length": length})
 
 
-@pytest.mark.parametrize("data", ["text", {"a": 1}, Path("file"), io.StringIO("text"), [1, 2], 7])
+@pytest.mark.parametrize("data", ["text", {"a": 1}, Path("file"), io.StringIO, [1, 2], 7])
 def test_what_is_no_bytes_is_refused(files: Gate, data: Any) -> None:
+    data = data("text") if data is io.StringIO else data
     with pytest.raises(TypeError):
         sent(files, url="/f", data=data)
 

@@ -48,7 +48,7 @@ def test_it_is_shown_as_a_table_in_which_nothing_is_markup(lab_of_three: Gate) -
     assert repr(status).splitlines()[-1].split() == ["materialize", "DOWN", "1", "5.26"]
     assert "\x1b" not in repr(status)
     assert "<i>" not in status._repr_html_()
-    assert "<td>DOWN</td>" in status._repr_html_()
+    assert ">DOWN</span>" in status._repr_html_()
     assert repr(status["jobs"]) == "<jobs: up>"
 
 

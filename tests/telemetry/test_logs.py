@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.ports import Visit
 from gateway.telemetry.logs import JsonFormatter, access_log
+from gateway.telemetry.metrics import Metrics
 
 
 def written(style, visit):
@@ -37,7 +38,39 @@ def test_a_line_of_json_says_who_what_and_how_it_ended():
         "subject": "ada",
         "method": "jobs.get",
         "cache": "hit",
+        "policy": "allowed",
     }
+
+
+def test_a_line_says_what_the_cache_and_the_policies_said_whom_it_went_to_and_which_trace_has_more():
+    line = json.loads(
+        written("json", visited(cache="miss", reason="expired", replica="http://a", trace="ab"))
+    )
+    assert (line["cache"], line["reason"], line["replica"], line["trace"]) == (
+        "miss",
+        "expired",
+        "http://a",
+        "ab",
+    )
+    assert "policy" not in line, "nobody was judged"
+    refused = visited(subject="ada", fault="Forbidden")
+    assert json.loads(written("json", refused))["policy"] == "refused"
+    failed = visited(subject="ada", fault="UpstreamBroken")
+    assert json.loads(written("json", failed))["policy"] == "allowed"
+
+
+def test_a_slow_request_is_told_of_with_its_id_though_there_is_no_access_log(caplog):
+    metrics = Metrics(None, lambda: 0.0)
+    metrics.slow = 5.0
+    metrics.visited(visited(method="jobs.get", cache="miss", seconds=5.0))
+    metrics.visited(visited(seconds=4.9))
+    metrics.visited(visited(seconds=90.0, wait=0.1))  # a stream that began soon
+    metrics.visited(visited(seconds=90.0, wait=7.0, replica="http://a", fault="BrokenOff"))
+    (first, second) = caplog.records
+    assert first.getMessage() == "jobs.get took 5.00 s: 200, miss"
+    assert second.getMessage() == "POST /rpc took 7.00 s at http://a: BrokenOff, no cache"
+    assert {record.request_id for record in caplog.records} == {"r1"}
+    assert b'labgate_slow_requests_total{door="rpc"} 2.0' in metrics.text()
 
 
 def test_off_writes_nothing():

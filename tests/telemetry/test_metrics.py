@@ -2,9 +2,11 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.core.method import Method, RpcBinding
+from gateway.core.durations import BOUNDS, Durations
+from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.ports import Visit
-from gateway.telemetry.metrics import BOUNDS, Metrics
+from gateway.core.verdict import Entry, Hit, Miss, Pass
+from gateway.telemetry.metrics import Metrics
 
 GET = Method("jobs.get", "jobs", RpcBinding("get"))
 LOCAL = Method("roots.get", "minnie65/roots", RpcBinding("get"))
@@ -119,3 +121,63 @@ def test_every_family_says_what_it_is_and_every_name_is_the_gates_or_the_process
         assert family.documentation
         assert family.type in ("gauge", "counter", "histogram")
         assert name.startswith(("labgate_", "process_"))
+
+
+def test_what_the_cache_did_is_counted_with_its_reason_and_a_hit_with_the_tier_that_had_it():
+    metrics, _ = made()
+    entry = Entry(b"k", "result", b"1", 0.0, 1.0, 1.0, 0, ())
+    metrics.called(GET, "hit", 0.0, 1, Hit(entry))
+    metrics.called(GET, "hit", 0.0, 1, Hit(entry, "disk"))
+    metrics.called(GET, "error", 0.0, 1, Miss(b"k", (), 0, CacheRule(fresh=1.0), "expired"))
+    metrics.passed(GET, "pass", 0.0, 200, 1, Pass("no rule"))
+    metrics.called(GET, "DeadlineExceeded", 0.0)
+    tally = metrics.tally(GET, "hit")
+    tally.count += 3
+    metrics.hits(GET).count += 4
+    found = {
+        (labels["verdict"], labels["reason"]): value
+        for (name, pairs), value in samples(metrics).items()
+        if name == "labgate_cache_verdicts_total" and (labels := dict(pairs))
+    }
+    assert found == {
+        ("hit", "memory"): 8,
+        ("hit", "disk"): 1,
+        ("miss", "expired"): 1,
+        ("pass", "no rule"): 1,
+    }
+
+
+def test_requests_through_mounts_are_counted_by_service_and_class_of_status_however_they_were_answered():
+    metrics, _ = made()
+    metrics.passed(GET, "miss", 0.0, 204, 0, Pass("no rule"))
+    metrics.counted("mount", 404, "jobs")
+    metrics.counted("mount", 400)  # it went to no service
+    metrics.visited(Visit("a", "mount", "GET", "/jobs/1", "::1", status=206, service="jobs"))
+    metrics.visited(Visit("b", "rpc", "POST", "/rpc", "::1", status=200))
+    metrics.hits(GET).count += 2
+    found = samples(metrics)
+    for status, count in (("2xx", 4), ("4xx", 1)):
+        assert found["labgate_mount_requests_total", (("service", "jobs"), ("status", status))] == count
+
+
+def test_distributions_have_the_labels_of_whom_they_are():
+    metrics, _ = made()
+    one, other = Durations(), Durations()
+    for seconds in (0.0005, 0.02, 400.0):
+        one.note(seconds)
+    metrics.histograms(
+        "upstream_duration_seconds",
+        "How long?",
+        ("service", "replica"),
+        lambda: [(("jobs", "http://a"), one.read()), (("jobs", "http://b"), other.read())],
+    )
+    found = samples(metrics)
+
+    def of(part, replica, **more):
+        labels = {"service": "jobs", "replica": replica, **more}
+        return found[f"labgate_upstream_duration_seconds_{part}", tuple(sorted(labels.items()))]
+
+    assert (of("count", "http://a"), of("count", "http://b")) == (3, 0)
+    assert (of("bucket", "http://a", le="0.025"), of("bucket", "http://a", le="+Inf")) == (2, 3)
+    assert of("sum", "http://a") == 400.0205
+    assert one.count == 3

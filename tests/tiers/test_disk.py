@@ -122,7 +122,7 @@ async def test_after_a_loss_of_power_tagged_entries_are_void_and_others_live(dis
 
 
 @pytest.mark.parametrize("body", [b"small", LARGE])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_a_file_that_was_altered_or_cut_anywhere_is_never_served_and_goes(disk, caplog, body, data):
     entry = entry_of("a", body)

@@ -1,45 +1,9 @@
-"""Generations: what a stored reply must still agree with."""
+"""To which counters names hash; `test_shared_generations.py` has the laws of the counters themselves."""
 
 import subprocess
 import sys
 
-from gateway.tiers.generations import SLOTS, LocalGenerations, slots
-
-
-def test_a_bump_changes_what_is_read_of_the_name_and_not_of_others():
-    generations = LocalGenerations()
-    before = generations.read(("tag:a", "tag:b"))
-    generations.bump(("tag:a",))
-    after = generations.read(("tag:a", "tag:b"))
-    assert after[0] != before[0]
-    assert after[1] == before[1]
-
-
-def test_bumping_nothing_changes_nothing():
-    generations = LocalGenerations()
-    before = generations.read(("tag:a",))
-    generations.bump(())
-    assert generations.read(("tag:a",)) == before
-
-
-def test_two_names_in_one_slot_are_bumped_once_so_that_every_bump_is_seen():
-    pair = next(
-        (f"n{i}", f"n{j}")
-        for i in range(200)
-        for j in range(i + 1, 5000)
-        if slots((f"n{i}",)) == slots((f"n{j}",))
-    )
-    generations = LocalGenerations()
-    before = generations.read(pair)
-    generations.bump(pair)
-    assert generations.read(pair) == tuple(count + 1 for count in before)
-
-
-def test_the_epoch_only_rises():
-    generations = LocalGenerations()
-    before = generations.epoch
-    generations.advance()
-    assert generations.epoch == before + 1
+from gateway.tiers.generations import SLOTS, slots
 
 
 def test_names_hash_alike_in_every_process():

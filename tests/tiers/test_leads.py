@@ -87,7 +87,7 @@ class Slow:
     def may_have(self, service):
         return True
 
-    async def get(self, key):
+    async def get(self, key, sought=None):
         return self.has.get(key)
 
     async def put(self, entry):
@@ -117,6 +117,35 @@ async def test_who_waited_finds_what_the_leader_has_stored(pair):
     assert turn.waited
     assert await other.get(entry.key) == (entry, "slow")
     assert await pair[1].take(sought), "who has waited has no lead"
+
+
+class Told:
+    """Those who share a tier, as it answered when it was asked for an entry."""
+
+    def __init__(self, *answers):
+        self.answers, self.left = list(answers), []
+
+    def told(self, sought):
+        return self.answers.pop(0) if self.answers else None
+
+    async def take(self, sought):
+        return True
+
+    async def leave(self, sought):
+        self.left.append(sought)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+async def test_what_a_shared_tier_has_said_spares_the_questions_to_those_nearer(pair, answer):
+    assert await pair[1].take(SOUGHT)  # another worker of the host, which has not asked the tier
+    said = Told(answer)
+    shelves = Shelves((Slow(),), leads=(pair[0], said))
+    lead = await shelves.lead(SOUGHT, 5)
+    assert lead.waited is not answer
+    lead.release()
+    await shelves.settle()
+    assert said.left == [SOUGHT], "its own lead, or that which it had in a moment's waiting"
+    assert await shelves.lead(SOUGHT, 0.02) is None, "said once: now the nearer ones are asked"
 
 
 async def test_after_a_leader_who_brought_nothing_all_go_at_once(pair, tmp_path):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tiers.generations import LocalGenerations, slots
+from gateway.tiers.generations import slots
 from gateway.tiers.pending_writes import PendingWrites
+from tests.tiers.own_generations import OwnGenerations
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -31,7 +32,7 @@ NAMES = ("tag:under way", "writes:jobs", "tag:over", "tag:other")
 
 def ended_by(writes: PendingWrites) -> set[str]:
     """Those of the names that what was left over has ended."""
-    generations = LocalGenerations()
+    generations = OwnGenerations()
     before = generations.read(NAMES)
     writes.end_left_over(generations.bump)
     return {name for name, old, new in zip(NAMES, before, generations.read(NAMES), strict=True) if old != new}

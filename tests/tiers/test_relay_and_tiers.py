@@ -15,7 +15,7 @@ from gateway.core.keys import key as key_of
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.reply import Whole
 from gateway.core.verdict import Extent, Hit, HttpHead, Miss, Stale
-from gateway.tiers.generations import LocalGenerations
+from tests.tiers.own_generations import OwnGenerations
 
 ROOT = Path(__file__).parents[2]
 LARGE = Method("jobs.all", "jobs", RpcBinding("all"), safe=True, cache=CacheRule(fresh=30, share="everyone"))
@@ -201,10 +201,10 @@ async def test_a_reply_larger_than_its_rule_allows_is_kept_in_no_tier(labs):
 # --- a read starts, a write ends, the read is stored
 
 
-class Blind(LocalGenerations):
+class Blind(OwnGenerations):
     """Generations as they would be if there were none."""
 
-    def bump(self, names):
+    def bump(self, *groups):
         pass
 
 
@@ -214,7 +214,7 @@ async def read_around_a_write(lab: Lab) -> tuple[bytes, type]:
     reading = asyncio.ensure_future(lab.answer())
     await lab.asked.wait()
     lab.value = b"2"  # the write happens at the service
-    lab.relay.ended((WRITE,))
+    lab.relay.writes.ended((WRITE,))
     lab.open.set()
     assert (await reading).body == Whole(b"1")
     await lab.stored()
@@ -256,7 +256,7 @@ async def test_no_answer_that_left_before_a_write_ended_is_served_after_it_by_an
 ):
     here = labs()
     if ends == "before the read leaves":
-        here.relay.ended((WRITE,))
+        here.relay.writes.ended((WRITE,))
     process = subprocess.Popen(
         [sys.executable, "-c", READER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
@@ -265,7 +265,7 @@ async def test_no_answer_that_left_before_a_write_ended_is_served_after_it_by_an
         assert await asyncio.to_thread(process.stdout.readline) == b"asked\n"
         here.value = b"2"
         if ends == "while the read is on its way":
-            here.relay.ended((WRITE,))
+            here.relay.writes.ended((WRITE,))
         told, _ = await asyncio.to_thread(process.communicate, b"go\n")
     finally:
         process.kill()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.verdict import Entry
@@ -33,6 +33,26 @@ def test_a_bump_is_seen_by_everyone_who_has_the_file_and_only_for_its_name(path:
     after = other.read(("tag:a", "tag:b"))
     assert (after[0], after[1]) == (before[0] + 1, before[1])
     assert one.read(("tag:a", "tag:b")) == after
+    one.close()
+    other.close()
+
+
+def test_of_two_groups_the_first_has_ended_for_everyone_before_the_second_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = SharedGenerations(path), SharedGenerations(path)
+    names, seen = ("tag:a", "uri:b"), []
+    begun, changes = other.read(names), other.changes
+
+    def looked(group: tuple[str, ...]) -> tuple[int, ...]:
+        if group == ("uri:b",):
+            seen.append((other.read(names), other.changes > changes))
+        return slots(group)
+
+    monkeypatch.setattr("gateway.tiers.shared_generations.slots", looked)
+    one.bump(("tag:a",), ("uri:b",))
+    assert seen == [((begun[0] + 1, begun[1]), True)]
+    assert other.read(names) == (begun[0] + 1, begun[1] + 1)
     one.close()
     other.close()
 
@@ -178,7 +198,6 @@ def test_a_write_that_ends_after_the_close_still_counts_and_takes_the_clean_end_
     after.close()
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_file_that_is_altered_in_its_head_or_cut_anywhere_is_made_anew(
     tmp_path_factory, data: st.DataObject

@@ -21,7 +21,7 @@ class Slow:
     def may_have(self, service):
         return self.has
 
-    async def get(self, key):
+    async def get(self, key, sought=None):
         self.asked += 1
         await self.open.wait()
         return entry_of("a", self.name.encode()) if self.has else None

@@ -28,7 +28,7 @@ def whole(kept: bytes | Extent | None) -> bytes | None:
     return os.pread(kept.file.fileno(), kept.length, 0)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 400_000), max_size=20), most=st.integers(0, 4 << 20))
 async def test_what_was_written_is_what_is_kept_or_nothing_if_it_is_longer_than_allowed(folder, sizes, most):
     pieces = [os.urandom(1) * size for size in sizes]

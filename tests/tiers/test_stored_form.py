@@ -1,7 +1,7 @@
 """The form of an entry in a file: what was stored comes back, or nothing does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -54,13 +54,11 @@ def read(content: bytes) -> tuple[Entry, Stamp]:
     return replace(stored.entry, body=unpack(body, stored.raw)), stored.stamp
 
 
-@settings(deadline=None)
 @given(entries, stamps)
 def test_what_was_stored_comes_back(entry: Entry, stamp: Stamp) -> None:
     assert read(written(entry, stamp)) == (entry, stamp)
 
 
-@settings(deadline=None)
 @given(entries, stamps, st.data())
 def test_no_altered_byte_and_no_cut_is_ever_read(entry: Entry, stamp: Stamp, data: st.DataObject) -> None:
     content = bytearray(written(entry, stamp))

@@ -110,5 +110,5 @@ class Workers(Machine):
         shutil.rmtree(self.state)
 
 
-Workers.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Workers.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
 TestWhateverHappensInTwoWorkers = Workers.TestCase

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from gateway.core.service import Service
+from gateway.core.upstream import Request
 from gateway.upstreams.replicas import HttpUpstream
 
 
@@ -165,7 +166,7 @@ def ask() -> Callable[..., Awaitable[object]]:
             "max_reply": 1 << 20,
             "repeatable": True,
         }
-        return await upstream.exchange(**(usual | changed))
+        return await upstream.exchange(Request(**(usual | changed)))
 
     return exchange
 

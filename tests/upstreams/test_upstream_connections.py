@@ -176,9 +176,13 @@ async def test_there_are_never_more_connections_than_requests_may_be_under_way(
 ) -> None:
     server = await scripted(echoing)
     upstream = upstream_of(server.url, concurrency=3)
-    for _ in range(8):
+    await asyncio.gather(*(ask(upstream) for _ in range(3)))
+    assert upstream.connections == 3
+    for _ in range(5):
         await ask(upstream, repeatable=False)
         assert upstream.connections <= 3
-    for _ in range(5):
+    # The oldest made room for the first of them, and each of them ended with its answer.
+    for _ in range(6):
         await server.closed.acquire()
-    assert len(server.tasks) == 3
+    await asyncio.gather(ask(upstream), ask(upstream))
+    assert (upstream.reused, len(server.tasks), server.connections) == (2, 2, 8)

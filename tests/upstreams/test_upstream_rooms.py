@@ -1,10 +1,13 @@
 """Large answers are received into the room that is given for them, and the connection serves on, or is ended."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from gateway.core.faults import TooLarge, UpstreamBroken, UpstreamUnreachable
+from gateway.core.room import Plain
 
 BODY = bytes(range(256)) * 2000
 SMALL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -44,10 +47,10 @@ async def test_a_large_body_comes_into_its_room_and_the_connection_serves_on(
     server = await scripted(answering(answer, SMALL, answer))
     upstream = upstream_of(server.url)
     for _ in range(2):
-        room = memoryview(bytearray(len(BODY)))
+        room = Plain(len(BODY))
         found = await ask(upstream, room=room)
         assert (found.status, found.placed, found.body) == (200, len(BODY), b"")
-        assert room == BODY
+        assert room.memory == BODY
         if server.connections == 1 and len(server.requests) == 1:
             assert (await ask(upstream)).body == b"ok"
     assert server.connections == 1
@@ -55,10 +58,10 @@ async def test_a_large_body_comes_into_its_room_and_the_connection_serves_on(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_what_a_room_has_no_place_for_comes_behind_it(answer, scripted, upstream_of, ask) -> None:
-    room = memoryview(bytearray(300_000))
+    room = Plain(300_000)
     server = await scripted(answering(answer))
     found = await ask(upstream_of(server.url), room=room)
-    assert bytes(room[: found.placed]) + found.body == BODY
+    assert bytes(room.memory[: found.placed]) + found.body == BODY
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -71,7 +74,7 @@ async def test_an_upstream_that_goes_in_the_middle_of_a_large_body_is_a_fault(
 
     server = await scripted(talk)
     with pytest.raises(UpstreamUnreachable):
-        await ask(upstream_of(server.url), room=memoryview(bytearray(len(BODY))))
+        await ask(upstream_of(server.url), room=Plain(len(BODY)))
 
 
 async def test_who_leaves_in_the_middle_of_a_large_body_ends_the_connection(
@@ -88,7 +91,7 @@ async def test_who_leaves_in_the_middle_of_a_large_body_ends_the_connection(
 
     server = await scripted(talk)
     upstream = upstream_of(server.url)
-    task = asyncio.ensure_future(ask(upstream, room=memoryview(bytearray(len(BODY)))))
+    task = asyncio.ensure_future(ask(upstream, room=Plain(len(BODY))))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -100,16 +103,33 @@ async def test_who_leaves_in_the_middle_of_a_large_body_ends_the_connection(
 async def test_a_body_that_is_broken_behind_a_large_chunk_is_a_fault(scripted, upstream_of, ask) -> None:
     server = await scripted(answering(chunked(BODY)[:-7] + b"no end of a chunk\r\n"))
     with pytest.raises(UpstreamBroken):
-        await ask(upstream_of(server.url), room=memoryview(bytearray(len(BODY))))
+        await ask(upstream_of(server.url), room=Plain(len(BODY)))
 
 
 async def test_a_body_beyond_the_limit_is_refused_wherever_it_would_go(scripted, upstream_of, ask) -> None:
     server = await scripted(answering(chunked(BODY[:100_000], BODY)))
     with pytest.raises(TooLarge):
-        await ask(upstream_of(server.url), room=memoryview(bytearray(100)), max_reply=200_000)
+        await ask(upstream_of(server.url), room=Plain(100), max_reply=200_000)
 
 
 async def test_an_error_is_gathered_although_there_is_a_room(scripted, upstream_of, ask) -> None:
     server = await scripted(answering(counted(b"no such data").replace(b"200 OK", b"404 Not Found")))
-    found = await ask(upstream_of(server.url), room=memoryview(bytearray(len(BODY))))
+    found = await ask(upstream_of(server.url), room=Plain(len(BODY)))
     assert (found.status, found.placed, found.body) == (404, 0, b"no such data")
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_a_room_is_held_by_nobody_when_it_is_full_though_its_connection_waits_for_more_to_do(
+    answer, scripted, upstream_of, ask
+) -> None:
+    server = await scripted(answering(answer))
+    upstream, room = upstream_of(server.url), Plain(len(BODY))
+    held = weakref.ref(room)
+    gc.disable()
+    try:
+        await ask(upstream, room=room)
+        del room
+        assert upstream.connections == 1
+        assert held() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from gateway.wire.answer import Answer
 from gateway.wire.body import read_body
 from gateway.wire.connection import Connection
 from gateway.wire.server import Handler, Limits, Server
+from gateway.wire.tls import Live, ServerTls
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for what must come: reached only by a failure."""
@@ -117,11 +119,16 @@ class Gate:
     server: Server
     host: str
     port: int
+    trust: ssl.SSLContext | None = None
+    """What callers speak TLS with, where it is spoken."""
     callers: list[Caller] = field(default_factory=list)
 
     async def caller(self) -> Caller:
         """A new connection."""
-        caller = Caller(*await asyncio.open_connection(self.host, self.port))
+        name = "localhost" if self.trust is not None else None
+        caller = Caller(
+            *await asyncio.open_connection(self.host, self.port, ssl=self.trust, server_hostname=name)
+        )
         self.callers.append(caller)
         return caller
 
@@ -201,13 +208,24 @@ Serve = Callable[..., Awaitable[Gate]]
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+def over() -> str:
+    """What connections are made over: a test has itself parametrised with `tls` too."""
+    return "tcp"
+
+
+@pytest.fixture
+async def serve(over: str, request: pytest.FixtureRequest) -> AsyncIterator[Serve]:
     """Starts servers on free ports: `await serve(handler, idle_seconds=0.2, ...)`."""
     gates: list[Gate] = []
+    tls, trust = None, None
+    if over == "tls":
+        authority = request.getfixturevalue("authority")
+        issued, trust = authority.issue(), authority.context()
+        tls = Live("tls", ServerTls(issued.certificate, issued.key))
 
     async def start(handler: Handler = echo, **limits: Any) -> Gate:
-        server = Server(handler, Limits(**limits))
-        gate = Gate(server, *server.start("127.0.0.1"))
+        server = Server(handler, Limits(**limits), tls=tls)
+        gate = Gate(server, *server.start("127.0.0.1"), trust)
         gates.append(gate)
         return gate
 

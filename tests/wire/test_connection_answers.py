@@ -103,6 +103,7 @@ async def test_what_was_to_be_streamed_is_closed_when_its_head_cannot_be_said(se
     assert closed
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 5_000_000])
 async def test_bodies_of_any_size_arrive_whole_in_memory_and_streamed(serve, size: int) -> None:
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
@@ -175,6 +176,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("data", [GET, OLD], ids=["1.1", "1.0"])
 async def test_half_an_answer_never_looks_whole(serve, answer, data, caplog) -> None:
@@ -187,6 +189,7 @@ async def test_half_an_answer_never_looks_whole(serve, answer, data, caplog) -> 
     assert gate.server.connections == 0
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 async def test_pieces_are_sent_when_they_are_there(serve) -> None:
     more = asyncio.Event()
 
@@ -204,6 +207,7 @@ async def test_pieces_are_sent_when_they_are_there(serve) -> None:
     assert await caller.reader.readuntil(b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 async def test_a_stream_is_closed_when_its_caller_leaves(serve, eventually) -> None:
     closed = False
 

@@ -31,6 +31,7 @@ async def refusing(request: BaseRequest) -> Answer:
     return Answer(403, None, (), b"no")
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 @pytest.mark.parametrize("size", [0, 1, 100, 70_000, 3_000_000])
 async def test_a_body_arrives_whole_by_length_and_in_chunks(serve, size: int) -> None:
     gate = await serve(limited(1 << 30))
@@ -75,6 +76,7 @@ async def test_a_declared_body_beyond_the_limit_is_refused_before_it_is_sent(ser
     assert await caller.rest() == b""
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 async def test_chunks_beyond_the_limit_are_refused_without_reading_on(serve) -> None:
     gate = await serve(limited(10), linger_bytes=100_000)
     caller = await gate.caller()
@@ -104,6 +106,7 @@ async def test_the_refusal_of_a_body_arrives_while_the_caller_still_sends_it(ser
         assert await caller.rest() == b""
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 async def test_a_short_rest_of_an_unread_body_is_read_and_the_connection_goes_on(serve) -> None:
     gate = await serve(refusing)
     caller = await gate.caller()
@@ -121,6 +124,7 @@ async def test_a_short_rest_that_never_comes_ends_the_connection(serve) -> None:
     assert await caller.rest() == b""
 
 
+@pytest.mark.parametrize("over", ["tcp", "tls"])
 async def test_100_continue_is_sent_when_the_body_is_read_and_not_before(serve) -> None:
     gate = await serve(limited(10))
     caller = await gate.caller()

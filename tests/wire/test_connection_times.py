@@ -3,12 +3,15 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp.web import BaseRequest
 
 from gateway.wire.answer import Answer, StreamAnswer
+from gateway.wire.server import Limits, Server
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -343,3 +346,28 @@ class TestDraining:
         await asyncio.wait_for(cancelled.wait(), 20)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await caller.answer()
+
+
+async def test_callers_wait_for_no_more_than_some_connections_to_look_at_the_time(
+    recorded, monkeypatch
+) -> None:
+    server = Server(always(b""), Limits(linger_seconds=0.2))
+    connected = [recorded(server) for _ in range(1000)]
+    looked: Counter[int] = Counter()  # how often, by transport
+    turns: list[int] = [0]  # how many in each turn of the loop
+
+    def look(transport: Any) -> int:
+        looked[id(transport)] += 1
+        turns[-1] += 1
+        return 0
+
+    monkeypatch.setattr(type(connected[0][1]), "get_write_buffer_size", look)
+    async with asyncio.timeout(30):
+        while len(looked) < len(connected) or min(looked.values()) < 2:
+            await asyncio.sleep(0)
+            turns.append(0)
+    assert max(turns) <= 64
+    assert max(looked.values()) - min(looked.values()) <= 1, "each as often as every other"
+    for connection, _ in connected:
+        connection.connection_lost(None)
+    await server.close()

@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.web import BaseRequest, RequestPayloadError, Response
 from aiohttp.web import Server as AiohttpServer
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.faults import BadRequest
@@ -199,7 +199,7 @@ def traffic(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(traffic())
 @example(b"GET / HTTP/1.1\r\nHost: a\n\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
 @example(b"\r\n\n\rGET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -215,7 +215,7 @@ def test_for_any_bytes_our_message_ends_are_aiohttps(data: bytes) -> None:
         assert theirs.refused
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(traffic(), st.integers(0, 1000), st.integers(0, 1000))
 def test_for_any_bytes_a_handler_sees_a_part_of_what_it_would_see_without_us(
     data: bytes, one: int, two: int

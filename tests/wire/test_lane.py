@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.certificates import PeerCertificate
 from gateway.wire.head import Head, examine, fields_of, usual_line
 from gateway.wire.lane import LONGEST, MOST, Lane, Seen
+from gateway.wire.lanes import LANES, Lanes
 from gateway.wire.limits import Limits
 
 LINES = b" HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -129,3 +131,34 @@ def test_what_the_lane_takes_the_parser_takes_and_reads_alike(line):
         assert fields_of(head) == ((b"Host", b"h"),)
     elif isinstance(examined, Head):
         assert not line.partition(b" ")[2].startswith(b"/")
+
+
+def certificate(number: int) -> PeerCertificate:
+    return PeerCertificate(str(number), (), 0.0)
+
+
+def test_each_certificate_has_a_lane_of_its_own_as_long_as_one_of_its_connections() -> None:
+    shared = Lane()
+    lanes = Lanes(shared)
+    assert lanes.of(None) is shared
+    one, other = lanes.of(certificate(1)), lanes.of(certificate(2))
+    assert len({id(lane) for lane in (shared, one, other)}) == 3
+    assert lanes.of(certificate(1)) is one
+    one.put(b"lines", seen())
+    assert other.get(b"lines") is shared.get(b"lines") is None
+    del one
+    assert lanes.of(certificate(1)).get(b"lines") is None
+
+
+def test_the_lanes_of_all_certificates_take_no_more_room_than_one() -> None:
+    lanes = Lanes(Lane())
+    held = [lanes.of(certificate(number)) for number in range(LANES + 3)]
+    assert [lane.on for lane in held] == [True] * LANES + [False] * 3
+    for lane in held:
+        for number in range(200):
+            lane.put(b"%d" % number, seen())
+    assert sum(len(lane) for lane in held) * 16384 <= MOST
+    lanes.switch(False)
+    lanes.clear()
+    assert sum(len(lane) for lane in held) == 0
+    assert not any(lane.on for lane in held)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.heads import AnswerHead
@@ -235,7 +235,7 @@ def answers(draw: st.DrawFn) -> bytes:
     return b"".join(before) + bytes(data)
 
 
-MANY = settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+MANY = settings(max_examples=600)
 
 
 @MANY

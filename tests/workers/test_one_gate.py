@@ -1,5 +1,6 @@
 """Laws of several workers that are one gate: whatever is said to one of them holds for all."""
 
+import json
 import subprocess
 
 import pytest
@@ -45,6 +46,20 @@ def test_the_status_and_the_metrics_are_sums_over_all(gate):
     assert {key for key in after if key[0] == "labgate_worker_memory_bytes"} == {
         ("labgate_worker_memory_bytes", ("worker", number)) for number in "12"
     }
+
+
+def test_the_times_of_methods_are_of_all_workers_whichever_is_asked(gate):
+    lines, operators = gate.lines(), gate.lines(address=gate.operator)
+
+    def told():
+        said = [json.loads(one.ask("GET", "/-/methods?find=calc.get&since=900")[2]) for one in operators]
+        return [{row["method"]: row["calls"] for row in one["rows"]}.get("calc.get", 0) for one in said]
+
+    before = told()
+    for line in lines:
+        for _ in range(5):
+            assert line.call("calc.get")[0]["status"] == 200
+    assert told() == [count + 10 for count in before]
 
 
 def test_a_switch_is_so_everywhere_before_it_is_answered(gate):

@@ -25,7 +25,7 @@ operator: {{listen: "127.0.0.1:{operator}"}}
 state_dir: {folder}/state
 shutdown_seconds: 10
 workers: {workers}
-telemetry: {{access_log: "off"}}
+telemetry: {{access_log: "off"{telemetry}}}
 policies:
   - {{to: ["group:lab"], allow: ["*", "/**"], operate: true}}
 services:
@@ -158,7 +158,13 @@ class Gate:
         self.folder = folder
         self.file = folder / "labgate.yaml"
         self.file.write_text(
-            CONFIG.format(folder=folder, url=upstream.url, workers=workers, operator=operator)
+            CONFIG.format(
+                folder=folder,
+                url=upstream.url,
+                workers=workers,
+                operator=operator,
+                telemetry=options.get("telemetry", ""),
+            )
             + options.get("more", "")
         )
         self._log = (folder / "log").open("wb")

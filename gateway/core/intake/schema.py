@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
@@ -95,8 +94,3 @@ def _check_block(said: Mapping[str, Any], name: str, partition: list[Any]) -> No
     numbers = [len(along) for along in blocks]
     if any(at >= number for at, number in zip(partition, numbers, strict=True)):
         raise Refusal(400, f"block {partition} is out of range: {name} has {numbers} blocks")
-
-
-def block_count(blocks: tuple[tuple[int, ...], ...]) -> int:
-    """How many blocks an array has."""
-    return math.prod(len(along) for along in blocks)

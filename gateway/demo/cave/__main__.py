@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from gateway.demo import serving
-from gateway.demo.cave import global_server, local_server
+from gateway.demo.cave import bucket, global_server, local_server
 from gateway.demo.cave.deployment import Deployment, new_tokens
 from gateway.demo.cave.http import CaveServer
 
@@ -24,11 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def servers(address: tuple[str, int], deployment: Deployment) -> Iterator[CaveServer]:
-    """The global server, which is yet to be run; the local ones run already."""
+    """The global server, which is yet to be run; the local ones and the bucket run already."""
     with ExitStack() as ends:
         first = ends.enter_context(CaveServer(address, "global", deployment, global_server.routes()))
-        for name in ("a", "b"):
-            local = ends.enter_context(CaveServer((address[0], 0), name, deployment, local_server.routes()))
+        others = {"a": local_server.routes(), "b": local_server.routes(), "bucket": bucket.routes()}
+        for name, routes in others.items():
+            local = ends.enter_context(CaveServer((address[0], 0), name, deployment, routes))
             thread = threading.Thread(target=local.serve_forever, args=(0.1,), name=f"accept {name}")
             thread.start()
             ends.callback(thread.join)

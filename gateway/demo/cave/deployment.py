@@ -35,7 +35,7 @@ class Stack:
 
 @dataclass
 class Deployment:
-    """Everything that the three servers share. `urls` are known once they listen: `global`, `a` and `b`.
+    """Everything that the three servers share. `urls` are known once they listen: `global`, `a`, `b` and `bucket`.
 
     `check_seconds` is for how long a server remembers what the auth service said of a token. `hooks` may answer in place of a
     server, and `asked` counts what was asked, by server, verb, path and user: both are for tests.

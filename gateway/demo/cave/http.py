@@ -42,7 +42,7 @@ class Route:
 
 
 class CaveServer(LabServer):
-    """One server of the deployment: `global`, `a` or `b`."""
+    """One server of the deployment: `global`, `a`, `b` or `bucket`."""
 
     def __init__(
         self, address: tuple[str, int], name: str, deployment: Deployment, routes: list[Route]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from gateway.demo.cave.bucket import SCALE
 from gateway.demo.cave.deployment import Stack
 from gateway.demo.cave.graph import BEGIN, GraphError, Operation, Root
 from gateway.demo.cave.http import Asked, Refusal, Route
@@ -88,13 +89,11 @@ def _iso(when: float) -> str:
 def _info(asked: Asked, table: str) -> Any:
     return {
         "app": {"supported_api_versions": [0, 1]},
-        "data_dir": f"gs://demo/{table}",
+        "data_dir": f"{asked.deployment.urls['bucket']}/{table}",
         "data_type": "uint64",
         "graph": {"chunk_size": [256, 256, 512], "n_layers": 7, "cv_mip": 0, "spatial_bit_masks": {"1": 10}},
         "mesh": "graphene_meshes",
-        "scales": [
-            {"key": "8_8_40", "resolution": [8, 8, 40], "size": [3000, 3000, 900], "voxel_offset": [0, 0, 0]}
-        ],
+        "scales": [SCALE],
         "num_channels": 1,
         "type": "segmentation",
     }

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from gateway.core import faults
 from gateway.core.call import Call, Params
 from gateway.core.method import Method
-from gateway.core.ports import Answer, Dialect, Messenger, Upstream
+from gateway.core.ports import Dialect, Messenger
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Answer, Upstream
+from gateway.core.upstream import Request as Outgoing
 from gateway.core.vouching import bearer_fields, told_apart
 from gateway.dialects.cave.answering import answered, newest
 from gateway.dialects.cave.asking import Asking
@@ -107,14 +109,16 @@ class CaveDialect:
             (b"X-Request-Id", call.id.encode("ascii", "replace")),
         )
         return await upstream.exchange(
-            sent.verb,
-            sent.target,
-            own,
-            sent.body,
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=call.method.safe,
-            principal=call.principal,
+            Outgoing(
+                sent.verb,
+                sent.target,
+                own,
+                sent.body,
+                deadline=call.deadline,
+                max_reply=service.max_reply,
+                repeatable=call.method.safe,
+                principal=call.principal,
+            )
         )
 
     async def _newest(self, call: Call, service: Service, upstream: Upstream) -> int | Reply:

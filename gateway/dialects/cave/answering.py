@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from gateway.core import arrays, scanner
 from gateway.core.faults import Truncated, UpstreamBroken
-from gateway.core.ports import Answer
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
+from gateway.core.upstream import Answer
 from gateway.core.verdict import Pass
 from gateway.dialects.cave.asking import Asking
 from gateway.dialects.cave.routes import ARROW, Route

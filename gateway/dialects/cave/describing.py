@@ -13,9 +13,9 @@ from msgspec import structs
 
 from gateway.core.faults import Fault, UpstreamBroken
 from gateway.core.method import HttpBinding
-from gateway.core.ports import Answer, Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Described, Description, Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.cave.parts import is_known
 from gateway.dialects.cave.routes import described, routes
@@ -209,13 +209,15 @@ async def _dataset(auth: Known | None, datastack: str, deadline: float) -> str |
 
 async def _get(service: Service, upstream: Upstream, path: str, deadline: float) -> Answer:
     return await upstream.exchange(
-        "GET",
-        path,
-        (*_FIELDS, *bearer_fields(service.token)),
-        None,
-        deadline=deadline,
-        max_reply=_LARGEST,
-        repeatable=True,
+        Request(
+            "GET",
+            path,
+            (*_FIELDS, *bearer_fields(service.token)),
+            None,
+            deadline=deadline,
+            max_reply=_LARGEST,
+            repeatable=True,
+        )
     )
 
 

@@ -7,6 +7,7 @@ asked.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -41,6 +42,8 @@ ALIASES: Final = {"schema": ("schemas",), "skeleton": ("skeletonservice",)}
 """What CAVEclient's manual calls a namespace that its code calls otherwise."""
 
 _LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
+_HOST: Final = re.compile(r"[a-z0-9._:-]+").fullmatch
+"""What is shown to be written into the settings holds nothing that would end a text there."""
 _DATASET: Final = "{dataset}"
 
 
@@ -180,14 +183,22 @@ def why_refused(server: str, entry: Service, allowed: Collection[str]) -> str | 
         return "its address is no URL"
     if split.scheme not in ("http", "https") or not host or split.username is not None:
         return "its address is no URL of a server"
-    if split.query or split.fragment or any(char <= " " or char > "~" for char in server):
+    if split.query or split.fragment or any(char <= " " or char > "~" for char in server) or not _HOST(host):
         return "its address is no URL of a server"
-    scheme = f"{split.scheme}://"
+    shown = f"[{host}]" if ":" in host else host
+    origin = f"{split.scheme}://{shown}" + (f":{port}" if port is not None else "")
     if allowed:
-        origin = f"{scheme}{host}" + (f":{port}" if port is not None else "")
-        return None if any(_means(one, origin) for one in allowed) else "`local_servers` does not name it"
+        if any(_means(one, origin) for one in allowed):
+            return None
+        return f'`local_servers` does not name it: if it is one of yours, add "{origin}" there'
+    why = _why_strange(split.scheme, host, entry)
+    return None if why is None else f'{why}: if it is one of yours, write local_servers: ["{origin}"]'
+
+
+def _why_strange(scheme: str, host: str, entry: Service) -> str | None:
+    """Why a local server is none that is expected beside the global one; None where it is."""
     home = urlsplit(_url(entry))
-    if split.scheme != home.scheme and home.scheme == "https":
+    if scheme != home.scheme and home.scheme == "https":
         return "it is reached without TLS, and the global server is not"
     own = home.hostname or ""
     if own in _LOOPBACK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -14,25 +14,31 @@ from gateway.core.assembling import Known, MountAsk, Onward, Parts, Ready
 from gateway.core.call import Call
 from gateway.core.method import HttpBinding, Method
 from gateway.core.paths import Steps
-from gateway.core.ports import Answer, Messenger, Route, Upstream
+from gateway.core.ports import Messenger, Route
 from gateway.core.reply import Reply
+from gateway.core.room import Plain, Room
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Answer, Upstream
+from gateway.core.upstream import Request as Outgoing
 from gateway.dialects.dvid import help as helping
 from gateway.dialects.dvid.asking import (
     Errand,
     Knowing,
     RefusedError,
     exchange,
+    in_blocks,
     in_room,
     plainly,
     refused,
     whole,
 )
+from gateway.dialects.dvid.cutting import Cutting, window_of
 from gateway.dialects.dvid.endpoints import asked, never_changes, target_of
 from gateway.dialects.dvid.methods import FAMILIES, OWN
 from gateway.dialects.dvid.mounted import Inner
 from gateway.dialects.dvid.own import Own, read
-from gateway.dialects.dvid.rooms import Rooms
+from gateway.dialects.dvid.places import Places
+from gateway.dialects.dvid.windows import Windows
 from gateway.dialects.openapi import replies
 from gateway.dialects.openapi.requests import Request, request
 
@@ -49,7 +55,8 @@ class DvidDialect:
         """`wall` tells seconds since 1970."""
         self._wall = wall
         self._knowing = Knowing()
-        self._rooms = Rooms()
+        self._places = Places()
+        self._windows = Windows()
         self._own = Own(self._knowing, wall)
         self._inner = Inner(self._knowing, self._own)
 
@@ -60,13 +67,15 @@ class DvidDialect:
 
         async def ask(path: str) -> Answer:
             return await upstream.exchange(
-                "GET",
-                path,
-                ((b"Accept-Encoding", b"identity"), (b"User-Agent", b"labgate")),
-                None,
-                deadline=deadline,
-                max_reply=service.max_describe,
-                repeatable=True,
+                Outgoing(
+                    "GET",
+                    path,
+                    ((b"Accept-Encoding", b"identity"), (b"User-Agent", b"labgate")),
+                    None,
+                    deadline=deadline,
+                    max_reply=service.max_describe,
+                    repeatable=True,
+                )
             )
 
         about = await ask("/api/server/info")
@@ -100,15 +109,36 @@ class DvidDialect:
         if params.get("scale"):
             target += f"?scale={params['scale']}"
         if "bytes" in params:  # voxels: it is known how many
-            room = (
-                self._rooms.take(params["bytes"]) if params["cut"] else memoryview(bytearray(params["bytes"]))
-            )
-            answer = await exchange(call, service, upstream, binding.verb, target, room=room)
-            return in_room(answer, room, service, self._rooms.give if params["cut"] else None)
+            verb = binding.verb
+
+            async def ask(room: Room) -> Answer:
+                return await exchange(call, service, upstream, verb, target, room=room)
+
+            return await self._voxels(ask, params["bytes"], params["size"], params["cut"], service)
         answer = await exchange(call, service, upstream, binding.verb, target)
         if "target" in params:
             return await _shaped(whole(answer, service, target), service, safe=True)
         return plainly(answer, service, safe=True)
+
+    async def _voxels(
+        self,
+        ask: Callable[[Room], Awaitable[Answer]],
+        size: int,
+        shape: str,
+        block: list[int] | None,
+        service: Service,
+    ) -> Reply:
+        """The voxels of a box, as they come, or in blocks; `shape` is as DVID has it."""
+        if block is None:
+            room = Plain(size)
+            return in_room(await ask(room), room, service)
+        x, y, z = (int(one) for one in shape.split("_"))
+        of_each = size // (x * y * z)
+        window = self._windows.take(window_of((z, y, x), of_each))
+        cutting = Cutting((z, y, x), (block[0], block[1], block[2]), of_each, self._places.take, window)
+        reply = in_blocks(await ask(cutting), cutting, service)
+        self._windows.give(window)  # and not where an answer may still be on its way into it
+        return reply
 
     async def assemble(self, call: Call, route: Route, parts: Parts) -> Reply:
         """Carry out a method: by steps of the dialect's own, or as the one request that it is."""

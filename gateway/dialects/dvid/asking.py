@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,12 +15,14 @@ from gateway.core import faults
 from gateway.core.assembling import Parts
 from gateway.core.call import NO_DEMAND, Call, Demand, Params
 from gateway.core.method import CacheRule, HttpBinding, Method
-from gateway.core.ports import Answer, Upstream
 from gateway.core.principal import Principal
 from gateway.core.reply import Composed, Fields, Reply, Whole
+from gateway.core.room import Plain, Room, put
 from gateway.core.service import Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.verdict import Pass
 from gateway.core.vouching import bearer_fields
+from gateway.dialects.dvid.cutting import Cutting
 from gateway.dialects.dvid.repos import Repos
 from gateway.dialects.openapi import replies
 
@@ -172,7 +174,7 @@ async def exchange(
     target: str,
     fields: Fields = (),
     body: bytes | None = None,
-    room: memoryview | None = None,
+    room: Room | None = None,
 ) -> Answer:
     """The answer to one request; a read that was turned away because the service is busy is made again, within its time.
 
@@ -194,15 +196,17 @@ async def exchange(
             (b"X-Request-Id", call.id.encode("ascii", "replace")),
         )
         answer = await upstream.exchange(
-            verb,
-            target,
-            own,
-            body,
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=call.method.safe,
-            principal=call.principal,
-            room=room,
+            Request(
+                verb,
+                target,
+                own,
+                body,
+                deadline=call.deadline,
+                max_reply=service.max_reply,
+                repeatable=call.method.safe,
+                principal=call.principal,
+                room=room,
+            )
         )
         wait = max(pause, _told_to_wait(answer))
         if answer.status != 503 or not call.method.safe or loop.time() + wait >= call.deadline:
@@ -223,28 +227,35 @@ def plainly(answer: Answer, service: Service, *, safe: bool) -> Reply:
     return refused(answer, service, safe=safe)
 
 
-def in_room(
-    answer: Answer, room: memoryview, service: Service, over: Callable[[memoryview], None] | None
-) -> Reply:
-    """The body of an answer that may have come into its room, as it lies in memory; or its error.
+def in_room(answer: Answer, room: Plain, service: Service) -> Reply:
+    """The body of an answer that may have come into its room, as it lies in memory; or its error."""
+    if answer.status != 200:
+        return plainly(answer, service, safe=True)
+    return _in_pieces(answer, [room.memory[: answer.placed], memoryview(answer.body)])
 
-    `over` is given the room when the pieces are closed: they are not to be looked at then.
+
+def in_blocks(answer: Answer, cutting: Cutting, service: Service) -> Reply:
+    """The blocks of the box that was asked for, one after the other, and what came behind them; or the answer's error.
+
+    There is no piece, whatever the length, where less than a box came.
     """
     if answer.status != 200:
         return plainly(answer, service, safe=True)
-    pieces = [piece for piece in (room[: answer.placed], memoryview(answer.body)) if piece]
+    surplus = memoryview(answer.body)
+    if not answer.placed:  # it was gathered all the same
+        place = cutting.begin()
+        put(cutting, surplus[:place])
+        surplus = surplus[place:]
+    return _in_pieces(answer, [*blocks, surplus] if (blocks := cutting.blocks) else [])
 
+
+def _in_pieces(answer: Answer, pieces: Iterable[memoryview]) -> Reply:
     async def one_by_one() -> AsyncGenerator[bytes | memoryview]:
-        try:
-            for piece in pieces:
-                yield piece
-        finally:
-            if over is not None:
-                over(room)
+        for piece in filter(None, pieces):
+            yield piece
 
-    return Reply(
-        "result", Whole(b""), _TRIP, composed=Composed(answer.placed + len(answer.body), one_by_one())
-    )
+    made = Composed(answer.placed + len(answer.body), one_by_one())
+    return Reply("result", Whole(b""), _TRIP, composed=made)
 
 
 def whole(answer: Answer, service: Service, target: str) -> Answer:

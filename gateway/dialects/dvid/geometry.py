@@ -102,12 +102,13 @@ def voxels_of(instance: Instance) -> Voxels | None:
 
 
 def block_shape(voxels: Voxels) -> Corner:
-    """The shape of stored blocks: a multiple of DVID's own 64, up to about 1 MiB, longest where bytes lie side by side."""
+    """The shape of stored blocks: a multiple of DVID's own 64, up to about 1 MiB, longest where bytes lie side by side.
+
+    Whoever puts blocks together copies row by row, and the shorter the rows the slower.
+    """
     z = y = x = _BLOCK
-    if 2 * z * y * x * voxels.size <= _BLOCK_BYTES:
+    while 2 * z * y * x * voxels.size <= _BLOCK_BYTES:
         x *= 2
-    if 2 * z * y * x * voxels.size <= _BLOCK_BYTES:
-        y *= 2
     return z, y, x
 
 

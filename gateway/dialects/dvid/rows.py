@@ -14,11 +14,15 @@ _PIECE: Final = 1 << 20
 """Bytes that are put in rows at once: they are sent before they leave the processor's cache."""
 
 
+Body = bytes | memoryview
+"""The voxels of a block."""
+
+
 class Slab(Struct, frozen=True):
     """A box that lies in one layer of blocks, and all of those that it touches."""
 
     box: Box
-    found: Mapping[Corner, bytes]
+    found: Mapping[Corner, Body]
 
 
 def in_rows(slab: Slab, block: Corner, unit: np.dtype[Any]) -> Iterator[memoryview]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
-import numpy as np
 from msgspec import Struct
 
 from gateway.core.faults import Fault, UpstreamBroken
@@ -25,11 +24,10 @@ from gateway.dialects.dvid.geometry import (
     around,
     block_shape,
     blocks,
-    box_of_block,
     regions,
 )
 from gateway.dialects.dvid.repos import Instance, Node, Repo
-from gateway.dialects.dvid.rows import Slab
+from gateway.dialects.dvid.rows import Body, Slab
 
 AT_ONCE: Final = 4
 """Reads that one cutout has under way."""
@@ -49,7 +47,7 @@ class Source(Struct, frozen=True):
     def params(self, box: Box, *, cut: bool) -> dict[str, Any]:
         """What a read of a box is asked with: sizes and corners as DVID has them, fastest axis first.
 
-        `cut` = what comes is cut into blocks at once.
+        `cut` = the blocks of the box are wanted, one after the other; the box is of whole ones, and one deep.
         """
         return {
             "node": self.node.uuid,
@@ -58,7 +56,7 @@ class Source(Struct, frozen=True):
             "offset": "_".join(map(str, reversed(box.start))),
             "scale": self.scale,
             "bytes": box.voxels * self.voxels.size,
-            "cut": cut,
+            "cut": block_shape(self.voxels) if cut else None,
         }
 
 
@@ -66,13 +64,13 @@ class Coming:
     """Blocks that are on their way, for all who need the same."""
 
     def __init__(self) -> None:
-        self._blocks: dict[Hashable, asyncio.Future[bytes | None]] = {}
+        self._blocks: dict[Hashable, asyncio.Future[Body | None]] = {}
 
-    def find(self, missing: Miss) -> asyncio.Future[bytes | None] | None:
+    def find(self, missing: Miss) -> asyncio.Future[Body | None] | None:
         """When a block comes that somebody has asked for, in the same generations."""
         return self._blocks.get((missing.key, missing.epoch, missing.generations))
 
-    def expect(self, missing: Miss) -> asyncio.Future[bytes | None]:
+    def expect(self, missing: Miss) -> asyncio.Future[Body | None]:
         """One is asked for now: its future must be given a result, None if it does not come."""
         key = (missing.key, missing.epoch, missing.generations)
         future = self._blocks[key] = asyncio.get_running_loop().create_future()
@@ -95,6 +93,7 @@ class Stored:
             "data": source.instance.data,
             "node": source.node.uuid,
             "scale": source.scale,
+            "block": self._block,
         }
         self._named = json.dumps(named, separators=(",", ":")).encode()[:-1] + b',"at":'
 
@@ -111,7 +110,7 @@ class Stored:
     async def slab(self, box: Box, judged: Mapping[Corner, Verdict] | None = None) -> Slab:
         """All blocks of a slab, of which `judged` was said just now. Raises `RefusedError`, and faults."""
         missing: dict[Corner, Miss] = {}
-        found: dict[Corner, bytes] = {}
+        found: dict[Corner, Body] = {}
         judged = self.judged(box) if judged is None else judged
         for index in blocks(box, self._block):
             verdict = judged.get(index)
@@ -125,18 +124,17 @@ class Stored:
             await self._fetch(missing, found)
         return Slab(box, found)
 
-    async def _fetch(self, missing: dict[Corner, Miss], found: dict[Corner, bytes]) -> None:
+    async def _fetch(self, missing: dict[Corner, Miss], found: dict[Corner, Body]) -> None:
         """Find what is not in memory."""
         coming = {index: self._coming.find(miss) for index, miss in missing.items() if miss.key}
-        stored = await asyncio.gather(
-            *(self._recall(index, miss) for index, miss in missing.items() if not coming.get(index))
-        )
-        for index, body in filter(None, stored):
+        may = self._errand.parts.may_recall
+        far = [index for index, miss in missing.items() if miss.key and not coming[index] and may(miss)]
+        for index, body in filter(None, await asyncio.gather(*(self._recall(at, missing[at]) for at in far))):
             found[index] = body
             del missing[index]
         # What others asked for before, or ask for now; what came while we looked is in memory.
         others = {
-            index: coming.get(index) or self._coming.find(miss) or self._came(index)
+            index: coming.get(index) or self._coming.find(miss) or (self._came(index) if far else None)
             for index, miss in missing.items()
             if miss.key
         }
@@ -157,26 +155,26 @@ class Stored:
                 if not future.done():
                     future.set_result(None)
 
-    def _came(self, index: Corner) -> asyncio.Future[bytes | None] | None:
+    def _came(self, index: Corner) -> asyncio.Future[Body | None] | None:
         """A block that came while its tiers were asked: somebody else has read it and is done."""
         verdict = self.judge(index)
         if not isinstance(verdict, Hit):
             return None
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Body | None] = asyncio.get_running_loop().create_future()
         future.set_result(verdict.entry.body)
         return future
 
-    async def _recall(self, index: Corner, missing: Miss) -> tuple[Corner, bytes] | None:
+    async def _recall(self, index: Corner, missing: Miss) -> tuple[Corner, Body] | None:
         async with self._turns:
-            hit = await self._errand.parts.recall(missing) if missing.key else None
+            hit = await self._errand.parts.recall(missing)
         return None if hit is None else (index, hit.entry.body)
 
     async def _joined(
         self,
         index: Corner,
-        future: asyncio.Future[bytes | None],
+        future: asyncio.Future[Body | None],
         missing: dict[Corner, Miss],
-        found: dict[Corner, bytes],
+        found: dict[Corner, Body],
     ) -> None:
         body = await asyncio.shield(future)
         if body is None:  # a failure is nobody else's
@@ -188,8 +186,8 @@ class Stored:
         self,
         group: list[Corner],
         missing: dict[Corner, Miss],
-        expected: dict[Corner, asyncio.Future[bytes | None]],
-        found: dict[Corner, bytes],
+        expected: dict[Corner, asyncio.Future[Body | None]],
+        found: dict[Corner, Body],
     ) -> None:
         """Read a boxful of blocks and store them; who expects one gets it, or None."""
         try:
@@ -197,9 +195,8 @@ class Stored:
                 box = around(group, self._block)
                 made = await self.region(box, cut=True)
             async with aclosing(made.pieces) as pieces:
-                data = await anext(pieces)  # there is one, and the memory may serve another read afterwards
-                cut = await asyncio.to_thread(self._cut, data, box, group)
-            for index, body in cut:
+                cut = [piece async for piece in pieces]
+            for index, body in zip(group, cut, strict=True):
                 found[index] = body
                 if missing[index].key:
                     self._errand.parts.keep(missing[index], body)
@@ -219,17 +216,14 @@ class Stored:
         if made is not None and made.length == wanted:
             return made
         # A service that fails late appends its error to what came before.
-        data = b"" if made is None else b"".join([piece async for piece in made.pieces])
+        length, data = (
+            (0, b"") if made is None else (made.length, b"".join([one async for one in made.pieces]))
+        )
         tail = data[wanted:][:200].decode("utf-8", "replace").strip()
         raise UpstreamBroken(
-            f"The service {self._errand.service.qualified!r} gave {len(data)} bytes of {source.instance.name!r} where "
+            f"The service {self._errand.service.qualified!r} gave {length} bytes of {source.instance.name!r} where "
             f"{wanted} were asked for{': ' + tail if tail else ''}. Nothing of it was stored."
         )
-
-    def _cut(self, data: bytes | memoryview, box: Box, group: Iterable[Corner]) -> list[tuple[Corner, bytes]]:
-        """The blocks of what was read."""
-        read = np.frombuffer(data, self._source.voxels.unit).reshape(box.shape)
-        return [(index, read[box_of_block(index, self._block).within(box)].tobytes()) for index in group]
 
 
 def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -11,10 +11,12 @@ from gateway.core.intake.ids import SourceIds
 from gateway.core.intake.refusals import Refusal, refused_for
 from gateway.core.method import Method
 from gateway.core.paths import Steps
-from gateway.core.ports import Messenger, Route, Upstream
+from gateway.core.ports import Messenger, Route
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Upstream
 from gateway.core.verdict import Pass
+from gateway.dialects.intake.again import Again
 from gateway.dialects.intake.calling import Calling, error_of
 from gateway.dialects.intake.describing import describe
 from gateway.dialects.intake.errands import Errand, Ids
@@ -35,6 +37,7 @@ class IntakeDialect:
         """`secret` signs the ids that callers are given; replicas have the same."""
         self._source_ids = SourceIds(secret)
         self._ids = Ids()
+        self._again = Again()
 
     async def describe(self, service: Service, upstream: Upstream, deadline: float) -> Description:
         """What every catalog server offers, if the service is one. Raises UpstreamBroken where it is none."""
@@ -62,7 +65,7 @@ class IntakeDialect:
 
     async def inbound(self, ask: MountAsk, route: Route, parts: Parts) -> Ready:
         """Answer a request of the protocol. Raises the faults of its parts."""
-        return await Mounted(ask, route.service, parts, self._source_ids).answer()
+        return await Mounted(ask, route.service, parts, self._source_ids, self._again).answer()
 
     def refused(self, fault: Fault) -> Ready:
         """A fault as Intake's client can show it."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.assembling import Parts
-from gateway.core.call import Call
+from gateway.core.call import Call, Params
 from gateway.core.faults import DeadlineExceeded, Unavailable, UpstreamBroken, UpstreamUnreachable
 from gateway.core.intake import schema
 from gateway.core.intake.chains import Chain
@@ -18,10 +18,12 @@ from gateway.core.intake.encodings import MSGPACK
 from gateway.core.intake.entries import Entry, entry_of
 from gateway.core.intake.refusals import Refusal
 from gateway.core.intake.wire import unpack
+from gateway.core.method import Method
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Hit, Miss, Stale, Verdict
 from gateway.dialects.intake import hidden
+from gateway.dialects.intake.again import Ground, Made
 from gateway.dialects.intake.errands import DRIFTED
 from gateway.dialects.intake.hidden import Asker, Wanted
 from gateway.dialects.intake.packs import Listing
@@ -45,6 +47,8 @@ class Asking:
         self._asker = asker
         self._service = service
         self._parts = parts
+        self.grounds: list[Ground] | None = []
+        """What memory had of all that was asked for so far, None where it had not all."""
 
     async def listing(self, chain: Chain) -> tuple[Listing, Verdict]:
         """The entries of a catalog. Raises Refusal and faults, like all of these."""
@@ -102,16 +106,48 @@ class Asking:
 
     # --- one call
 
+    def still(self, made: Made) -> Found | None:
+        """The answer that was made before, if memory still has all that it was made of."""
+        hit: Hit | None = None
+        for ground in made.grounds:
+            hit = self._hit(ground.method, ground.ask)
+            if hit is None or hit.entry is not ground.entry:
+                return None
+        if made.part is not None:
+            hit = self._hit(*made.part)
+        if hit is None:
+            return None
+        return Found(hit.entry.body if made.body is None else made.body, hit)
+
+    def _hit(self, method: Method, ask: Params) -> Hit | None:
+        asker = self._asker
+        call = Call(asker.id, asker.principal, method, ask, asker.deadline, asker.demand)
+        verdict = self._parts.judge(call)
+        if not isinstance(verdict, Hit) or verdict.entry.extent is not None or verdict.entry.kind == "error":
+            return None
+        return verdict
+
     async def _obtained(self, wanted: Wanted, *, patient: bool = True) -> Found:
         call = hidden.call_for(wanted, self._asker, self._service)
         verdict = self._parts.judge(call)
         if isinstance(verdict, Hit) and verdict.entry.extent is None:
+            self._note(call, verdict, verdict.entry.body)
             return _found(Reply(verdict.entry.kind, Whole(verdict.entry.body), verdict))
         if isinstance(verdict, Miss) and self._asker.demand.only_cached:
             raise Refusal(504, "not in the gate's memory, and only-if-cached was asked for")
         if isinstance(verdict, Stale) and (not patient or wanted.what == hidden.OPEN):
-            return _found(await self._renewed(call, verdict))
-        return _found(await self._parts.obtain(call))
+            reply = await self._renewed(call, verdict)
+        else:
+            reply = await self._parts.obtain(call)
+        self._note(call, self._parts.judge(call), reply.body.data)
+        return _found(reply)
+
+    def _note(self, call: Call, verdict: Verdict, body: bytes) -> None:
+        """Remember that memory has, or has not, what this call brought."""
+        if not isinstance(verdict, Hit) or verdict.entry.body is not body:
+            self.grounds = None
+        elif self.grounds is not None:
+            self.grounds.append(Ground(call.method, call.ask, verdict.entry))
 
     async def _renewed(self, call: Call, verdict: Stale) -> Reply:
         """A new reply, where there is one soon: old data are better than none, and new ones better than old.

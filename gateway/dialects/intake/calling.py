@@ -48,10 +48,16 @@ class Calling:
             "source": self._source,
             "read": self._read,
         }
-        name = self._call.method.name.partition(".")[2]
+        service, _, name = self._call.method.name.partition(".")
+        given = self._given()
         try:
-            return await steps[name](self._given())
+            return await steps[name](given)
         except Refusal as refusal:
+            if refusal.status == 404 and "name" in given:
+                which = shown(str(given["name"]))
+                raise InvalidParams(
+                    f"{refusal.reason}: `{which}`. {service}.entries lists those there are."
+                ) from refusal
             if not refusal.upstream or refusal.status == 404:
                 raise InvalidParams(f"{refusal.reason}.") from refusal
             return error_of(refusal)
@@ -214,8 +220,10 @@ def _result(body: bytes, verdict: Verdict) -> Reply:
 
 def _name(given: Mapping[str, Any]) -> str:
     name = given.get("name")
-    if not isinstance(name, str) or not name:
+    if name is None:
         raise InvalidParams("The parameter 'name' is missing: the name of an entry.")
+    if not isinstance(name, str) or not name:
+        raise InvalidParams("The parameter 'name' is the name of an entry: a text that is not empty.")
     try:
         name.encode()
     except UnicodeEncodeError:

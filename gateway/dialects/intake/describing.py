@@ -8,9 +8,9 @@ from typing import Any, Final
 from gateway.core.faults import DeadlineExceeded, UpstreamBroken
 from gateway.core.intake.wire import UnreadableError, unpack
 from gateway.core.method import HttpBinding, Param
-from gateway.core.ports import Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Described, Description, Service
+from gateway.core.upstream import Request, Upstream
 from gateway.core.vouching import bearer_fields
 
 _FIELDS: Final[Fields] = ((b"Accept-Encoding", b"identity"), (b"User-Agent", b"labgate"))
@@ -114,13 +114,15 @@ async def describe(service: Service, upstream: Upstream, deadline: float) -> Des
     if deadline <= asyncio.get_running_loop().time():
         raise DeadlineExceeded(f"There was no time to ask {service.qualified!r}.")
     answer = await upstream.exchange(
-        "GET",
-        "/v1/info?page_size=0",
-        (*_FIELDS, *bearer_fields(service.token)),
-        None,
-        deadline=deadline,
-        max_reply=service.max_describe,
-        repeatable=True,
+        Request(
+            "GET",
+            "/v1/info?page_size=0",
+            (*_FIELDS, *bearer_fields(service.token)),
+            None,
+            deadline=deadline,
+            max_reply=service.max_describe,
+            repeatable=True,
+        )
     )
     if answer.status in (401, 403) and service.dialect != "auto":
         if service.sees_callers:  # it knows its callers, and not the gate

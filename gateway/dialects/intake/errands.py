@@ -18,9 +18,9 @@ from gateway.core.intake.chains import Chain
 from gateway.core.intake.entries import entry_of, is_run_by_the_client, told
 from gateway.core.intake.refusals import Refusal
 from gateway.core.intake.wire import UnreadableError, pack, unpack
-from gateway.core.ports import Answer, Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields, told_apart
 from gateway.dialects.intake import hidden, packs
 from gateway.dialects.intake.hidden import Wanted
@@ -228,14 +228,16 @@ class Errand:
         if source_id is not None:
             fields = (*fields, (b"source-id", source_id.encode("latin-1", "replace")))
         answer = await self._upstream.exchange(
-            verb,
-            target,
-            fields,
-            body,
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=True,
-            principal=call.principal,
+            Request(
+                verb,
+                target,
+                fields,
+                body,
+                deadline=call.deadline,
+                max_reply=service.max_reply,
+                repeatable=True,
+                principal=call.principal,
+            )
         )
         return self._body_of(answer)
 

@@ -19,6 +19,7 @@ from gateway.core.paths import Steps
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.verdict import Pass, Verdict
+from gateway.dialects.intake.again import Again
 from gateway.dialects.intake.asking import Asking
 from gateway.dialects.intake.hidden import Asker
 
@@ -37,11 +38,12 @@ _OFF_THE_LOOP: Final = 1 << 18
 class Mounted:
     """One request of Intake's protocol below a mount."""
 
-    def __init__(self, ask: MountAsk, service: Service, parts: Parts, ids: SourceIds) -> None:
+    def __init__(self, ask: MountAsk, service: Service, parts: Parts, ids: SourceIds, again: Again) -> None:
         self._ask = ask
         self._service = service
         self._parts = parts
         self._ids = ids
+        self._again = again
         self._asking = Asking(Asker(ask.id, ask.principal, ask.deadline, ask.demand), service, parts)
         self._first = {name.lower(): value for name, value in reversed(ask.fields)}
 
@@ -102,8 +104,23 @@ class Mounted:
     # --- POST
 
     async def _act(self) -> Ready:
+        principal, service, body = self._ask.principal, self._service, self._ask.body or b""
+        key = (service.qualified, principal.issuer, principal.subject, self._first.get(b"source-id"), body)
+        made = self._again.find(key, service)
+        if made is not None:
+            self._parts.permit(principal, service, made.method)
+            found = self._asking.still(made)
+            if found is not None:
+                return Ready(200, _KIND, found.body, found.verdict)
+        method, answer = await self._acted(body)
+        if self._asking.grounds and answer.status == 200 and isinstance(answer.body, bytes):
+            self._again.note(key, service, method, self._asking.grounds, answer.body)
+        return answer
+
+    async def _acted(self, body: bytes) -> tuple[str, Ready]:
+        """The method that a request is a call of, and its answer."""
         try:
-            said = request_of(self._ask.body or b"")
+            said = request_of(body)
         except UnreadableError as problem:
             raise Refusal(400, str(problem)) from problem
         actions: Mapping[str, tuple[str, Callable[[dict[str, Any]], Awaitable[Ready]]]] = {
@@ -118,7 +135,7 @@ class Mounted:
             raise Refusal(400, f'"{shown(str(action))}" not a valid source action')
         method, act = actions[action]
         self._parts.permit(self._ask.principal, self._service, method)
-        return await act(said)
+        return method, await act(said)
 
     async def _search(self, said: dict[str, Any]) -> Ready:
         query = said.get("query")

@@ -8,9 +8,10 @@ from itertools import count
 from gateway.core import arrays, envelope, faults
 from gateway.core.call import Call
 from gateway.core.method import Method
-from gateway.core.ports import Answer, Errand, Messenger, Upstream
+from gateway.core.ports import Errand, Messenger
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.verdict import Pass
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, read
@@ -46,14 +47,16 @@ class JsonRpcDialect:
         left = call.deadline - asyncio.get_running_loop().time()
         asked = self.request(call, service, left)
         answer = await upstream.exchange(
-            "POST",
-            address,
-            asked.fields,
-            asked.body,
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=call.method.safe,
-            principal=call.principal,
+            Request(
+                "POST",
+                address,
+                asked.fields,
+                asked.body,
+                deadline=call.deadline,
+                max_reply=service.max_reply,
+                repeatable=call.method.safe,
+                principal=call.principal,
+            )
         )
         return self.reply(answer, asked.token, call, service)
 
@@ -88,5 +91,7 @@ class JsonRpcDialect:
         if isinstance(found, NoAnswer):
             raise found.fault(service.qualified, safe=call.method.safe)
         if found.error is not None:
-            return Reply("error", Whole(found.error), _TRIP, notices=notices(answer))
-        return Reply("result", Whole(found.result or b"null"), _TRIP, notices=notices(answer))
+            return Reply("error", Whole(found.error), _TRIP, notices=notices(answer), replica=answer.replica)
+        return Reply(
+            "result", Whole(found.result or b"null"), _TRIP, notices=notices(answer), replica=answer.replica
+        )

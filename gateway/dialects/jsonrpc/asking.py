@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from gateway.core.envelope import Answered, read_answer, same_id
 from gateway.core.faults import Fault, Unavailable, UpstreamBroken
-from gateway.core.ports import Answer
 from gateway.core.reply import Fields
+from gateway.core.upstream import Answer
 
 FIELDS: Final[Fields] = (
     (b"Content-Type", b"application/json"),

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from gateway.core import envelope
 from gateway.core.envelope import Answered
 from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken
-from gateway.core.ports import Answer, Upstream
 from gateway.core.service import Described, Description, Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.jsonrpc import shapes
 from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, read
@@ -172,13 +172,15 @@ class Probe:
         limit = self._service.max_describe if most is None else most
         try:
             return await self._upstream.exchange(
-                verb,
-                path,
-                (*FIELDS, *bearer_fields(self._service.token)),
-                body,
-                deadline=deadline,
-                max_reply=limit,
-                repeatable=True,
+                Request(
+                    verb,
+                    path,
+                    (*FIELDS, *bearer_fields(self._service.token)),
+                    body,
+                    deadline=deadline,
+                    max_reply=limit,
+                    repeatable=True,
+                )
             )
         except TooLarge as fault:
             raise TooLarge(

@@ -8,9 +8,10 @@ from typing import Final
 from gateway.core import faults
 from gateway.core.call import Call
 from gateway.core.method import HttpBinding, Method
-from gateway.core.ports import Messenger, Upstream
+from gateway.core.ports import Messenger
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Request, Upstream
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.openapi.finding import find
 from gateway.dialects.openapi.replies import reply
@@ -53,20 +54,22 @@ class OpenApiDialect:
             sent = request(call, binding, service.arrays)
         safe = call.method.safe
         answer = await upstream.exchange(
-            sent.verb,
-            address + sent.target,
-            (
-                *sent.fields,
-                *_FIELDS,
-                *bearer_fields(call.bearer),
-                (b"Labgate-Timeout", b"%.3f" % left),
-                (b"X-Request-Id", call.id.encode("ascii", "replace")),
-            ),
-            sent.body,
-            deadline=call.deadline,
-            max_reply=service.max_reply,
-            repeatable=safe,
-            principal=call.principal,
+            Request(
+                sent.verb,
+                address + sent.target,
+                (
+                    *sent.fields,
+                    *_FIELDS,
+                    *bearer_fields(call.bearer),
+                    (b"Labgate-Timeout", b"%.3f" % left),
+                    (b"X-Request-Id", call.id.encode("ascii", "replace")),
+                ),
+                sent.body,
+                deadline=call.deadline,
+                max_reply=service.max_reply,
+                repeatable=safe,
+                principal=call.principal,
+            )
         )
         # A coded body may be many times larger than it looks.
         if len(answer.body) > _OFF_THE_LOOP or any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from gateway.core.ports import Answer
+from gateway.core.upstream import Answer
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

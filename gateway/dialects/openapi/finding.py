@@ -6,9 +6,9 @@ import asyncio
 from typing import Final
 
 from gateway.core.faults import DeadlineExceeded, TooLarge, UpstreamBroken
-from gateway.core.ports import Answer, Upstream
 from gateway.core.reply import Fields
 from gateway.core.service import Description, Service
+from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.openapi import document
 from gateway.dialects.openapi.coding import UnreadableCodingError, plain
@@ -69,13 +69,15 @@ async def _asked(service: Service, upstream: Upstream, place: str, deadline: flo
     limit = service.max_describe
     try:
         return await upstream.exchange(
-            "GET",
-            place,
-            (*_FIELDS, *bearer_fields(service.token)),
-            None,
-            deadline=deadline,
-            max_reply=limit,
-            repeatable=True,
+            Request(
+                "GET",
+                place,
+                (*_FIELDS, *bearer_fields(service.token)),
+                None,
+                deadline=deadline,
+                max_reply=limit,
+                repeatable=True,
+            )
         )
     except TooLarge as fault:
         raise _beyond(service) from fault

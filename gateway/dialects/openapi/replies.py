@@ -12,9 +12,9 @@ import orjson
 
 from gateway.core import scanner
 from gateway.core.faults import TooLarge, UpstreamBroken
-from gateway.core.ports import Answer
 from gateway.core.reply import Reply, Whole
 from gateway.core.service import Service
+from gateway.core.upstream import Answer
 from gateway.core.verdict import Pass
 from gateway.dialects.notices import notices
 from gateway.dialects.openapi.coding import UnreadableCodingError, field, plain

@@ -16,9 +16,10 @@ from gateway.core.principal import ANONYMOUS
 from gateway.core.reply import Composed, Reply, Whole
 from gateway.core.service import Service
 from gateway.core.verdict import Entry, Hit, Miss, pass_for
+from gateway.dialects.dvid import cutouts, stored
 from gateway.dialects.dvid.asking import Errand, Hidden
 from gateway.dialects.dvid.cutouts import Cutout
-from gateway.dialects.dvid.geometry import Box, Voxels, block_shape
+from gateway.dialects.dvid.geometry import Box, Voxels, block_shape, blocks, box_of_block
 from gateway.dialects.dvid.repos import Instance, Node, Repo
 from gateway.dialects.dvid.stored import Coming, Source
 
@@ -35,17 +36,21 @@ WORLD = Box(FIRST, tuple(a + n for a, n in zip(FIRST, VOLUME.shape, strict=True)
 class Parts:
     """Where voxels come from, and where blocks are kept; a read gives way `turns` times, and fails where it is told to."""
 
-    def __init__(self, turns=1, fails=()):
+    def __init__(self, turns=1, fails=(), far=True):
         self.memory = {}
         self.reads = 0
         self.kept = Counter()
         self.turns = turns
         self.fails = set(fails)
+        self.far = far
 
     def judge(self, call):
         key = keys.key(call, call.method.cache)
         entry = self.memory.get(key)
         return Miss(key, (), 0, call.method.cache, "not stored") if entry is None else Hit(entry)
+
+    def may_recall(self, missing):
+        return self.far
 
     async def recall(self, missing):
         await asyncio.sleep(0)
@@ -64,13 +69,14 @@ class Parts:
             raise UpstreamUnreachable("it is gone")
         size, start = ([int(one) for one in asked[name].split("_")][::-1] for name in ("size", "offset"))
         box = Box(tuple(start), tuple(a + n for a, n in zip(start, size, strict=True)))
-        data = voxels(box).tobytes()
-        made = Composed(len(data), one_piece(data))
+        made = Composed(voxels(box).nbytes, cut_up(box, asked["cut"]))
         return Reply("result", Whole(b""), pass_for("trip"), composed=made)
 
 
-async def one_piece(data):
-    yield memoryview(data)
+async def cut_up(box, block):
+    """The blocks of a box, as DVID's dialect has them of a read."""
+    for index in blocks(box, tuple(block)):
+        yield memoryview(voxels(box_of_block(index, block)).tobytes())
 
 
 def voxels(box):
@@ -119,13 +125,13 @@ sides = st.tuples(st.integers(1, 140), st.integers(1, 140), st.integers(1, 200))
 boxes = st.builds(lambda at, n: Box(at, tuple(a + b for a, b in zip(at, n, strict=True))), corners, sides)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.lists(boxes, min_size=1, max_size=3), st.booleans(), st.booleans(), st.booleans())
+@settings(max_examples=30)
+@given(st.lists(boxes, min_size=1, max_size=3), st.booleans(), st.booleans(), st.booleans(), st.booleans())
 def test_cutouts_one_after_the_other_or_at_once_are_what_numpy_cuts_out_and_no_block_is_kept_twice(
-    wanted, at_once, kept, in_blocks
+    wanted, at_once, kept, in_blocks, far
 ):
     async def main():
-        parts, coming = Parts(), Coming()
+        parts, coming = Parts(far=far), Coming()
         asked = [cut(parts, box, coming, kept=kept, in_blocks=in_blocks) for box in wanted]
         found = await asyncio.gather(*asked) if at_once else [await one for one in asked]
         for box, array in zip(wanted, found, strict=True):
@@ -137,7 +143,7 @@ def test_cutouts_one_after_the_other_or_at_once_are_what_numpy_cuts_out_and_no_b
     asyncio.run(main())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(boxes, st.sets(st.integers(0, 5), max_size=3))
 def test_a_read_that_fails_is_nobody_elses_failure(box, fails):
     async def main():
@@ -162,7 +168,7 @@ async def test_blocks_are_given_as_they_are_where_most_of_them_is_wanted_and_row
         return (await Cutout(errand, source, box, coming).composed())[0].blocks
 
     whole = await made(Box((0, 0, 0), (edge[0], edge[1], 2 * edge[2])))
-    stored = [entry.body for entry in parts.memory.values()]
+    stored = [entry.body.obj for entry in parts.memory.values()]
     given = [piece.obj async for piece in whole.pieces]
     assert len(given) == 2
     assert all(any(one is body for body in stored) for one in given)
@@ -238,3 +244,24 @@ async def test_who_leaves_before_a_read_began_keeps_nobody_waiting():
         await asyncio.wait((first,))
         assert first.cancelled() or (first.result() == voxels(box)).all()
         assert not coming._blocks
+
+
+async def test_blocks_of_another_shape_are_not_taken_for_those_of_this_one(monkeypatch):
+    box = Box((0, 0, 0), (64, 64, 128))
+    parts, coming = Parts(), Coming()
+    for shape in ((64, 64, 128), (64, 64, 64)):
+        for module in (cutouts, stored):
+            monkeypatch.setattr(module, "block_shape", lambda _, shape=shape: shape)
+        assert (await cut(parts, box, coming) == voxels(box)).all()
+    assert len(parts.memory) == 3
+
+
+async def test_tiers_are_asked_for_no_block_that_they_cannot_have():
+    parts = Parts(far=False)
+
+    async def recall(missing):
+        pytest.fail("it was asked for")
+
+    parts.recall = recall
+    box = Box((0, 0, 0), (64, 64, 64))
+    assert (await cut(parts, box, Coming()) == voxels(box)).all()

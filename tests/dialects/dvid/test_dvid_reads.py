@@ -4,9 +4,11 @@ import asyncio
 import io
 import json
 
+import aiohttp
 import numpy as np
 import pytest
 
+from labgate._at_once import at_once
 from labgate._blocks import receive_blocks
 from tests.sdk.test_sdk_blocks import Body
 
@@ -75,8 +77,8 @@ async def test_whoever_takes_blocks_gets_a_large_box_so_and_others_get_the_numpy
     else:
         out, at = np.empty_like(expected), 4 + int.from_bytes(body[:4], "little")
         head = json.loads(body[4:at])
-        assert head == {"dtype": "|u1", "start": start, "shape": [*out.shape], "block": [64, 128, 128]}
-        receive_blocks(Body(body), out, start, len(body), bool)
+        assert head == {"dtype": "|u1", "start": start, "shape": [*out.shape], "block": [64, 64, 256]}
+        at_once(receive_blocks(Body(body), out, start, len(body), bool))
         assert (out == expected).all()
 
 
@@ -251,3 +253,17 @@ async def test_a_locked_version_is_not_written_to_and_the_error_names_it(lab):
     assert lab.content.root.uuid in error["message"]
     assert lab.dvid.writes == 0
     assert json.dumps(error)
+
+
+async def test_an_array_breaks_off_when_its_caller_has_had_far_more_bytes_than_they_may(
+    behind_gate, tmp_path
+):
+    more = f"limits: {{per_principal: {{bytes: 1MB/d}}}}\ntelemetry: {{audit: {tmp_path}/audit.jsonl}}"
+    async with behind_gate(more=more) as lab:
+        array, _ = await lab.npy("prod", "gray", [0, 0, 0], [64, 64, 64])
+        assert array.shape == (64, 64, 64)
+        with pytest.raises(aiohttp.ClientError):
+            await lab.npy("prod", "gray", [0, 0, 0], [200, 256, 256])
+        await asyncio.to_thread(lab.gate.relay.auditor.close)
+        (record,) = map(json.loads, (tmp_path / "audit.jsonl").read_text().splitlines())
+        assert (record["kind"], record["outcome"]) == ("refusal", "RateLimited")

@@ -45,7 +45,6 @@ def told(path, query=""):
 # --- boxes and blocks
 
 
-@settings(deadline=None)
 @given(boxes)
 def test_the_blocks_of_a_box_hold_each_of_its_voxels_once_and_none_is_needless(box):
     seen = np.zeros(box.shape, np.uint8)
@@ -59,7 +58,6 @@ def test_the_blocks_of_a_box_hold_each_of_its_voxels_once_and_none_is_needless(b
     assert found == sorted(found)
 
 
-@settings(deadline=None)
 @given(boxes)
 def test_slabs_are_a_box_cut_along_its_slowest_axis_at_the_borders_of_blocks(box):
     found = list(geometry.slabs(box, BLOCK))
@@ -69,7 +67,6 @@ def test_slabs_are_a_box_cut_along_its_slowest_axis_at_the_borders_of_blocks(box
     assert all(slab.stop[0] % BLOCK[0] == 0 for slab in found[:-1])
 
 
-@settings(deadline=None)
 @given(indices, st.sampled_from([(4, 8, 16), (64, 128, 256), (256, 256, 256), (512, 512, 512)]))
 def test_boxfuls_of_missing_blocks_are_all_that_is_missing_once_and_none_is_too_large(missing, block):
     found = geometry.regions(missing, block)
@@ -81,7 +78,7 @@ def test_boxfuls_of_missing_blocks_are_all_that_is_missing_once_and_none_is_too_
         assert sorted(geometry.blocks(around, block)) == sorted(group)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(boxes, indices.filter(bool), st.randoms(use_true_random=False))
 def test_a_cutout_pasted_from_blocks_is_what_numpy_cuts_out(box, stored, chance):
     block = (4, 4, 8)
@@ -136,7 +133,6 @@ triples = st.lists(st.one_of(numbers, odd_numbers), min_size=1, max_size=4).map(
 scales = st.one_of(st.none(), numbers, odd_numbers)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["0_1_2", "0,1,2", "vol", "xyz", "0_1", ""]), triples, triples, scales)
 def test_no_request_makes_the_reading_of_it_fail_and_what_is_read_fits_dvids_limit(dims, size, offset, scale):
     query = "" if scale is None else f"?scale={quote(scale)}"
@@ -152,7 +148,6 @@ def test_no_request_makes_the_reading_of_it_fail_and_what_is_read_fits_dvids_lim
             assert length_of(what, one) == box.voxels * voxels.size
 
 
-@settings(deadline=None)
 @given(sides, corners)
 def test_sizes_and_offsets_are_fastest_axis_first(size, offset):
     what = told("raw/0_1_2/{}/{}".format("_".join(map(str, size)), "_".join(map(str, offset))))
@@ -166,7 +161,6 @@ queries = st.lists(st.tuples(names, st.sampled_from(["", "1", "true", "area", "a
 paths = st.sampled_from(["key/a", "key/b", "key/a/b", "keys", "keyrange/a/b", "label/1_2_3", "blobstore/x"])
 
 
-@settings(deadline=None)
 @given(paths, queries, paths, queries)
 def test_two_requests_are_one_only_if_the_service_cannot_tell_them_apart(path, pairs, other, others):
     area = instance("roi", "area", "e" * 32)

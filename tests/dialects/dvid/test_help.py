@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.dvid.help import Calls, calls, plain_text
@@ -138,7 +138,6 @@ lines = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None)
 @given(lines | st.text(max_size=200))
 def test_whatever_is_said_every_method_is_one_that_can_be_called(page):
     for one in found(page).values():

@@ -6,7 +6,7 @@ import time
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.faults import InvalidParams
@@ -103,7 +103,6 @@ def test_the_only_repository_needs_no_uuid_before_a_branch():
     assert only.node(":master~1")[1].uuid == CHILD
 
 
-@settings(deadline=None)
 @given(st.text("abv01.:~master", max_size=12))
 def test_no_selector_makes_the_search_fail_in_any_other_way(selector):
     try:
@@ -174,7 +173,6 @@ said_settings = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["uint8blk", "labelmap"]),
     said_settings | json_values,

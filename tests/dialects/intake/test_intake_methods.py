@@ -98,6 +98,8 @@ async def test_catalogs_with_parameters_lead_to_what_is_within(bench: Any) -> No
         ([{"name": "rooms", "parameters": {"path": "/etc"}}], "no parameter"),
         ([{"name": "notes"}], "is no catalog"),
         ([{}], "'name' is missing"),
+        ([{"name": 3}], "'name' is the name of an entry: a text"),
+        ([{"name": ""}], "'name' is the name of an entry: a text"),
         ("rooms", "must be a list"),
     ):
         error = (await bench.call("data.read", name="pressure", within=wrong))["error"]
@@ -170,6 +172,18 @@ async def test_what_the_mount_has_read_a_method_need_not_read_again(bench: Any) 
 async def test_a_driver_that_fails_is_an_error_with_its_reason(bench: Any) -> None:
     error = (await bench.call("data.source", name="lost"))["error"]
     assert (error["data"]["status"], "Input/output error" in error["message"]) == (400, True)
+
+
+async def test_an_entry_that_is_not_there_is_named_and_so_is_the_method_that_lists_those_that_are(
+    bench: Any,
+) -> None:
+    for method in ("data.source", "data.describe", "data.read"):
+        error = (await bench.call(method, name="nothing"))["error"]
+        assert (error["code"], "`nothing`" in error["message"], "data.entries" in error["message"]) == (
+            -32602,
+            True,
+            True,
+        )
 
 
 async def test_who_may_not_call_a_method_is_refused(bench: Any) -> None:

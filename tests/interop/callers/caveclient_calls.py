@@ -2,7 +2,7 @@
 
 `python caveclient_calls.py ADDRESS TOKEN [DATASTACK]`. Methods that are not called, and why: `get_new_token`, `get_token_page`,
 `setup_token` open pages for people; `save_token` and `save_state_json_local` write files; `image_cloudvolume` and
-`segmentation_cloudvolume` need cloud-volume; `fetch_skeletons` with `gcs` needs Google; `get_neuroglancer_info` asks a viewer.
+`fetch_skeletons` with `gcs` need Google; `get_neuroglancer_info` asks a viewer.
 """
 
 import datetime
@@ -15,6 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from caveclient import CAVEclient
+from cloudvolume import Bbox
 
 warnings.simplefilter("ignore")
 UTC = datetime.UTC
@@ -132,6 +133,7 @@ def read(story, client):
     call("l2cache.table_mapping", l2.table_mapping)
     call("l2cache.has_cache", l2.has_cache)
     skeleton(story, client)
+    voxels(story, client)
 
 
 def graph(story, cg):
@@ -266,6 +268,21 @@ def skeleton(story, client):
     call("sk.get_cache_contents", sk.get_cache_contents, root_id_prefixes=[1])
     call("sk.get_precomputed_skeleton_info", sk.get_precomputed_skeleton_info, 4)
     call("sk.get_refusal_list", sk.get_refusal_list)
+
+
+def voxels(story, client):
+    """What cloud-volume reads, whose handle caveclient makes: the graph's part comes from CAVE, the chunks from the bucket."""
+    call = story.call
+    volume = client.info.segmentation_cloudvolume()
+    box = Bbox((100, 200, 3), (180, 260, 20))
+    call("cv.info", lambda: {key: volume.info[key] for key in ("data_type", "graph", "scales")})
+    call("cv.supervoxels", lambda: np.asarray(volume[box.to_slices()]))
+    call("cv.roots", lambda: np.asarray(volume.download(box, agglomerate=True, timestamp=THEN.timestamp())))
+    call(
+        "cv.get_roots",
+        lambda: np.asarray(volume.get_roots([SV, SV + 15, SV + 300], timestamp=THEN.timestamp())),
+    )
+    call("cv.level2", lambda: np.asarray(volume.download(box, agglomerate=True, stop_layer=2)))
 
 
 def write(story, client, start):

@@ -15,9 +15,9 @@ from typing import Any
 import redis
 
 from gateway.core.verdict import Entry, HttpHead
-from gateway.tiers.generations import LocalGenerations
 from gateway.tiers.redis import Options, Shared, shared_by_replicas
 from gateway.tiers.redis_link import Place
+from tests.tiers.own_generations import OwnGenerations
 
 PATIENCE = 10.0
 """Seconds after which a test gives up waiting for what must come: reached only by a failure."""
@@ -76,7 +76,7 @@ class RedisServer:
 
     def values(self) -> list[bytes]:
         """The keys of all values."""
-        return sorted(self.client().keys("{labgate}:v1-*"))
+        return sorted(self.client().keys("{labgate}:v2-*"))
 
 
 def free_port() -> int:
@@ -102,18 +102,19 @@ async def replica(
     place: Place,
     *,
     state: Path | None = None,
-    local: LocalGenerations | None = None,
+    local: OwnGenerations | None = None,
     ledger: Any = None,
     under: Any = None,
+    wall: Callable[[], float] = time.time,
     **options: object,
 ) -> AsyncIterator[Shared]:
     """A host with counters of its own; patient enough for a busy machine unless told otherwise."""
     options = {"patience": 5.0} | options
     async with shared_by_replicas(
         Options(place, **options),
-        local or LocalGenerations(),
+        local or OwnGenerations(),
         state=state,
-        wall=time.time,
+        wall=wall,
         monotonic=asyncio.get_running_loop().time,
         ledger=ledger,
         under=under,

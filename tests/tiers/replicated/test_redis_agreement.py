@@ -5,9 +5,10 @@ import logging
 
 from redis_servers import LINEAGE, PATIENCE, entry_at, replica, serves, there, until
 
-from gateway.tiers.generations import LocalGenerations, slots
+from gateway.tiers.generations import slots
 from gateway.tiers.memory import MemoryTier
 from gateway.tiers.redis_announce import announce
+from tests.tiers.own_generations import OwnGenerations
 
 
 def numbers(shared):
@@ -132,7 +133,7 @@ async def test_writes_on_both_replicas_at_once_leave_no_answer_from_before_the_l
 
 
 async def test_workers_of_one_host_know_of_each_others_bumps_before_redis_does(server, tmp_path):
-    local = LocalGenerations()  # as a file of generations is for all workers
+    local = OwnGenerations()  # as a file of generations is for all workers
     place = server.place()
     async with (
         replica(place, local=local, state=tmp_path / "bumps") as one,

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from redis_servers import LINEAGE, entry_at, free_port, replica, serves, serving, there, until
 
-from gateway.tiers.generations import LocalGenerations, slots
-from gateway.tiers.redis_link import Place
+from gateway.tiers.generations import slots
+from gateway.tiers.redis_link import FAILURES, Link, Place
+from tests.tiers.own_generations import OwnGenerations
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ async def test_a_redis_that_is_killed_and_started_under_load_makes_no_error_and_
 
 
 async def test_what_was_not_sent_when_a_gate_ended_is_sent_by_the_next_one(own, tmp_path):
-    place, state, local = own.place(), tmp_path / "state" / "bumps", LocalGenerations()
+    place, state, local = own.place(), tmp_path / "state" / "bumps", OwnGenerations()
     async with replica(place) as other:
         async with replica(place, state=state, local=local) as one:
             await there(one, other)
@@ -239,7 +240,7 @@ async def test_a_gate_that_starts_again_keeps_what_nothing_ended_meanwhile_and_d
     own, tmp_path
 ):
     """Its disk has entries with the counters of its file; here the counters outlive the gate as that file does."""
-    place, state, local = own.place(), tmp_path / "bumps", LocalGenerations()
+    place, state, local = own.place(), tmp_path / "bumps", OwnGenerations()
     async with replica(place) as other:
         async with replica(place, state=state, local=local) as one:
             await there(one, other)
@@ -382,7 +383,12 @@ def certificate(folder):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("redis.test")]
+            ),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
@@ -403,3 +409,21 @@ async def test_a_server_with_tls_is_spoken_to_if_its_certificate_is_trusted_and_
         async with replica(Place("127.0.0.1", secure, tls=True)) as one:
             assert "certificate" in one.tier.status()["why"].lower()
             assert await one.tier.get(b"key") is None
+
+
+async def test_the_certificate_must_be_that_of_the_name_which_was_written(tmp_path):
+    cert, key = certificate(tmp_path)
+    secure = free_port()
+    options = ["--tls-port", str(secure), "--tls-cert-file", str(cert), "--tls-key-file", str(key)]
+
+    async def here(host):
+        return ["127.0.0.1"]
+
+    with serving(tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(cert)):
+        link = Link(Place("redis.test", secure, tls=True, ca=cert), here)
+        assert await link.ask(("PING",)) == [b"PONG"]
+        await link.close()
+        link = Link(Place("another.test", secure, tls=True, ca=cert), here)
+        with pytest.raises(FAILURES, match="certificate"):
+            await link.ask(("PING",))
+        await link.close()

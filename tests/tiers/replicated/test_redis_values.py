@@ -73,7 +73,7 @@ def test_bytes_that_nobody_packed_are_not_read(value):
 def test_a_value_of_another_version_is_not_read_and_is_named_so(monkeypatch, name):
     entry = Entry(b"k", "result", b"[1]", 0.0, 1.0, 1.0, 0, ())
     with monkeypatch.context() as other:
-        other.setattr(redis_values, name, b"labgate\x02")
+        other.setattr(redis_values, name, b"labgate\x01")
         value = packed(Stored(entry, b"i", (4096,), (0,)))
     with pytest.raises(UnreadableError, match="of another version"):
         unpacked(value)

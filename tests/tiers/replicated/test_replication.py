@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.core.verdict import Entry
 from gateway.tiers.bumps import EPOCH, Bumps
-from gateway.tiers.generations import SLOTS, LocalGenerations, slot_names, slots
+from gateway.tiers.generations import SLOTS, slot_names, slots
 from gateway.tiers.replication import Replicated, rows_of
+from tests.tiers.own_generations import OwnGenerations
 
 
 def lineage_of(tag: str) -> tuple[str, ...]:
@@ -23,12 +24,12 @@ def test_there_is_a_name_for_every_slot():
 
 
 def test_reading_costs_nothing_more_than_on_one_host_alone():
-    local = LocalGenerations()
+    local = OwnGenerations()
     assert Replicated(local, Bumps()).read == local.read
 
 
 def test_bumping_nothing_is_nothing_to_send():
-    generations, woken = Replicated(LocalGenerations(), Bumps()), []
+    generations, woken = Replicated(OwnGenerations(), Bumps()), []
     generations.wake = lambda: woken.append(1)
     generations.bump(())
     assert (generations.unsent(), woken) == ({}, [])
@@ -37,7 +38,7 @@ def test_bumping_nothing_is_nothing_to_send():
 
 
 def test_what_is_put_on_the_disk_is_what_holds_here_and_what_is_still_to_be_sent(monkeypatch):
-    local, bumps, put = LocalGenerations(), Bumps(), []
+    local, bumps, put = OwnGenerations(), Bumps(), []
     monkeypatch.setattr(local, "sync", lambda: put.append("generations"), raising=True)
     monkeypatch.setattr(bumps, "sync", lambda: put.append("bumps"), raising=True)
     Replicated(local, bumps).sync()
@@ -45,7 +46,7 @@ def test_what_is_put_on_the_disk_is_what_holds_here_and_what_is_still_to_be_sent
 
 
 def test_bumps_that_wait_are_merged_so_that_there_are_never_more_than_slots():
-    generations = Replicated(LocalGenerations(), Bumps())
+    generations = Replicated(OwnGenerations(), Bumps())
     for number in range(20_000):
         generations.bump((f"tag:{number}",))
     generations.advance()
@@ -54,7 +55,7 @@ def test_bumps_that_wait_are_merged_so_that_there_are_never_more_than_slots():
 
 
 def test_a_counter_that_rose_by_more_than_our_own_bump_is_ended_here_too():
-    local = LocalGenerations()
+    local = OwnGenerations()
     generations = Replicated(local, Bumps())
     (row,) = slots(("tag:a",))
     generations.bump(("tag:a",))
@@ -68,7 +69,7 @@ def test_a_counter_that_rose_by_more_than_our_own_bump_is_ended_here_too():
 
 
 def test_another_incarnation_voids_what_lies_here_and_forgets_no_bump():
-    local = LocalGenerations()
+    local = OwnGenerations()
     generations = Replicated(local, Bumps())
     assert not generations.meet(b"one", {5: 9})
     generations.bump(("tag:a",))
@@ -87,7 +88,7 @@ def entry_of(generations: Replicated, body: bytes = b"old") -> Entry:
     return Entry(b"k", "result", body, 0, 9, 9, generations.epoch, numbers, lineage=lineage)
 
 
-def met(local: LocalGenerations, bumps: Bumps) -> Replicated:
+def met(local: OwnGenerations, bumps: Bumps) -> Replicated:
     generations = Replicated(local, bumps)
     generations.meet(b"one", {})
     return generations
@@ -95,7 +96,7 @@ def met(local: LocalGenerations, bumps: Bumps) -> Replicated:
 
 def test_an_answer_that_left_before_a_write_ended_elsewhere_is_stored_under_numbers_that_are_past():
     (row,) = slots(("tag:a",))
-    generations = met(LocalGenerations(), Bumps())
+    generations = met(OwnGenerations(), Bumps())
     entry = entry_of(generations)
     # The write has ended elsewhere, its message is under way: the number in Redis is 1 now.
     assert generations.before(entry) == (b"one", (0, 0, 0, 0))
@@ -105,7 +106,7 @@ def test_an_answer_that_left_before_a_write_ended_elsewhere_is_stored_under_numb
 
 
 def test_an_answer_that_left_before_a_write_ended_here_is_not_stored_sent_or_not():
-    generations = met(LocalGenerations(), Bumps())
+    generations = met(OwnGenerations(), Bumps())
     entry = entry_of(generations)
     generations.bump(("tag:a",))
     assert generations.before(entry) is None
@@ -116,7 +117,7 @@ def test_an_answer_that_left_before_a_write_ended_here_is_not_stored_sent_or_not
 
 
 def test_a_value_is_not_used_while_another_worker_has_a_bump_that_is_not_sent():
-    local, bumps = LocalGenerations(), Bumps()
+    local, bumps = OwnGenerations(), Bumps()
     one, other = met(local, bumps), met(local, bumps)
     one.bump(("tag:a",))
     assert other.now(lineage_of("tag:a"), b"one", other.moment) is None
@@ -128,7 +129,7 @@ def test_a_value_is_not_used_while_another_worker_has_a_bump_that_is_not_sent():
 
 
 def test_a_value_is_not_used_if_a_bump_was_made_and_sent_while_it_was_asked_for():
-    generations = met(LocalGenerations(), Bumps())
+    generations = met(OwnGenerations(), Bumps())
     since = generations.moment
     # Redis has answered already, by its counters from before this.
     generations.bump(("tag:a",))
@@ -138,7 +139,7 @@ def test_a_value_is_not_used_if_a_bump_was_made_and_sent_while_it_was_asked_for(
 
 
 def test_a_value_is_not_used_if_an_end_elsewhere_was_heard_of_while_it_was_asked_for():
-    local = LocalGenerations()
+    local = OwnGenerations()
     generations = met(local, Bumps())
     since, before = generations.moment, local.read(("tag:a",))
     generations.hear({slots(("tag:a",))[0]: 1, EPOCH: 1}, own=False)
@@ -147,7 +148,7 @@ def test_a_value_is_not_used_if_an_end_elsewhere_was_heard_of_while_it_was_asked
 
 
 def test_an_epoch_that_advances_on_one_host_advances_on_another():
-    one, other = LocalGenerations(), LocalGenerations()
+    one, other = OwnGenerations(), OwnGenerations()
     from_here, to_there = met(one, Bumps()), met(other, Bumps())
     from_here.advance()
     before = other.epoch
@@ -156,7 +157,7 @@ def test_an_epoch_that_advances_on_one_host_advances_on_another():
 
 
 def test_what_was_heard_twice_or_late_ends_nothing_again():
-    local = LocalGenerations()
+    local = OwnGenerations()
     generations = met(local, Bumps())
     (row,) = slots(("tag:a",))
     generations.hear({row: 5}, own=False)
@@ -170,7 +171,7 @@ def test_what_was_heard_twice_or_late_ends_nothing_again():
 class Host:
     """Workers that share their counters and numbers, as files let them do."""
 
-    local: LocalGenerations = field(default_factory=LocalGenerations)
+    local: OwnGenerations = field(default_factory=OwnGenerations)
     bumps: Bumps = field(default_factory=Bumps)
     ended: int = 0
     """The newest version whose write this host did or heard of: older answers must not be served here any more."""
@@ -320,4 +321,4 @@ class Replicas(RuleBasedStateMachine):
 
 
 TestReplicas = Replicas.TestCase
-TestReplicas.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestReplicas.settings = settings(max_examples=300, stateful_step_count=40)

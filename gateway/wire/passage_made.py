@@ -1,0 +1,117 @@
+"""How does a caller get an answer that lies in a file, or that is made while it is sent?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from gateway.core.heads import BODILESS_STATUSES
+from gateway.core.verdict import Extent
+from gateway.wire.passage_answer import PassageAnswer
+from gateway.wire.sendfile import send_extent
+
+_LOG = logging.getLogger(__name__)
+
+
+class PassageMade(PassageAnswer):
+    """A request whose answer somebody brings while it is sent."""
+
+    _sending: asyncio.Task[None] | None = None  # a file, to the caller
+    _making: asyncio.Task[None] | None = None  # an answer that is made while it is sent
+    _before = 0  # what was written before them
+
+    def write_stored_file(
+        self, head: bytes, extent: Extent, status: int, start: int = 0, length: int | None = None
+    ) -> None:
+        """Write an answer whose body lies in a file: `length` bytes (None = the rest) of it from `start` on.
+
+        `head` is without framing, Connection and the empty line. The kernel sends the body; the connection is cut if the
+        file turns out to be shorter.
+        """
+        if self.left or self.over:
+            self.close()
+            return
+        size = extent.length - start if length is None else length
+        bodiless = self.caller.head.bodiless or status in BODILESS_STATUSES
+        if status not in BODILESS_STATUSES:
+            head += b"Content-Length: %d\r\n" % size
+        self.write_head(head, status, framed=True)
+        if bodiless:
+            self.finish(stay=self._stay)
+            return
+        self._flush()
+        self._before = self.caller.out.written
+        self._sending = self.loop.create_task(self._send_file(extent, start, size))
+
+    async def _send_file(self, extent: Extent, start: int, size: int) -> None:
+        try:
+            await send_extent(self.caller.out, extent, start, size)
+        except ConnectionResetError:
+            pass  # the connection says so by itself
+        except Exception as failure:  # noqa: BLE001 - nobody looks at the task
+            _LOG.warning("A stored answer broke off: %s", type(failure).__name__, exc_info=failure)
+        else:
+            if not self.over:
+                self.finish(stay=self._stay)
+            return
+        if not self.over:
+            self.cut()
+
+    def write_pieces(
+        self, head: bytes, length: int, pieces: AsyncGenerator[bytes | memoryview], status: int
+    ) -> None:
+        """Write an answer of `length` bytes that is made while it is sent; the pieces are closed whatever happens.
+
+        `head` is without framing, Connection and the empty line. The connection is cut if making it fails.
+        """
+        bodiless = self.caller.head.bodiless or status in BODILESS_STATUSES
+        nobody = self.left or self.over
+        if not nobody:
+            self.write_head(head + b"Content-Length: %d\r\n" % length, status, framed=True)
+            self._flush()
+        self._before = self.caller.out.written
+        self._making = self.loop.create_task(self._send_pieces(0 if bodiless or nobody else length, pieces))
+
+    async def _send_pieces(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+        try:
+            async with aclosing(pieces):
+                if length:
+                    await self._write_all(length, pieces)
+        except ConnectionResetError:
+            pass  # the connection says so by itself
+        except Exception as failure:  # noqa: BLE001 - nobody looks at the task
+            _LOG.warning("an answer broke off: %s", failure)
+        else:
+            if not self.over:
+                self.finish(stay=self._stay)
+            return
+        if not self.over:
+            self.cut()
+
+    async def _write_all(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+        out = self.caller.out
+        async for piece in pieces:
+            length -= len(piece)
+            if length < 0:
+                raise ValueError("its pieces are longer than it")
+            out.write(piece)
+            if out.paused:
+                await out.drain()
+        if length:
+            raise ValueError("its pieces are shorter than it")
+
+    def _catch_up(self) -> None:
+        """Count what was sent of a file, or of an answer that is made meanwhile."""
+        written = self.caller.out.written
+        self.sent += written - self._before
+        self._before = written
+
+    def _leave_off(self) -> None:
+        """End what is still under way."""
+        if self._sending is not None or self._making is not None:
+            self._catch_up()
+        if self._making is not None and self._making is not asyncio.current_task(self.loop):
+            self._making.cancel()
+        super()._leave_off()

@@ -1,0 +1,204 @@
+"""The calls of a batch go to their upstreams as calls that come alone do: without a task, and with the same laws."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+from mounting import Held, as_json, told, until
+
+from gateway.doors import rpc, rpc_trips
+from gateway.doors.rpc_trip import RpcTrip
+
+CONFIG = """\
+policies:
+  - {{to: ["group:lab"], allow: ["*"], operate: true}}
+services:
+  up:
+    dialect: listed
+    url: "{url}"
+    rpc_path: /
+    timeout: {timeout}
+    concurrency: 200
+    methods: {{get: {{safe: true}}, kept: {{safe: true, cache: {{fresh: 1h, share: everyone}}}}, put: {{}}}}
+"""
+
+
+async def echo(asked):
+    """The parameters of the call."""
+    said = json.loads(asked.body)
+    return as_json({"jsonrpc": "2.0", "id": said["id"], "result": said["params"]})
+
+
+def batch(method, count, first=0):
+    return [
+        {"jsonrpc": "2.0", "id": n, "method": f"up.{method}", "params": [first + n]} for n in range(count)
+    ]
+
+
+async def lab(stand, timeout="60s"):
+    up = await stand.upstream()
+    up.on("*", echo)
+    await stand.gate(CONFIG.format(url=up.url, timeout=timeout))
+    return up, stand.caller("lab")
+
+
+async def results(caller, calls):
+    answers = json.loads((await caller.rpc("/rpc", calls)).body)
+    assert [one["id"] for one in answers] == [one["id"] for one in calls]
+    return [one.get("result", one.get("error", {}).get("data", {}).get("fault")) for one in answers]
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """How many calls of batches set out as trips."""
+    counted = []
+    begin = RpcTrip.begin
+
+    def counting(*said):
+        trip = begin(*said)
+        counted.extend([trip] if trip is not None else [])
+        return trip
+
+    monkeypatch.setattr(rpc_trips.RpcTrip, "begin", counting)
+    return counted
+
+
+async def test_calls_of_a_batch_make_no_task_where_connections_are_kept_and_are_answered_in_order(
+    stand, begun
+):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 300))
+    begun.clear()
+    made, tasks = up.connections, stand.running.relay._flights._tasks
+    assert await results(ada, batch("get", 300, 1000)) == [[1000 + n] for n in range(300)]
+    assert len(begun) == 300
+    assert not tasks
+    assert up.connections == made
+
+
+async def test_what_a_batch_brought_is_stored_and_equal_calls_of_it_make_one_trip(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 8))
+    same = [{"jsonrpc": "2.0", "id": n, "method": "up.kept", "params": [n % 3]} for n in range(30)]
+    for _ in range(2):
+        assert await results(ada, same) == [[n % 3] for n in range(30)]
+    assert sum(b'"kept"' in one.body for one in up.asked) == 3
+
+
+async def test_writes_of_a_batch_go_by_the_relay_and_each_once(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 8))
+    begun.clear()
+    assert await results(ada, batch("put", 20)) == [[n] for n in range(20)]
+    assert not begun
+    assert sum(b'"put"' in one.body for one in up.asked) == 20
+
+
+async def test_no_more_calls_of_a_batch_are_under_way_than_may_be(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 100))
+    here = most = 0
+
+    async def slowly(asked):
+        nonlocal here, most
+        here += 1
+        most = max(most, here)
+        await asyncio.sleep(0)
+        here -= 1
+        return await echo(asked)
+
+    up.on("*", slowly)
+    assert await results(ada, batch("get", 300)) == [[n] for n in range(300)]
+    assert 1 < most <= rpc.AT_ONCE
+
+
+async def test_a_call_of_a_batch_that_hangs_ends_at_its_time_and_the_others_are_answered(
+    stand, begun, monkeypatch
+):
+    monkeypatch.setattr(rpc, "SOON", 0.0)
+    monkeypatch.setattr("gateway.doors.rpc_trip.SOON", 0.0)
+    monkeypatch.setattr(rpc_trips, "PULSE", 0.05)
+    up, ada = await lab(stand, "2s")
+    await results(ada, batch("get", 8))
+    begun.clear()
+    held = Held()
+
+    async def mostly(asked):
+        return await (held if json.loads(asked.body)["params"] == [2] else echo)(asked)
+
+    up.on("*", mostly)
+    assert await results(ada, batch("get", 4)) == [[0], [1], "DeadlineExceeded", [3]]
+    assert len(begun) == 4
+    await held.gone.wait()
+
+
+async def test_a_batch_whose_caller_goes_away_ends_its_calls(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 8))
+    begun.clear()
+    held = [Held(), Held(), Held()]
+    waiting = iter(held)
+
+    async def one_after_the_other(asked):
+        return await next(waiting)(asked)
+
+    up.on("*", one_after_the_other)
+    seen = len(up.asked)
+    line = await ada.line()
+    body = json.dumps(batch("get", 3)).encode()
+    line.writer.write(ada.request("POST", "/rpc", "Content-Type: application/json", body=body))
+    await until(lambda: len(up.asked) == seen + 3)
+    assert len(begun) == 3
+    await line.close()
+    for one in held:
+        await one.gone.wait()
+
+
+async def test_a_call_of_a_batch_whose_kept_connection_was_closed_is_made_once_more(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 8))
+    begun.clear()
+    closed = set()
+
+    async def closing(asked):
+        if asked.writer in closed or len(closed) == 3:
+            return await echo(asked)
+        closed.add(asked.writer)
+        return None
+
+    up.on("*", closing)
+    assert await results(ada, batch("get", 6)) == [[n] for n in range(6)]
+    assert len(closed) == 3
+
+
+async def test_a_mistake_in_one_call_of_a_batch_is_told_for_it_alone(stand, monkeypatch, caplog):
+    _, ada = await lab(stand)
+    begin = RpcTrip.begin
+
+    def mistaken(relay, loop, call, part, finish):
+        if part.id == b"3":
+            raise ZeroDivisionError
+        return begin(relay, loop, call, part, finish)
+
+    await results(ada, batch("get", 8))
+    monkeypatch.setattr(rpc_trips.RpcTrip, "begin", mistaken)
+    with caplog.at_level(logging.CRITICAL, "labgate.doors"):
+        assert await results(ada, batch("get", 5)) == [[0], [1], [2], "InternalFault", [4]]
+
+
+async def test_an_error_of_the_service_is_one_entrys_answer(stand, begun):
+    up, ada = await lab(stand)
+    await results(ada, batch("get", 8))
+
+    async def failing(asked):
+        said = json.loads(asked.body)
+        if said["params"] == [1]:
+            return as_json({"jsonrpc": "2.0", "id": said["id"], "error": {"code": 7, "message": "no"}})
+        return told(b"<html>", "Content-Type: text/html") if said["params"] == [2] else await echo(asked)
+
+    up.on("*", failing)
+    answers = json.loads((await ada.rpc("/rpc", batch("get", 4))).body)
+    assert answers[1]["error"]["code"] == 7
+    assert answers[2]["error"]["data"]["fault"] == "UpstreamBroken"
+    assert [answers[0]["result"], answers[3]["result"]] == [[0], [3]]

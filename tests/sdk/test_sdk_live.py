@@ -1,0 +1,25 @@
+"""What becomes of a live client where there is nobody who tells it anything; with a real gate: tests/doors/test_live.py."""
+
+import pytest
+
+import labgate
+from tests.sdk.conftest import Gate
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_gate_without_websockets_is_asked_once_and_calls_go_on(gate: Gate) -> None:
+    gate.add("runs.get", 7)
+    lab = labgate.connect(gate.url)
+    live = labgate.watch(lab)
+    live._thread.join()
+    assert not live.running
+    assert not live.connected
+    assert "unasked" in repr(live)
+    assert lab.runs.get() == 7
+    assert [target for verb, target, _, _ in gate.requests if verb == "GET" and target == "/rpc"] == ["/rpc"]
+
+
+def test_only_a_client_can_be_watched() -> None:
+    with pytest.raises(TypeError):
+        labgate.watch(None)  # type: ignore[arg-type]
