@@ -15,9 +15,20 @@ from gateway.core.verdict import HttpHead
 SPECIAL: Final = frozenset((b"if-none-match", b"if-modified-since", b"if-range", b"range"))
 """Fields with which a request may get another answer than the whole that is stored."""
 
-_METADATA_OF_416: Final = frozenset(
-    (b"content-type", b"content-encoding", b"content-language", b"etag", b"last-modified", b"expires")
+_NOT_OF_416: Final = frozenset(
+    (
+        b"cache-control",
+        b"cdn-cache-control",
+        b"content-encoding",
+        b"content-language",
+        b"content-type",
+        b"etag",
+        b"expires",
+        b"last-modified",
+        b"surrogate-control",
+    )
 )
+"""What is said of the whole; of its freshness too, or another cache would answer with the 416 who asks for the whole."""
 
 
 class Served(Struct, frozen=True):
@@ -45,7 +56,7 @@ def served(head: HttpHead, length: int, verb: str, asked: Fields, received: floa
         span = wanted(ranges[0], length)
         if isinstance(span, Unsatisfiable):
             fields = (
-                *without(head.fields, _METADATA_OF_416),
+                *without(head.fields, _NOT_OF_416),
                 (b"Content-Range", b"bytes */%d" % length),
             )
             return Served(416, b"Range Not Satisfiable", fields, 0, 0)

@@ -11,6 +11,7 @@ from gateway.core.call import NO_DEMAND
 from gateway.core.charging import Account
 from gateway.core.faults import RateLimited
 from gateway.core.keys import person
+from gateway.core.max_forwards import FIELD as MAX_FORWARDS
 from gateway.core.method import Method
 from gateway.core.parts import root_of_parts
 from gateway.core.policy import NONE, Access
@@ -240,7 +241,11 @@ class Shortcut:
             return False
         shows = not service.checked.isdisjoint(notes.first)
         return not (
-            shows or (service.checked and self._tools.entrance.nobody) or service.cors or way.verb == "TRACE"
+            shows
+            or (service.checked and self._tools.entrance.nobody)
+            or service.cors
+            or way.verb == "TRACE"
+            or (way.verb == "OPTIONS" and MAX_FORWARDS in notes.first)
         )
 
 

@@ -7,10 +7,12 @@ import logging
 from collections import Counter
 from collections.abc import Collection
 from time import perf_counter
+from typing import Final
 
 from gateway.core.cors import preflight
 from gateway.core.credentials import check_fields
 from gateway.core.faults import Fault, MethodNotAllowed, RateLimited, Unauthenticated, Unavailable
+from gateway.core.max_forwards import left as steps_left
 from gateway.core.method import Method
 from gateway.core.presented import check_certificate, check_cookie
 from gateway.core.principal import Principal
@@ -24,6 +26,8 @@ from gateway.doors.way import SAFE, Settled
 from gateway.wire.passage_there import EARLY
 
 log = logging.getLogger("labgate.doors")
+
+_VERBS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Mounted(MountedSent):
@@ -68,9 +72,7 @@ class Mounted(MountedSent):
         tools.entrance.check_open()
         if way.verb == "TRACE":
             # The answer is the request as the service got it, with what the gate put into it for the service alone.
-            raise MethodNotAllowed(
-                "TRACE is not passed on.", allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-            )
+            raise MethodNotAllowed("TRACE is not passed on.", allow=", ".join(_VERBS))
         if cors is not None and (told := preflight(cors, way.verb, self.seen.fields)):
             self._answer(204, told, b"", cors=False)
             return
@@ -125,6 +127,11 @@ class Mounted(MountedSent):
         way, relay = self._way, self.tools.relay
         self._seconds = min(self.notes.patience, way.service.within)
         relay.permit_path(principal, way.verb, way.judged)
+        if steps_left(way.verb, self.seen.fields) == 0:
+            access = relay.policies.access(principal)
+            allowed = b", ".join(verb.encode() for verb in _VERBS if access.allows_path(verb, way.judged))
+            self._answer(204, ((b"Allow", allowed),), b"")
+            return
         self.admitted()
 
     def admitted(self) -> None:

@@ -12,6 +12,7 @@ from gateway.core.http_fields import length_of
 from gateway.core.http_judging import Found
 from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.introducing import Introduction
+from gateway.core.max_forwards import one_less
 from gateway.core.method import Method
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply, Whole
@@ -187,7 +188,7 @@ class MountedCached(MountedShared):
         """The fields of the request, before any of them is left out; they ask about the stored reply, if there is one."""
         stored = None if self.candidate is None else self.candidate.head
         if stored is None:
-            return self.seen.fields
+            return one_less(self._way.verb, self.seen.fields)
         return conditions(stored.fields, self.seen.fields, self.tools.wall())
 
     def leaves(self) -> None:

@@ -8,11 +8,13 @@ from typing import Final
 
 from gateway.core.cache_status import age, cache_status
 from gateway.core.heads import AnswerHead
+from gateway.core.http_fields import without
 from gateway.core.passing import of_reply
 from gateway.core.reply import Reply, Whole
 from gateway.core.verdict import Pass, Verdict
 from gateway.wire.written import passed_head
 
+_LENGTH: Final = frozenset((b"content-length",))
 _UPGRADE: Final = (b"Connection", b"Upgrade")
 
 
@@ -25,8 +27,10 @@ def reply_head(
     """The head for the caller, without framing and the empty line.
 
     Where nothing of an upstream's fields ends here or leads elsewhere, their lines pass as they are. `moved` is
-    `of_reply`'s, `added` are lines of the gate's.
+    `of_reply`'s, `added` are lines of the gate's. A 204 has no Content-Length, whatever it said (RFC 9110 section 8.6).
     """
+    if head.status == 204 and head.traits.has_length:
+        head = AnswerHead(204, head.reason, without(head.fields, _LENGTH))
     lines = head.passing_lines()
     if lines is not None:
         dated = b"" if head.traits.is_dated else date()

@@ -45,6 +45,13 @@ def test_a_416_says_how_long_the_whole_is_and_nothing_of_it():
     assert made.fields == ((b"Date", b"x"), (b"Vary", b"X"), (b"Content-Range", b"bytes */10"))
 
 
+@pytest.mark.parametrize("name", [b"Cache-Control", b"CDN-Cache-Control", b"Expires"])
+def test_no_other_cache_may_take_a_416_for_the_answer_to_whoever_wants_the_whole(name):
+    head = HttpHead(200, b"Fine", (*HEAD.fields, (name, b"public, max-age=60")))
+    made = got((b"Range", b"bytes=10-"), head=head)
+    assert (made.status, [field for field in made.fields if field[0] == name]) == (416, [])
+
+
 lines = st.lists(
     st.tuples(
         st.sampled_from([b"range", b"if-range", b"if-none-match", b"if-modified-since"]),
