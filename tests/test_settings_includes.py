@@ -75,6 +75,9 @@ def test_paths_in_an_included_file_start_from_its_own_folder(tmp_path: Path) -> 
         ("5", "expected a list"),
         ("[5]", "expected text"),
         (".", "no file `.`"),
+        ('"a\\0b"', "holds a line break or another control character"),
+        ("n" * 5000, "no file `nnnn"),
+        ("~nobody-of-this-name/x.yaml", "begins with a home folder that is not known"),
     ],
 )
 def test_what_cannot_be_included_is_one_problem(tmp_path: Path, entry: str, words: str) -> None:

@@ -55,6 +55,9 @@ def test_environment_and_files_fill_any_part_of_any_text(tmp_path: Path) -> None
         ("${file:empty}", "the file empty is empty"),
         ("${file:large}", "the file large is too large"),
         ("${file:binary}", "the file binary is no UTF-8 text"),
+        ("${file:~nobody-of-this-name/x}", "begins with a home folder that is not known"),
+        ("${file:" + "n" * 5000 + "}", "cannot be read: File name too long"),
+        ("${env:" + chr(0x202E) + "}", "the environment variable \\u202e is not set"),
         ("${vault:x}", "a `${` that begins no placeholder"),
         ("${env:}", "a `${` that begins no placeholder"),
         ("${env:X", "a `${` that begins no placeholder"),
@@ -189,3 +192,12 @@ policies: [{to: ["group:secret"], allow: ["tokens.*"]}]
 """,
     )
     assert warned(problems) == set()
+
+
+def test_a_file_whose_name_is_none_is_one_problem(tmp_path: Path) -> None:
+    text = 'services: {jobs: {url: "http://h", headers: {X-A: "${file:a\\0b}"}}}\n'
+    settings, problems = examined(tmp_path, text)
+    assert settings is None
+    assert [found.text for found in problems if found.level == "error"] == [
+        "the file a\\u0000b cannot be read: its path holds a character that no path can hold"
+    ]

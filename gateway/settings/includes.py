@@ -7,11 +7,13 @@ from typing import Any
 
 from gateway import resources
 from gateway.settings.document import Document, Written, read
+from gateway.settings.homes import NoPathError, meant
 from gateway.settings.problems import Problem, Where, clip
 
 MAX_FILES = 100
 
 _PACK = "pack:"
+_NAME_A_FILE = "name a file relative to this one, or a pack as pack:NAME"
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ def _read(path: Path, above: tuple[Path, ...], gathering: _Gathering) -> Documen
         try:
             target = _target(entry, (*above, path.resolve()), gathering)
         except _RefusedError as error:
+            if "\0" in entry:
+                continue  # the schema complains
             gathering.problems.append(document.problem(where, error.text, error.fix))
             continue
         included = _read(target, (*above, path.resolve()), gathering)
@@ -96,16 +100,24 @@ def _target(entry: Written, above: tuple[Path, ...], gathering: _Gathering) -> P
         raise _RefusedError(f"more than {MAX_FILES} files", "include fewer")
     if "${" in entry:
         raise _RefusedError("placeholders are not followed here", "write the path itself")
-    if entry.startswith(_PACK):
-        target = _pack(entry.removeprefix(_PACK))
-    else:
-        target = entry.folder / Path(entry).expanduser()
-    if target.resolve() in above:
+    target = _pack(entry.removeprefix(_PACK)) if entry.startswith(_PACK) else _file(entry, shown)
+    try:
+        again, there = target.resolve() in above, target.is_file()
+    except OSError:  # a name longer than any file's
+        raise _RefusedError(f"no file `{shown}`", _NAME_A_FILE) from None
+    if again:
         raise _RefusedError(f"`{shown}` includes itself", "remove one of the two entries")
-    if not target.is_file():
+    if not there:
         gathering.files.append(target)
-        raise _RefusedError(f"no file `{shown}`", "name a file relative to this one, or a pack as pack:NAME")
+        raise _RefusedError(f"no file `{shown}`", _NAME_A_FILE)
     return target
+
+
+def _file(entry: Written, shown: str) -> Path:
+    try:
+        return meant(entry.folder, entry)
+    except NoPathError as error:
+        raise _RefusedError(f"`{shown}` {error}", _NAME_A_FILE) from error
 
 
 def _pack(name: str) -> Path:

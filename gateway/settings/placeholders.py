@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.settings.document import Document, Written
-from gateway.settings.problems import Problem, Where
+from gateway.settings.homes import NoPathError, meant
+from gateway.settings.problems import Problem, Where, clip
 
 MAX_SECRET_BYTES = 1 << 16
 
@@ -81,7 +83,8 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
     if not value:
         state = "not set" if value is None else "empty"
         raise _MissingError(
-            f"the environment variable {name} is {state}", f"set {name} where labgated starts"
+            f"the environment variable {clip(name, 200)} is {state}",
+            f"set {clip(name, 200)} where labgated starts",
         )
     return value
 
@@ -90,22 +93,29 @@ def files_named(written: Written) -> Iterator[Path]:
     """The files whose contents stand in this text, as it was written."""
     for match in _MARK.finditer(written.raw):
         if match["kind"] == "file":
-            yield written.folder / Path(match["name"]).expanduser()
+            with suppress(NoPathError):
+                yield meant(written.folder, match["name"])
 
 
 def _content(name: str, folder: Path) -> str:
-    path = folder / Path(name).expanduser()
+    shown = clip(name, 200)
+    try:
+        path = meant(folder, name)
+    except NoPathError as error:
+        raise _MissingError(
+            f"the file {shown} cannot be read: its path {error}", "write the path out"
+        ) from error
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise _MissingError(
-            f"the file {name} cannot be read: {reason}", f"make {name} readable for labgated"
+            f"the file {shown} cannot be read: {reason}", f"make {shown} readable for labgated"
         ) from error
     if len(raw) > MAX_SECRET_BYTES:
         raise _MissingError(
-            f"the file {name} is too large for a secret", "name the file that holds the secret alone"
+            f"the file {shown} is too large for a secret", "name the file that holds the secret alone"
         )
     try:
         text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
@@ -113,10 +123,10 @@ def _content(name: str, folder: Path) -> str:
         # The error would carry the file's bytes.
         del error
         raise _MissingError(
-            f"the file {name} is no UTF-8 text", "name the file that holds the secret as text"
+            f"the file {shown} is no UTF-8 text", "name the file that holds the secret as text"
         ) from None
     if not text:
-        raise _MissingError(f"the file {name} is empty", f"write the secret into {name}")
+        raise _MissingError(f"the file {shown} is empty", f"write the secret into {shown}")
     return text
 
 

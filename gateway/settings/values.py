@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.document import Written
+from gateway.settings.homes import NoPathError, meant
 from gateway.settings.problems import Where, clip
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -172,7 +173,10 @@ def path(value: Any, info: ValidationInfo) -> Path:
     written = text(value)
     if written == "~" or written.startswith("~/"):
         home = (info.context or {}).get("home")
-        return Path(home, written[2:]) if home else Path(written).expanduser()
+        try:
+            return Path(home, written[2:]) if home else meant(Path(), written)
+        except NoPathError as error:
+            raise refusal(str(error), "set HOME where labgated starts, or write the path out") from error
     return value.folder / written if isinstance(value, Written) else Path(written)
 
 
