@@ -303,6 +303,28 @@ def test_a_parameter_that_is_described_as_json_is_sent_as_json() -> None:
     assert binding.places == (Place("q", "query", "q", "json"),)
 
 
+@pytest.mark.parametrize(
+    ("side", "said", "many"),
+    [
+        ("query", {"style": "deepObject", "explode": True}, "deep"),
+        ("path", {"style": "simple"}, "comma"),
+        ("path", {"style": "label"}, "label"),
+        ("path", {"style": "label", "explode": True}, "label*"),
+        ("path", {"style": "matrix", "explode": False}, "matrix"),
+        ("path", {"style": "matrix", "explode": True}, "matrix*"),
+        ("path", {"style": ["matrix"]}, "comma"),
+        ("header", {"style": "matrix"}, "comma"),
+    ],
+)
+def test_the_style_of_a_parameter_says_how_it_is_sent(side: str, said: dict[str, Any], many: str) -> None:
+    parameter = {"name": "p", "in": side, "schema": {"type": "object"}, **said}
+    path = "/x/{p}" if side == "path" else "/x"
+    document = {"openapi": "3.0.3", "paths": {path: {"get": {"parameters": [parameter]}}}}
+    found = described(document).methods[0].binding
+    assert isinstance(found, HttpBinding)
+    assert [place.many for place in found.places] == [many]
+
+
 def test_an_exploded_object_in_a_query_is_its_members() -> None:
     properties = {"a": {"type": "integer"}, "b": {}}
     schema = {"type": "object", "required": ["a"], "properties": properties}

@@ -53,6 +53,8 @@ def test_a_header_holds_no_control_characters() -> None:
         ("comma", "?q=a%20b,1"),
         ("space", "?q=a%20b%201"),
         ("pipe", "?q=a%20b%7C1"),
+        ("tab", "?q=a%20b%091"),
+        ("deep", "?q=a%20b&q=1"),
     ],
 )
 def test_arrays_in_a_query_are_written_as_the_document_says(many: Any, query: str) -> None:
@@ -60,6 +62,38 @@ def test_arrays_in_a_query_are_written_as_the_document_says(many: Any, query: st
     assert made(b'{"q":["a b",null,1]}', place).target == f"/x{query}"
     assert made(b'{"q":[]}', place).target == "/x"
     assert made(b'{"q":1}', place, path="/x?fixed=1").target == "/x?fixed=1&q=1"
+
+
+def test_a_deep_object_is_a_pair_for_each_of_its_members() -> None:
+    place = Place("q", "query", "q", "deep")
+    value = b'{"q":{"a":1.0,"b c":["x&","y"],"n":null,"d":{"e":{"f":"g"}},"o":{}}}'
+    query = made(value, place).target
+    assert unquote_to_bytes(query) == b"/x?q[a]=1.0&q[b c]=x&&q[b c]=y&q[d][e][f]=g"
+    assert "x%26&" in query
+    assert made(b'{"q":{}}', place).target == "/x"
+    nested = b'{"a":' * 300 + b"1" + b"}" * 300
+    assert b"[a]" * 16 in unquote_to_bytes(made(b'{"q":%b}' % nested, place).target)
+    with pytest.raises(InvalidParams):
+        made(rb'{"q":{"\ud800":1}}', place)
+
+
+@pytest.mark.parametrize(
+    ("many", "one", "several"),
+    [
+        ("comma", "5", "5,a%2Fb"),
+        ("label", ".5", ".5,a%2Fb"),
+        ("label*", ".5", ".5.a%2Fb"),
+        ("matrix", ";p=5", ";p=5,a%2Fb"),
+        ("matrix*", ";p=5", ";p=5;p=a%2Fb"),
+    ],
+)
+def test_values_in_a_path_are_written_as_the_document_says(many: Any, one: str, several: str) -> None:
+    place = Place("q", "path", "p", many)
+    assert made(b'{"q":5}', place, path="/x/{p}").target == f"/x/{one}"
+    assert made(b'{"q":[5,"a/b"]}', place, path="/x/{p}").target == f"/x/{several}"
+    for refused in (b'""', b"null", b'"."', b"[]"):
+        with pytest.raises(InvalidParams):
+            made(b'{"q":%b}' % refused, place, path="/x/{p}")
 
 
 def test_what_is_said_to_be_json_is_written_as_it_is_wherever_it_stands() -> None:

@@ -21,14 +21,26 @@ BYTES: Final = "application/octet-stream"
 JSON: Final = "application/json"
 
 Where = Literal["path", "query", "header", "member", "body"]
-Many = Literal["repeat", "comma", "space", "pipe", "json"]
+Many = Literal[
+    "repeat", "comma", "space", "pipe", "tab", "json", "deep", "label", "label*", "matrix", "matrix*"
+]
 
 _media_type = re.compile(r"[!#$&^_.+A-Za-z0-9-]+/[!#$&^_.+A-Za-z0-9-]+(?:;[ !-~]*)?")
 _field_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _unfit_name = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _SIDES: Final[Mapping[str, Where]] = {"path": "path", "query": "query", "header": "header"}
-_STYLES: Final[Mapping[str, Many]] = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
-_COLLECTIONS: Final[Mapping[str, Many]] = {"multi": "repeat", "ssv": "space", "pipes": "pipe"}
+_STYLES: Final[Mapping[str, Many]] = {
+    "spaceDelimited": "space",
+    "pipeDelimited": "pipe",
+    "deepObject": "deep",
+}
+_IN_PATH: Final[Mapping[tuple[object, bool], Many]] = {
+    ("label", False): "label",
+    ("label", True): "label*",
+    ("matrix", False): "matrix",
+    ("matrix", True): "matrix*",
+}
+_COLLECTIONS: Final[Mapping[str, Many]] = {"multi": "repeat", "ssv": "space", "pipes": "pipe", "tsv": "tab"}
 _NOT_A_SCHEMA: Final = frozenset(
     ("name", "in", "required", "description", "collectionFormat", "allowEmptyValue")
 )
@@ -173,9 +185,11 @@ def _many(item: Mapping[str, Any], where: Where) -> Many:
     """How an array is written: OpenAPI 3 section 4.8.12.2 (style, or the media type), Swagger 2.0 (collectionFormat)."""
     if "schema" not in item and any(map(is_json, media_types(members(item, "content")))):
         return "json"
+    style = item.get("style")
+    if where == "path" and isinstance(style, str):
+        return _IN_PATH.get((style, item.get("explode") is True), "comma")
     if where != "query":
         return "comma"
-    style = item.get("style")
     if isinstance(style, str) and style in _STYLES:
         return _STYLES[style]
     collection = item.get("collectionFormat")

@@ -6,7 +6,7 @@ A string is its text, every other value the token that the caller wrote: no numb
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 import orjson
@@ -52,19 +52,50 @@ def in_path(place: Place, raw: bytes) -> str:
         raise InvalidParams(
             f"The parameter {place.param!r} is part of the path, and cannot be empty, null, '.' or '..'."
         )
-    return ",".join(quote(item, safe="") for item in items)
+    return _expanded(place, [quote(item, safe="") for item in items])
 
 
-_BETWEEN = {"comma": ",", "space": "%20", "pipe": "%7C"}
+def _expanded(place: Place, items: list[str]) -> str:
+    """The encoded items as the path says them (RFC 6570 sections 3.2.2, 3.2.5 and 3.2.7)."""
+    name = quote(place.name.encode(), safe="")
+    match place.many:
+        case "label":
+            return "." + ",".join(items)
+        case "label*":
+            return "".join(f".{item}" for item in items)
+        case "matrix":
+            return f";{name}={','.join(items)}"
+        case "matrix*":
+            return "".join(f";{name}={item}" for item in items)
+        case _:
+            return ",".join(items)
+
+
+_BETWEEN = {"comma": ",", "space": "%20", "pipe": "%7C", "tab": "%09"}
+_DEEPEST = 16  # what lies deeper in an object of a query stays JSON
 
 
 def pairs(place: Place, raw: bytes) -> list[str]:
     """The value as `name=value` in a query or a form: one for each item of an array, or one for all of them."""
     name = quote(place.name.encode(), safe="")
+    if place.many == "deep" and raw[:1] == b"{":
+        return list(_deep(name, raw, place.param, _DEEPEST))
     items = [quote(item, safe="") for item in ([raw] if place.many == "json" else texts(raw, place.param))]
     if place.many in _BETWEEN and items:
         items = [_BETWEEN[place.many].join(items)]
     return [f"{name}={item}" for item in items]
+
+
+def _deep(name: str, raw: bytes, param: str, left: int) -> Iterator[str]:
+    """An object as `name[member]=value`, what is in it as `name[member][inner]=value`, and lists as repetitions."""
+    for key, start, end in scanner.members(raw):
+        span = raw[start:end]
+        inner = f"{name}%5B{quote(scanner.decoded(key).encode(), safe='')}%5D"
+        if span[:1] == b"{" and left:
+            yield from _deep(inner, span, param, left - 1)
+            continue
+        for item in texts(span, param):
+            yield f"{inner}={quote(item, safe='')}"
 
 
 def binary(raw: bytes) -> bytes | None:
