@@ -359,5 +359,7 @@ def _log_state(listing: Listing) -> None:
         log.warning("service %s is down%s: %s", name, kept, offer.why)
         return
     convention = offer.description.convention if offer.description else ""
-    left_out = f" ({listing.left_out} unusable names left out)" if listing.left_out else ""
+    full = count >= listing.service.max_methods
+    why = "no more than `limits.methods` are taken" if full else "their names cannot be used"
+    left_out = f" ({listing.left_out} left out: {why})" if listing.left_out else ""
     log.info("service %s is up, methods by %s: %d%s", name, convention or offer.dialect, count, left_out)

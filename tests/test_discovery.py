@@ -289,7 +289,7 @@ async def test_one_line_is_logged_for_each_change_of_state(caplog: pytest.LogCap
             await discovery.refresh()
     assert [record.getMessage() for record in caplog.records] == [
         f"service jobs is down: {GONE.message}",
-        "service jobs is up, methods by rpc.fake: 1 (2 unusable names left out)",
+        "service jobs is up, methods by rpc.fake: 1 (2 left out: their names cannot be used)",
         f"service jobs is down, known methods kept: 1: {GONE.message}",
     ]
 
@@ -526,3 +526,15 @@ async def test_a_service_that_is_left_alone_is_asked_soon_what_it_offers() -> No
         discovery.turned("jobs", "too many requests to it failed", 0.0)
         gone = await listener.until(lambda catalog: catalog.down("jobs") == GONE.message)
         assert names(gone) == ["jobs.get"]
+
+
+async def test_a_service_of_more_methods_than_are_taken_is_told_of_the_limit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    dialect = Scripted(jobs=[described("get", "put", left_out=3)])
+    async with discovering([service(max_methods=2)], dialect) as discovery:
+        await discovery.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "service jobs is up, methods by rpc.fake: 2 (3 left out: no more than `limits.methods` are taken)"
+    ]

@@ -546,3 +546,12 @@ def test_a_proxy_that_is_not_named_is_not_counted_as_one_caller(tmp_path: Path) 
     named, _ = examined(tmp_path, text + "trusted_proxies: [10.0.0.5]\n")
     assert named is not None
     assert named.limits.connections_per_address == 100
+
+
+@pytest.mark.parametrize("keys", ["expose: []", "expose: [], hide: [a.b]", "enabled: true, expose: []"])
+def test_no_empty_list_makes_everything_a_tool(tmp_path: Path, keys: str) -> None:
+    settings, problems = examined(tmp_path, f"mcp: {{{keys}}}")
+    assert settings is None
+    errors = levels(problems, "error")
+    assert list(errors) == ["mcp.expose"]
+    assert "everything that is safe is a tool" in errors["mcp.expose"]

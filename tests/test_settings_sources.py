@@ -121,6 +121,7 @@ def test_the_catalog_may_stand_above_or_below_what_is_mounted(tmp_path: Path, mo
         ("{method: files.read, metadata: {key: '${env:KEY}'}}", "metadata.key", "a secret that callers would be told"),
         ("{method: files.read, partitions: {}}", "partitions", "needs one of `blocks`, `boxes`, `rows` and `values`"),
         ("{method: files.read, partitions: {values: {argument: a, of: []}}}", "partitions.values.of", "an empty list"),
+        ("{method: files.read, user_parameters: {a: {type: str, default: x, allowed: []}}}", "user_parameters.a.allowed", "an empty list"),
         (
             "{method: files.read, partitions: {values: {argument: a, of: [1]}, rows: {size: 1, start: b, count: 1}}}",
             "partitions",

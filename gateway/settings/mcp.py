@@ -3,11 +3,11 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, field_validator
 
 from gateway.settings.sections import Section
 from gateway.settings.service_words import PageOrigin
-from gateway.settings.values import HIDDEN, Flag, Size, each, several
+from gateway.settings.values import HIDDEN, Flag, Size, each, refusal, several
 
 _GLOB = re.compile(r"(?:[A-Za-z0-9*][A-Za-z0-9_.*-]*/)?[a-z*][^\s/]*")
 
@@ -35,3 +35,11 @@ class Mcp(Section):
     hide: MethodGlobs = ()
     max_result: Size = 64 << 10
     origins: Annotated[tuple[PageOrigin, ...], BeforeValidator(several)] = ()
+
+    @field_validator("expose")
+    @classmethod
+    def _an_empty_list_would_be_everything(cls, exposed: tuple[str, ...]) -> tuple[str, ...]:
+        if not exposed:
+            text = "an empty list would not be nothing: without `expose` everything that is safe is a tool"
+            raise refusal(text, "write `enabled: false` for no tools at all, or remove `expose`")
+        return exposed

@@ -101,7 +101,7 @@ class Parameter(Section):
     type: Annotated[Literal["bool", "int", "float", "str", "datetime", "list"], Word]
     default: Value
     description: Text | None = None
-    allowed: tuple[Value, ...] = ()
+    allowed: Annotated[tuple[Value, ...], Field(min_length=1)] = ()
     min: Value = None
     max: Value = None
     argument: Text | None = None
