@@ -366,6 +366,7 @@ WARNINGS = {
     "policies: [{to: [anonymous], allow: ['*']}]\n": ("policies[0].to", "refused before policies"),
     "identity: {local_tokens: false}\n": ("identity", "every call is refused"),
     "services: {}\n": ("services", "nothing to call"),
+    "identity: {anonymous: true}\nmcp: {origins: '*'}\n": ("mcp.origins", "any page in a browser"),
     "behind_proxy: true\nlisten: 0.0.0.0:1\n": ("hosts", "any Host name"),
     "services: {jobs: {url: 'http://h', methods: {jobs.get: {safe: true}}}}\n": (
         'services.jobs.methods["jobs.get"]',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -151,6 +152,13 @@ class Lease(Protocol):
         """The exchange is over, however it ended."""
 
 
+class Place(Protocol):
+    """A place in the line before a service."""
+
+    def leave(self) -> None:
+        """Wait no longer; only before it is said that the turn has come."""
+
+
 class Carrier(Protocol):
     """One service's replicas, for whoever carries a request through by itself."""
 
@@ -160,6 +168,19 @@ class Carrier(Protocol):
 
     def at_hand(self) -> Lease | None:
         """A connection that carried others before, if there is one and a turn, without waiting."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing but others' requests keeps one from being sent."""
+
+    def stand(self, deadline: float, principal: Principal | None, ready: Callable[[], None]) -> Place:
+        """Wait for a turn, without a task: `in_turn` has to follow when `ready` is called.
+
+        Whoever stands looks at the time himself. Raises `Unavailable` when too many wait, or it would come too late.
+        """
+
+    def in_turn(self, seconds: float) -> Lease | None:
+        """A connection for whoever's turn it is now; else None, and the turn is over."""
 
     def begun(self, seconds: float) -> Lease | None:
         """A new connection for one request, which begins to be made now: what is sent at once waits for it so long.

@@ -14,11 +14,11 @@ from gateway.core.faults import DeadlineExceeded, Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
 from gateway.core.ports import Messenger
 from gateway.core.service import Service
-from gateway.core.upstream import Answer, Carrier, Lease
+from gateway.core.upstream import Answer, Carrier, Lease, Place
 from gateway.doors.part import Part
 from gateway.relay import Relay, Trip
 from gateway.wire.passage import SOON
-from gateway.wire.upstream import ConnectionLostError, NotConnectedError
+from gateway.wire.upstream import ConnectionLostError, ExpiredError, NotConnectedError
 
 log = logging.getLogger("labgate.doors")
 
@@ -26,12 +26,14 @@ _POST: Final = b"POST"
 _BUSY: Final = 429
 """Answers of this status and higher ones may ask to be asked again."""
 
+_MISTAKE: Final = "call failed by a mistake of the gate's"
+
 
 class RpcTrip:
     """One safe call on its way: the `Receiver` of the upstream's answer.
 
-    It goes over a connection that has carried others; where that turns out to be gone, the call is made once more by the
-    relay, as any other.
+    It goes over a connection that has carried others, when it is its turn; where that turns out to be gone, the call is
+    made once more by the relay, as any other.
     """
 
     def __init__(
@@ -40,21 +42,21 @@ class RpcTrip:
         loop: asyncio.AbstractEventLoop,
         part: Part,
         trip: Trip,
-        lease: Lease,
         finish: Callable[[Part, float], None],
         carrier: Carrier,
-        messenger: Messenger,
+        found: tuple[Messenger, str],
     ) -> None:
         route = relay.routes[trip.call.method.service]
         self.over = False
         self._relay = relay
         self._loop = loop
         self._service: Service = route.service
-        self._messenger = messenger
+        self._messenger, self._address = found
         self._carrier = carrier
         self._part = part
         self._trip = trip
-        self._lease = lease
+        self._lease: Lease | None = None
+        self._place: Place | None = None
         self._finish: Callable[[Part, float], None] | None = finish
         self._token = b""
         self._head: AnswerHead | None = None
@@ -89,18 +91,54 @@ class RpcTrip:
             return None
         found = route.dialect.messenger(call.method, route.service, route.address)
         lease = carrier.at_hand() if found is not None else None
-        if found is None or lease is None:
+        if found is None or (lease is None and not carrier.full):
             return None
         trip = relay.solo(call, part.verdict)
         if trip is None:
-            lease.release()
+            if lease is not None:
+                lease.release()
             return None
-        made = cls(relay, loop, part, trip, lease, finish, carrier, found[0])
-        made._send(found[1])
+        made = cls(relay, loop, part, trip, finish, carrier, found)
+        if lease is not None:
+            made._send(lease)
+        else:
+            made._stand()
         return made
 
-    def _send(self, address: str) -> None:
-        call, lease = self._trip.call, self._lease
+    # --- the way there
+
+    def _stand(self) -> None:
+        """Wait for a turn."""
+        self._until = self._trip.started + self._left
+        try:
+            self._place = self._carrier.stand(self._until, self._trip.call.principal, self._turned)
+        except Fault as fault:
+            self._fall(fault)
+
+    def _turned(self) -> None:
+        """It is this call's turn."""
+        now = self._loop.time()
+        self._left = self._until - now
+        if self._left <= 0:
+            self._late()
+            return
+        self._place = None
+        self._within = min(self._left, self._service.within)
+        self._until = now + self._within
+        lease = self._carrier.in_turn(self._left)
+        if lease is None:
+            self._set_off_anew(self._trip.call, 0.0)
+            return
+        try:
+            self._send(lease)
+        except Exception:
+            log.exception(_MISTAKE, extra={"request_id": self._trip.call.id})
+            self._give_up()
+            self._mistaken()
+
+    def _send(self, lease: Lease) -> None:
+        self._lease = lease
+        call, address = self._trip.call, self._address
         try:
             errand = self._messenger.request(call, self._service, self._left)
             own, fields = self._carrier.own_fields, errand.fields
@@ -114,14 +152,19 @@ class RpcTrip:
         except NotConnectedError as failure:
             self.failed(failure)
         except Fault as fault:
-            lease.release()
+            self._release()
             self._fall(fault)
+
+    def _release(self) -> None:
+        """The exchange with the upstream is over."""
+        if self._lease is not None:
+            self._lease.release()
 
     # --- the answer
 
     def whole(self, head: AnswerHead, body: bytes) -> None:
         """The answer came in one piece."""
-        self._lease.release()
+        self._release()
         if len(body) > self._room:
             self._fall(self._too_large())
         elif head.status < _BUSY or not self._asks_again(head, body):
@@ -145,7 +188,7 @@ class RpcTrip:
         """It is complete."""
         if self.over or self._head is None:
             return
-        self._lease.release()
+        self._release()
         head, body = self._head, b"".join(self._pieces)
         if head.status < _BUSY or not self._asks_again(head, body):
             self._land(head, body)
@@ -154,7 +197,7 @@ class RpcTrip:
         """It does not come."""
         if self.over:
             return
-        self._lease.release()
+        self._release()
         gone = isinstance(failure, NotConnectedError) or (
             isinstance(failure, ConnectionLostError) and not failure.begun
         )
@@ -214,23 +257,31 @@ class RpcTrip:
     def _land(self, head: AnswerHead, body: bytes) -> None:
         call = self._trip.call
         try:
-            answer = Answer(head.status, "", head.fields, body, replica=self._lease.address)
+            replica = self._lease.address if self._lease is not None else None
+            answer = Answer(head.status, "", head.fields, body, replica=replica)
             reply = self._messenger.reply(answer, self._token, call, self._service)
         except Fault as fault:
             self._fall(fault)
             return
         except Exception:
-            log.exception("call failed by a mistake of the gate's", extra={"request_id": call.id})
-            self._fall(InternalFault("The gate made a mistake; its log tells more, under this request id."))
+            log.exception(_MISTAKE, extra={"request_id": call.id})
+            self._mistaken()
             return
         self.over = True
         self._part.reply = self._relay.landed(self._trip, reply)
         self._tell()
 
     def _give_up(self) -> None:
-        """End the exchange with the upstream."""
-        self._lease.connection.leave()
-        self._lease.release()
+        """End the exchange with the upstream, or the waiting for it."""
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave()
+        if self._lease is not None:
+            self._lease.connection.leave()
+            self._lease.release()
+
+    def _mistaken(self) -> None:
+        self._fall(InternalFault("The gate made a mistake; its log tells more, under this request id."))
 
     def _fall(self, fault: Fault) -> None:
         self.over = True
@@ -271,8 +322,14 @@ class RpcTrip:
             self._until = min(until, self._loop.time() + service.read_timeout)
 
     def _late(self) -> None:
-        if not self.over:
-            self._lease.late(self._within)
+        if self.over:
+            return
+        lease = self._lease
+        if lease is None:
+            self._give_up()
+            self._fall(self._carrier.fault(ExpiredError(sent=False), safe=True))
+        else:
+            lease.late(self._within)
             self._give_up()
             self._fall(
                 DeadlineExceeded(

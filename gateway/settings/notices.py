@@ -28,6 +28,7 @@ def notices(document: Document) -> Iterator[Problem]:
     yield from _upstreams_that_anybody_can_be(document)
     yield from _certificates_that_nobody_shows(document)
     yield from _logins_by_another_address(document)
+    yield from _pages_that_anybody_wrote(document)
 
 
 def _get(value: Any, *steps: str) -> Any:
@@ -246,3 +247,13 @@ def _logins_by_another_address(document: Document) -> Iterator[Problem]:
             text = "people are told to log in for this process's own address, and not for the proxy's, which they use"
             fix = "write `public_url`, or the proxy's address under `trusted_proxies`"
             yield document.problem(("identity", "issuers", index, "device"), text, fix, warning=True)
+
+
+def _pages_that_anybody_wrote(document: Document) -> Iterator[Problem]:
+    """A page in somebody's browser reaches a gate that its author does not: the network is no fence then."""
+    if not _get(document.data, "identity", "anonymous") or _get(document.data, "mcp", "enabled") is False:
+        return
+    if "*" in _list(_get(document.data, "mcp", "origins")):
+        text = "any page in a browser that reaches the gate may read what anonymous callers may call"
+        fix = 'name the origins, for example origins: ["https://chat.lab.org"]'
+        yield document.problem(("mcp", "origins"), text, fix, warning=True)

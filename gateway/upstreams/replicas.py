@@ -25,7 +25,7 @@ from gateway.upstreams.choice import Choice
 from gateway.upstreams.guard import Guard, Turned
 from gateway.upstreams.lease import Lease
 from gateway.upstreams.replica import Replica
-from gateway.upstreams.turns import Turns
+from gateway.upstreams.turns import Place, Turns
 from gateway.wire.tls import Live
 from gateway.wire.upstream import Connection, ExpiredError, NotConnectedError
 from gateway.wire.upstream_pool import IDLE_SECONDS, Origin, Pool
@@ -213,6 +213,9 @@ class HttpUpstream:
         if not self._turns.take_now():
             replica.pool.give_back(connection)
             return None
+        return self._leased(replica, connection)
+
+    def _leased(self, replica: Replica, connection: Connection) -> Lease:
         if self.choice.only is None:
             self.choice.went()
         lease = connection.lease
@@ -221,6 +224,29 @@ class HttpUpstream:
         else:
             lease.since = perf_counter()
         return lease
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing but others' requests keeps one from being sent."""
+        return self._turns.full and not self.guard.shut
+
+    def stand(self, deadline: float, principal: Principal | None, ready: Callable[[], None]) -> Place:
+        """Wait for a turn, without a task; `in_turn` has to follow when `ready` is called. Raises `Unavailable`."""
+        return self._turns.stand(deadline, principal, ready)
+
+    def in_turn(self, seconds: float) -> Lease | None:
+        """A connection for whoever's turn it is now, new if there is no other; else None, and the turn is over."""
+        if not self.guard.shut:
+            replica = self.choice.only or self.choice.order()[0]
+            connection = replica.pool.idle()
+            if connection is not None:
+                return self._leased(replica, connection)
+            fresh = replica.pool.begun(seconds) if current.get() is None else None
+            if fresh is not None:
+                self.choice.went()
+                return Lease(self._turns, self.guard, replica, fresh, pooled=False)
+        self._turns.give()
+        return None
 
     def begun(self, seconds: float) -> Lease | None:
         """A new connection for one request, which begins to be made now, if there is a turn and nothing to wait for."""

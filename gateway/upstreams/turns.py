@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 from gateway.core import pace
 from gateway.core.faults import Unavailable
@@ -11,6 +12,33 @@ from gateway.core.principal import Principal
 
 _Turn = asyncio.Future[bool]
 _Whose = tuple[str, str] | None
+
+
+def _whose(principal: Principal | None) -> _Whose:
+    return None if principal is None else (principal.issuer, principal.subject)
+
+
+class Place:
+    """Somebody's place in the line, without a task."""
+
+    __slots__ = ("_left", "_ready", "_turn", "_turns", "_whose")
+
+    def __init__(self, turns: Turns, whose: _Whose, turn: _Turn, ready: Callable[[], None]) -> None:
+        self._turns = turns
+        self._whose = whose
+        self._turn = turn
+        self._ready = ready
+        self._left = False
+        turn.add_done_callback(self._turned)
+
+    def leave(self) -> None:
+        """Wait no longer: `ready` is not called any more."""
+        self._left = True
+        self._turns.leave(self._whose, self._turn)
+
+    def _turned(self, _: _Turn) -> None:
+        if not self._left:
+            self._ready()
 
 
 class Turns:
@@ -58,11 +86,9 @@ class Turns:
             self.taken += 1
             return True
         loop = asyncio.get_running_loop()
-        whose = None if principal is None else (principal.issuer, principal.subject)
-        self._check_room(whose, deadline - loop.time())
-        turn: _Turn = loop.create_future()
+        whose = _whose(principal)
+        turn = self._stand(loop, deadline, whose)
         timer = loop.call_at(deadline, self._give_up, whose, turn)
-        self._join(whose, turn, loop.time())
         try:
             return await turn
         except asyncio.CancelledError:
@@ -73,6 +99,19 @@ class Turns:
             raise
         finally:
             timer.cancel()
+
+    @property
+    def full(self) -> bool:
+        """Whether who comes now has to wait."""
+        return self.taken >= self._limit
+
+    def stand(self, deadline: float, principal: Principal | None, ready: Callable[[], None]) -> Place:
+        """Wait without a task: `ready` is called when there is a turn, which must be given back.
+
+        Nobody looks at the deadline but whoever stands here. Raises Unavailable as `take` does.
+        """
+        whose = _whose(principal)
+        return Place(self, whose, self._stand(asyncio.get_running_loop(), deadline, whose), ready)
 
     def give(self) -> None:
         """End a turn; it passes to the one who is next."""
@@ -87,6 +126,13 @@ class Turns:
         self.taken -= 1
 
     # --- who may wait
+
+    def _stand(self, loop: asyncio.AbstractEventLoop, deadline: float, whose: _Whose) -> _Turn:
+        now = loop.time()
+        self._check_room(whose, deadline - now)
+        turn: _Turn = loop.create_future()
+        self._join(whose, turn, now)
+        return turn
 
     def _check_room(self, whose: _Whose, left: float) -> None:
         own = len(self._lines.get(whose, ()))
@@ -148,6 +194,13 @@ class Turns:
         if not turn.done():
             self._leave(whose, turn)
             turn.set_result(False)
+
+    def leave(self, whose: _Whose, turn: _Turn) -> None:
+        """Somebody goes away who waited, or had a turn and did nothing with it."""
+        if turn.done():
+            self.give()
+        else:
+            self._leave(whose, turn)
 
     def _leave(self, whose: _Whose, turn: _Turn) -> None:
         line = self._lines.get(whose)

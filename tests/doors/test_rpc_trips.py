@@ -19,7 +19,7 @@ services:
     url: "{url}"
     rpc_path: /
     timeout: {timeout}
-    concurrency: 200
+    concurrency: {concurrency}
     methods: {{get: {{safe: true}}, kept: {{safe: true, cache: {{fresh: 1h, share: everyone}}}}, put: {{}}}}
 """
 
@@ -36,10 +36,10 @@ def batch(method, count, first=0):
     ]
 
 
-async def lab(stand, timeout="60s"):
+async def lab(stand, timeout="60s", concurrency=200):
     up = await stand.upstream()
     up.on("*", echo)
-    await stand.gate(CONFIG.format(url=up.url, timeout=timeout))
+    await stand.gate(CONFIG.format(url=up.url, timeout=timeout, concurrency=concurrency))
     return up, stand.caller("lab")
 
 
@@ -202,3 +202,103 @@ async def test_an_error_of_the_service_is_one_entrys_answer(stand, begun):
     assert answers[1]["error"]["code"] == 7
     assert answers[2]["error"]["data"]["fault"] == "UpstreamBroken"
     assert [answers[0]["result"], answers[3]["result"]] == [[0], [3]]
+
+
+async def in_line(stand, count, concurrency=1, timeout="60s"):
+    """Ada's batch of so many calls, of which as many as may be are at the service and are held; the others wait."""
+    up, ada = await lab(stand, timeout, concurrency)
+    await results(ada, batch("get", 1))
+    held = [Held() for _ in range(concurrency)]
+    holding = iter(held)
+
+    async def hold_the_first(asked):
+        one = next(holding, None)
+        if one is None:
+            return await echo(asked)
+        one.answer = await echo(asked)
+        return await one(asked)
+
+    up.on("*", hold_the_first)
+    line = await ada.line()
+    body = json.dumps(batch("kept", count)).encode()
+    line.writer.write(ada.request("POST", "/rpc", "Content-Type: application/json", body=body))
+    upstream = stand.running.relay.routes["up"].carrier
+    await until(lambda: upstream.waiting == count - concurrency)
+    return up, upstream, held, line
+
+
+async def test_calls_of_batches_wait_for_their_turn_without_a_task(stand, begun):
+    up, ada = await lab(stand, concurrency=4)
+    await results(ada, batch("get", 4))
+    here = most = 0
+
+    async def slowly(asked):
+        nonlocal here, most
+        here += 1
+        most = max(most, here)
+        await asyncio.sleep(0)
+        here -= 1
+        return await echo(asked)
+
+    up.on("*", slowly)
+    begun.clear()
+    made = up.connections
+    first, second = await asyncio.gather(
+        results(ada, batch("get", 150)), results(stand.caller("lab", name="bob"), batch("get", 150, 1000))
+    )
+    assert (first, second) == ([[n] for n in range(150)], [[1000 + n] for n in range(150)])
+    assert len(begun) > 250
+    assert most == 4
+    assert up.connections == made
+    upstream = stand.running.relay.routes["up"].carrier
+    assert (upstream.in_flight, upstream.waiting) == (0, 0)
+
+
+async def test_what_waits_in_one_batch_is_joined_by_others(stand, begun):
+    up, _, held, line = await in_line(stand, 5)
+    seen = len(up.asked)
+    joined = asyncio.create_task(results(stand.caller("lab", name="bob"), batch("kept", 5)))
+    flights = stand.running.relay._flights
+    await until(lambda: sum(one.awaited for one in flights._shared.values()) == 5)
+    for one in held:
+        one.free.set()
+    assert await joined == [[n] for n in range(5)]
+    assert (len(up.asked), flights.joined) == (seen + 4, 5)
+    await line.close()
+
+
+async def test_what_waits_is_never_sent_when_its_caller_goes_away_and_the_line_moves_on(stand, begun):
+    up, upstream, held, line = await in_line(stand, 40)
+    seen = len(up.asked)
+    await line.close()
+    await held[0].gone.wait()
+    await until(lambda: upstream.waiting == 0 and upstream.in_flight == 0)
+    assert len(up.asked) == seen
+    assert await results(stand.caller("lab", name="bob"), batch("get", 3)) == [[0], [1], [2]]
+
+
+async def test_what_waits_for_too_long_is_told_so_and_was_not_sent(stand, begun, monkeypatch):
+    monkeypatch.setattr(rpc, "SOON", 0.0)
+    monkeypatch.setattr("gateway.doors.rpc_trip.SOON", 0.0)
+    monkeypatch.setattr(rpc_trips, "PULSE", 0.05)
+    up, upstream, held, line = await in_line(stand, 4, timeout="1s")
+    seen = len(up.asked)
+    await held[0].gone.wait()
+    answers = json.loads((await line.answer()).body)
+    assert [one["error"]["data"]["fault"] for one in answers] == ["DeadlineExceeded"] * 4
+    assert len(up.asked) == seen
+    assert (upstream.in_flight, upstream.waiting) == (0, 0)
+
+
+async def test_calls_that_waited_are_answered_by_a_service_that_keeps_no_connection(stand, begun):
+    up, ada = await lab(stand, concurrency=2)
+
+    async def closing(asked):
+        said = json.loads(asked.body)
+        return as_json({"jsonrpc": "2.0", "id": said["id"], "result": said["params"]}, "Connection: close")
+
+    up.on("*", closing)
+    assert await results(ada, batch("get", 100)) == [[n] for n in range(100)]
+    assert len(up.asked) == 100
+    upstream = stand.running.relay.routes["up"].carrier
+    assert (upstream.in_flight, upstream.waiting) == (0, 0)

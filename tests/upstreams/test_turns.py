@@ -133,6 +133,44 @@ async def test_a_turn_of_someone_who_goes_away_is_given_on(granted: bool, other:
     assert (turns.taken, turns.waiting) == (0, 0)
 
 
+@pytest.mark.parametrize("granted", [False, True])
+async def test_a_place_without_a_task_is_told_of_its_turn_unless_it_was_left(granted: bool) -> None:
+    turns = Turns(1, 10)
+    await turns.take(later())
+    told: list[str] = []
+    leaver = turns.stand(later(), ALICE, lambda: told.append("leaver"))
+    turns.stand(later(), BOB, lambda: told.append("bob"))
+    follower = await waiting(turns, CAROL)
+    if granted:
+        turns.give()
+        leaver.leave()
+    else:
+        leaver.leave()
+        turns.give()
+    await asyncio.sleep(0)
+    assert (told, turns.taken) == (["bob"], 1)
+    turns.give()
+    assert await follower
+    turns.give()
+    assert (turns.taken, turns.waiting) == (0, 0)
+
+
+async def test_places_and_tasks_stand_in_one_line() -> None:
+    turns = Turns(1, 1000)
+    await turns.take(later())
+    order: list[Any] = []
+    places = [turns.stand(later(), ALICE, lambda: order.append(ALICE)) for _ in range(100)]
+    bob = asyncio.ensure_future(waiter(turns, BOB, order))
+    await asyncio.sleep(0)
+    for _ in range(101):
+        turns.give()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await bob
+    assert order.index(BOB) <= 1
+    assert len(order) == 1 + len(places)
+
+
 async def test_those_who_went_away_take_no_room() -> None:
     turns = Turns(1, 2)
     await turns.take(later())
