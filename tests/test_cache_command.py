@@ -158,6 +158,7 @@ async def test_what_a_service_calls_its_methods_does_not_steer_the_terminal(type
         (("purge", "--service", "job"), "did you mean jobs?"),
         (("purge", "--tag", "job"), "did you mean jobs?"),
         (("purge", "--key", "zz"), "zz is no key"),
+        *((("purge", kind, ""), "is a text, not") for kind in ("--method", "--service", "--tag", "--key")),
     ],
 )
 async def test_what_the_gate_refuses_is_told_and_status_is_1(typed, words, told):

@@ -74,7 +74,10 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _purge(args: argparse.Namespace) -> int:
-    kind = next(one for one in ("method", "service", "tag", "key", "all") if getattr(args, one))
+    kinds = ("method", "service", "tag", "key", "all")
+    kind = next(
+        one for one in kinds if getattr(args, one) not in (None, False)
+    )  # an empty text is for the gate to refuse
     found = asked(args, "POST", "/-/cache/purge", {kind: getattr(args, kind)})
     if found is None:
         return 1
