@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.telemetry.families import rendered
 from gateway.telemetry.lag import BOUNDS, Lag
 from gateway.telemetry.metrics import Metrics
 
@@ -51,7 +52,7 @@ def test_it_is_published_as_a_distribution() -> None:
     lag, metrics = Lag(clock), Metrics(None, clock.time)
     clock.wake(0.2)
     metrics.histogram("event_loop_lag_seconds", "By how much it was late.", lag.read)
-    text = metrics.text().decode()
+    text = rendered(metrics.families()).decode()
     assert 'labgate_event_loop_lag_seconds_bucket{le="0.1"} 0.0' in text
     assert 'labgate_event_loop_lag_seconds_bucket{le="0.25"} 1.0' in text
     assert "labgate_event_loop_lag_seconds_count 1.0" in text
