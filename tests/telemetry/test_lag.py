@@ -59,8 +59,13 @@ def test_it_is_published_as_a_distribution() -> None:
 
 
 async def test_in_a_loop_of_its_own_it_looks_until_it_is_stopped() -> None:
-    lag = Lag(asyncio.get_running_loop(), every=0.001)
+    loop = asyncio.get_running_loop()
+    lag = Lag(loop, every=0.001)
     async with asyncio.timeout(20):
         while sum(lag.buckets) < 3:
             await asyncio.sleep(0)
     lag.stop()
+    seen, later = sum(lag.buckets), asyncio.Event()
+    loop.call_later(0.02, later.set)  # after twenty more looks
+    await later.wait()
+    assert sum(lag.buckets) == seen
