@@ -100,12 +100,18 @@ def html_of_last(last: Last) -> str:
         ("kept in", last.tier or ""),
         ("age", "" if last.age is None else f"{last.age:g} s"),
         ("took", f"{last.ms:.3g} ms"),
-        ("of it upstream", "" if last.upstream_ms is None else f"{last.upstream_ms:.3g} ms"),
+        ("of it in the gate", _milliseconds(last.gate_ms)),
+        ("of that for the token", _milliseconds(last.auth_ms)),
+        ("of that upstream", _milliseconds(last.upstream_ms)),
         ("bytes", f"{last.bytes:,}"),
         ("status", str(last.status)),
         ("request id", code(last.request_id) if last.request_id else ""),
     ]
     return page(facts(rows))
+
+
+def _milliseconds(spent: float | None) -> str:
+    return "" if spent is None else f"{spent:.3g} ms"
 
 
 def html_of_changes(changes: Changes) -> str:

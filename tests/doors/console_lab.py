@@ -35,6 +35,7 @@ policies:
   - {{to: ["group:admins"], allow: ["*", "/**"], operate: true}}
   - {{to: ["group:lab"], allow: ["odd.*"], rate: 500/s}}
   - {{to: ["group:guests"], allow: ["odd.get_value"]}}
+  - {{to: ["group:readers", "scope:odd.read"], allow: ["odd.get_value"]}}
 services:
   odd:
     dialect: jsonrpc

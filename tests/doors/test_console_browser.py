@@ -64,6 +64,14 @@ async def test_a_token_in_the_address_leaves_it_at_once_and_is_kept_nowhere(cons
     page.troubles.clear()  # the browser itself tells of the 401
 
 
+async def test_a_method_tells_which_request_and_which_scopes_it_is(console, page):
+    await at(page, console, "#/methods/dvid.api.get_server_info")
+    await page.has("As a request to the gate: GET /dvid/api/", ".detail")
+    await at(page, console, "#/methods/odd.get_value", token=console.token("zoe", "readers"))
+    await page.has("scope odd.read", ".detail .badges")
+    assert "As a request" not in await page.get("document.querySelector('.detail').innerText")
+
+
 async def test_somebody_signs_in_searches_calls_and_sees_every_digit(console, page):
     await page.goto(console.address)
     await page.has("Sign in", "dialog")

@@ -80,14 +80,18 @@ def test_the_last_reply_says_how_the_cache_answered(
     gate: Gate, said: str, cache: str, detail: str | None, tier: str | None
 ) -> None:
     gate.reply_headers.update(
-        {"Cache-Status": said, "Age": "7", "Server-Timing": "db;dur=1, upstream;dur=12.5;desc=x"}
+        {
+            "Cache-Status": said,
+            "Age": "7",
+            "Server-Timing": "auth;dur=0.5, db;dur=x, upstream;dur=12.5;desc=x, total;dur=14",
+        }
     )
     lab = labgate.connect(gate.url)
     lab.jobs.list_lanes()
     last = labgate.last(lab)
     assert last is not None
     assert (last.cache, last.detail, last.tier) == (cache, detail, tier)
-    assert (last.age, last.upstream_ms) == (7, 12.5)
+    assert (last.age, last.gate_ms, last.auth_ms, last.upstream_ms) == (7, 14, 0.5, 12.5)
     assert (last.status, last.request_id, last.bytes > 10, last.ms > 0) == (200, "r-1", True, True)
     assert f"cache={cache!r}" in repr(last)
 
@@ -103,6 +107,7 @@ def test_what_the_gate_did_not_say_is_none_and_each_thread_has_its_own_last_repl
     last = labgate.last(lab(timeout=4))
     assert last is not None
     assert (last.cache, last.detail, last.age, last.upstream_ms) == (None, None, None, None)
+    assert (last.gate_ms, last.auth_ms) == (None, None)
 
 
 def test_the_last_reply_is_there_after_an_error_too(gate: Gate) -> None:

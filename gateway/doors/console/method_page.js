@@ -95,6 +95,7 @@ export class MethodPage {
       ),
       summary && h("p", { class: "summary" }, summary),
       description && description !== summary && h("p", { class: "prose" }, description),
+      typeof extra.http === "string" && h("p", { class: "quiet" }, "As a request to the gate: ", h("code", null, extra.http)),
       externalDocs?.url && h("p", { class: "quiet" }, "The service's own documentation: ", safeLink(externalDocs.url)),
     ];
   }
