@@ -65,8 +65,9 @@ class Storage:
         if redis is None:
             return
         # Only a gate that has replicas waits for these to be imported.
-        from gateway.tiers.redis import Options, shared_by_replicas
+        from gateway.tiers.redis import Options
         from gateway.tiers.redis_link import Place
+        from gateway.tiers.redis_shared import shared_by_replicas
 
         options = Options(Place(**redis.place()), redis.prefix, redis.timeout, redis.max_size)
         folder = self._settings.state_dir

@@ -21,11 +21,11 @@ from gateway.doorways import Doorways
 from gateway.holdings import Holdings
 from gateway.source_entries import source_entries
 from gateway.status import Status, publish_worker
+from gateway.telemetry.families import rendered
 from gateway.telemetry.lag import Lag
 from gateway.telemetry.lately import Lately
 from gateway.telemetry.memory import resident
 from gateway.telemetry.method_book import MethodBook
-from gateway.telemetry.metrics import rendered
 from gateway.telemetry.otlp import Exporter
 from gateway.telemetry.usage_store import UsageStore
 from gateway.usage import UsageBook
@@ -207,4 +207,4 @@ class Telling(Doorways):
 
     async def rendered_metrics(self) -> bytes:
         """The numbers of all workers, as metrics are asked for."""
-        return rendered(await self.member.numbers())
+        return await asyncio.to_thread(rendered, await self.member.numbers())

@@ -19,9 +19,8 @@ from gateway.core.verdict import Miss
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
-from gateway.doors.way import Settled, Way
-from gateway.wire.connection import Connection
-from gateway.wire.lane import Seen
+from gateway.doors.passing import Passing
+from gateway.doors.way import Settled
 from gateway.wire.upstream import NotConnectedError
 
 _LAST_FINAL: Final = 501
@@ -41,19 +40,15 @@ class Dash:
     """One request: a `Guest` of the caller's connection, and the `Receiver` of the upstream's answer."""
 
     __slots__ = (
-        "_caller",
         "_id",
         "_lease",
-        "_line",
         "_mark",
-        "_query",
+        "_passing",
         "_requested",
-        "_seen",
         "_settled",
         "_started",
         "_tools",
         "_until",
-        "_way",
     )
 
     wants_bare = False
@@ -61,27 +56,20 @@ class Dash:
     def __init__(
         self,
         tools: MountTools,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
+        passing: Passing,
         lease: Lease,
         settled: Settled,
     ) -> None:
         self._started = perf_counter()
         self._tools = tools
-        self._caller = caller
-        self._line = line
-        self._seen = seen
-        self._way = way
-        self._query = query
+        self._passing = passing
         self._lease = lease
         self._settled = settled
 
     def start(self, *, whole: bool) -> None:
         """Send the request."""
-        settled, lease, caller = self._settled, self._lease, self._caller
+        settled, lease, passing = self._settled, self._lease, self._passing
+        caller = passing.caller
         # What the service says of its answer may let it be stored; nothing must have ended meanwhile.
         self._mark = None if settled.root is None else self._tools.relay.book.mark(settled.watched)
         self._requested = self._tools.wall() if settled.root is not None else 0.0
@@ -91,7 +79,7 @@ class Dash:
             lines = b"%bX-Request-Id: %b\r\n" % (settled.lines, number)
         else:
             self._id, lines = given, settled.lines
-        head = lease.head(settled.verb, self._way.rest, self._query, settled.host, lines)
+        head = lease.head(settled.verb, passing.way.rest, passing.query, settled.host, lines)
         self._until = caller.shared.loop.time() + settled.seconds
         try:
             lease.connection.start(head, self, whole=True, bodiless=caller.head.bodiless)
@@ -101,7 +89,7 @@ class Dash:
 
     def whole(self, head: AnswerHead, body: bytes) -> None:
         """The answer came in one piece: write it, where it passes as it is."""
-        ready, caller, settled = head.ready(), self._caller, self._settled
+        ready, caller, settled = head.ready(), self._passing.caller, self._settled
         # An answer that says something of its freshness may be stored, unless it forbids just that.
         says = settled.root is not None and head.traits.says_freshness
         why = head.forbids() if says and settled.verb != b"HEAD" else ""
@@ -132,7 +120,7 @@ class Dash:
             self._write_down(head.status, len(body), why)
         else:
             outcome = "error" if head.status >= 400 else "miss" if why else settled.outcome
-            verdict, who = _FORBIDDEN[why] if why else settled.verdict, self._seen.notes.caller
+            verdict, who = _FORBIDDEN[why] if why else settled.verdict, self._passing.seen.notes.caller
             observer.passed(settled.method, outcome, spent, head.status, len(body), verdict, who)
 
     def _write_down(self, status: int, size: int, why: str) -> None:
@@ -149,7 +137,9 @@ class Dash:
 
     def _hand_over(self, *, with_lease: bool = True) -> Mounted:
         """Leave the rest to whoever can do everything."""
-        made = Mounted(self._tools, self._caller, self._line, self._seen, self._way, self._query)
+        passing = self._passing
+        caller = passing.caller
+        made = Mounted(self._tools, caller, passing.line, passing.seen, passing.way, passing.query)
         made.take_over(
             self._settled, self._id.decode(), self._started, self._until, self._lease if with_lease else None
         )
@@ -157,7 +147,7 @@ class Dash:
             made.replica = self._lease.address
         if with_lease and self._mark is not None:
             made.was_not_looked_up(self._settled, self._mark, self._requested)
-        self._caller.change_guest(made)
+        caller.change_guest(made)
         self._lease.connection.change_receiver(made)
         return made
 

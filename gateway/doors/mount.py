@@ -24,6 +24,7 @@ from gateway.doors.mounted_once import KeyedRequest
 from gateway.doors.mounted_rpc import MountedRpc
 from gateway.doors.mounted_vouched import MountedVouched
 from gateway.doors.notes import Notes, notes_of, seen_with
+from gateway.doors.passing import Passing
 from gateway.doors.way import Way
 from gateway.wire.connection import Connection
 from gateway.wire.guest import Answered, Guest
@@ -76,7 +77,8 @@ class MountDoor:
             return None
         keyed = FIELD in notes.first
         if not keyed:
-            dash = self._shortcut.take(caller, line, seen, way, query, way.settled.get(caller.peer), data)
+            passing = Passing(caller, line, seen, way, query)
+            dash = self._shortcut.take(passing, way.settled.get(caller.peer), data)
             if dash is not None:
                 return dash
         return self._passes(way, keyed=keyed)(self._tools, caller, line, seen, way, query)
@@ -132,7 +134,7 @@ class MountDoor:
                 notes.keep_stem(known[: len(known) - len(way.rest)], way)
         # By a rule it may be stored: without its bytes there is nothing that could be settled quickly.
         if way.is_known and way.method().cache is None:
-            dash = self._shortcut.take(caller, line, seen, way, query, None, b"")
+            dash = self._shortcut.take(Passing(caller, line, seen, way, query), None, b"")
             if isinstance(dash, Dash):
                 return dash
         passes = self._passes(way, keyed=FIELD in notes.first)

@@ -12,9 +12,9 @@ from gateway.doors.asked import new_number
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.mounted import Mounted
 from gateway.doors.notes import Notes
-from gateway.doors.way import Settled, Way
+from gateway.doors.passing import Passing
+from gateway.doors.way import Settled
 from gateway.wire.connection import Connection
-from gateway.wire.lane import Seen
 
 
 class MountHit:
@@ -45,22 +45,18 @@ class MountHit:
     def __init__(
         self,
         tools: MountTools,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
+        passing: Passing,
         settled: Settled,
         signpost: Entry,
         entry: Entry,
-        peer: str,
     ) -> None:
-        """`peer` is the address of the caller's connection."""
-        self._peer = peer
+        # It outlives the caller's connection, so nothing of it holds that.
+        self._peer = passing.caller.peer
         self._tools = tools
-        self._line = line
-        self._seen = seen
-        self._way = way
-        self._query = query
+        self._line = passing.line
+        self._seen = seen = passing.seen
+        self._way = way = passing.way
+        self._query = query = passing.query
         self._settled = settled
         self._signpost = signpost
         self._principal = seen.notes.caller

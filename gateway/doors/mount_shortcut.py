@@ -24,13 +24,14 @@ from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
 from gateway.doors.notes import Notes
 from gateway.doors.passed import status_lines
+from gateway.doors.passing import Passing
 from gateway.doors.wanting import chooses_of, credential_of, why_not_asked
 from gateway.doors.way import Settled, Way
 from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import JOINED_BYTES
 from gateway.wire.guest import ANSWERED, Answered
-from gateway.wire.lane import SMALL_BODY, Seen
+from gateway.wire.lane import SMALL_BODY
 from gateway.wire.passage import SOON
 
 LARGEST_PIECE: Final = 1 << 20
@@ -46,18 +47,10 @@ class Shortcut:
         self._tools = tools
         self._relay = tools.relay
 
-    def take(
-        self,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
-        settled: Settled | None,
-        data: bytes,
-    ) -> Dash | Answered | None:
+    def take(self, passing: Passing, settled: Settled | None, data: bytes) -> Dash | Answered | None:
         """The fast way, where everything is settled or can be now; who calls is looked at several times a second."""
-        notes: Notes = seen.notes
+        notes: Notes = passing.seen.notes
+        way = passing.way
         closed = self._relay.switches.closed
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
@@ -66,46 +59,41 @@ class Shortcut:
             return None
         if principal is None or way.is_special or (closed and way.service.qualified in closed):
             return None
-        if query and way.service.http_cache.secret_query:
+        if passing.query and way.service.http_cache.secret_query:
             return None
         if settled is None or settled.epoch != epoch:
-            settled = self._settled(caller, notes, way, principal)
+            settled = self._settled(passing.caller, notes, way, principal)
             if settled is None:
                 return None
         if settled.root is not None:
-            found = self._from_memory(caller, line, seen, way, query, settled, data)
+            found = self._from_memory(passing, settled, data)
             if found != "not stored":
                 return found
         lease = self._lease(way, settled.account)
         if lease is None:
             return None
         tracer.left -= 1
-        return Dash(self._tools, caller, line, seen, way, query, lease, settled)
+        return Dash(self._tools, passing, lease, settled)
 
     def _from_memory(
-        self,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
-        settled: Settled,
-        data: bytes,
+        self, passing: Passing, settled: Settled, data: bytes
     ) -> Answered | Literal["not stored"] | None:
         """Answer a request whose reply may be stored, where it is; None where that takes whoever can do everything."""
         if not self._relay.switches.cache:
             return None
-        root, book = (settled.root or b"") + way.rest + query, self._relay.book
+        way = passing.way
+        root, book = (settled.root or b"") + way.rest + passing.query, self._relay.book
         entry = book.get(root)
         if entry is not None:
-            hit = self._hit(caller, line, seen, way, query, settled, entry) if data else None
+            caller = passing.caller
+            hit = self._hit(passing, settled, entry) if data else None
             if hit is None or not hit.answer(caller):
                 return None
             lane, size = caller.lane, len(hit.entry.body)
             if size <= SMALL_BODY and lane.comes_again(data):
                 lane.put_request(data, size, hit)
             return ANSWERED
-        if seen.notes.special and book.get(root_of_parts(root)) is not None:
+        if passing.seen.notes.special and book.get(root_of_parts(root)) is not None:
             return None
         if settled.ruled or settled.heuristic or self._relay.store.reaches(way.service.qualified):
             return None
@@ -126,19 +114,9 @@ class Shortcut:
                 return None  # the usual way says so
         return lease
 
-    def _hit(
-        self,
-        caller: Connection,
-        line: bytes,
-        seen: Seen,
-        way: Way,
-        query: bytes,
-        settled: Settled,
-        entry: Entry,
-    ) -> MountHit | None:
+    def _hit(self, passing: Passing, settled: Settled, entry: Entry) -> MountHit | None:
         """Whoever gives the stored reply as it is; None where there is more to it."""
-        notes: Notes = seen.notes
-        if notes.special or way.verb != "GET":
+        if passing.seen.notes.special or passing.way.verb != "GET":
             return None
         signpost = entry
         if signpost.vary:
@@ -155,7 +133,7 @@ class Shortcut:
             or len(entry.body) >= JOINED_BYTES
         ):
             return None
-        return MountHit(self._tools, line, seen, way, query, settled, signpost, entry, caller.peer)
+        return MountHit(self._tools, passing, settled, signpost, entry)
 
     def _settled(self, caller: Connection, notes: Notes, way: Way, principal: Principal) -> Settled | None:
         """What holds for all requests of these header lines for this way; None where that is no plain safe passage."""

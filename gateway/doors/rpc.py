@@ -178,15 +178,7 @@ class RpcDoor:
                 account=asked.charged_to(self._relay.account(asked.principal, method, asked.client)),
                 client=asked.client,
             )
-            if part.span is None:
-                found = self._relay.look(part.call, self._wall())
-            else:
-                with within(part.span):
-                    found = self._relay.look(part.call, self._wall())
-            if isinstance(found, Reply):
-                part.reply = found
-            else:
-                part.verdict = found
+            self._look(part, part.call)
         except Undecided as undecided:
             part.undecided = undecided
             return part
@@ -195,6 +187,18 @@ class RpcDoor:
         if part.reply is not None or part.fault is not None:
             self.observe(part, 0.0)
         return part
+
+    def _look(self, part: Part, call: Call) -> None:
+        """Take the reply from memory, or know why it is not there."""
+        if part.span is None:
+            found = self._relay.look(call, self._wall())
+        else:
+            with within(part.span):
+                found = self._relay.look(call, self._wall())
+        if isinstance(found, Reply):
+            part.reply = found
+        else:
+            part.verdict = found
 
     async def _carry_out(self, parts: Sequence[Part], terms: Terms) -> None:
         """Obtain what is not at hand, at most `AT_ONCE` of it at a time."""
@@ -232,11 +236,7 @@ class RpcDoor:
                 return
             with within(part.span):
                 await self._relay.decide(part.undecided.pleas)
-                found = self._relay.look(part.call, self._wall())
-            if isinstance(found, Reply):
-                part.reply = found
-            else:
-                part.verdict = found
+            self._look(part, part.call)
         except Fault as fault:
             part.fault = fault
         if part.reply is not None or part.fault is not None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from secrets import token_bytes
 from time import time_ns
 from typing import TypeAlias
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from gateway.core.cache_status import WORDS
 from gateway.core.durations import BOUNDS
@@ -23,14 +22,12 @@ from gateway.core.sums import Family
 from gateway.core.tracing import Tracer
 from gateway.core.usage import OTHERS, Person, Uses, person_of
 from gateway.core.verdict import Hit, Verdict
+from gateway.telemetry.families import Buckets, Counted, distribution, family_of
 from gateway.telemetry.logs import told_slow
 from gateway.telemetry.method_times import MethodTimes, Took
 
 Read: TypeAlias = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
 """Reads a number that others keep: its value for each combination of labels."""
-
-Buckets: TypeAlias = tuple[Sequence[float], Sequence[int], float]
-"""A distribution: its upper bounds, the count of each bucket and of the one beyond, and the sum."""
 
 ReadBuckets: TypeAlias = Callable[[], Buckets]
 """Reads a distribution that others keep."""
@@ -53,7 +50,39 @@ class _Kept(Struct, frozen=True):
     alike: bool = False
 
 
-class Metrics(Collector):
+class _Shown:
+    """How what is counted here is called in Prometheus."""
+
+    def __init__(self) -> None:
+        each, cache = ("service", "method", "outcome"), ("service", "verdict", "reason")
+        self.calls: Counted[tuple[str, str, str]] = Counted("calls", "Calls by how they ended.", each)
+        self.sizes: Counted[tuple[str, str, str]] = Counted(
+            "call_bytes", "Bytes of answers to calls, by how these ended.", each
+        )
+        self.verdicts: Counted[tuple[str, str, str]] = Counted(
+            "cache_verdicts",
+            "What the cache did for calls, and why; of a hit, the tier that had the reply.",
+            cache,
+        )
+        self.requests: Counted[tuple[str, str]] = Counted(
+            "requests", "HTTP requests answered.", ("door", "status")
+        )
+        self.slow: Counted[tuple[str]] = Counted(
+            "slow_requests", "HTTP requests that took at least as long as `telemetry.slow` says.", ("door",)
+        )
+        self.mounted: Counted[tuple[str, str]] = Counted(
+            "mount_requests",
+            "HTTP requests that came through a service's mount, by the class of their status.",
+            ("service", "status"),
+        )
+        self.moved: Counted[tuple[str, str]] = Counted(
+            "mount_bytes",
+            "Bytes of bodies that mounts received from callers and sent to them.",
+            ("service", "direction"),
+        )
+
+
+class Metrics:
     """Counts calls and requests in plain numbers; they become Prometheus's text only when somebody asks.
 
     Labels are bounded: services and methods are those of the configuration and the catalog, never what a caller sent.
@@ -83,9 +112,8 @@ class Metrics(Collector):
         self._request_tallies: dict[tuple[str, int], Tally] = {}
         self._kept: dict[str, _Kept] = {}
         self._distributions: dict[str, tuple[str, tuple[str, ...], ReadEach]] = {}
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._shown = _Shown()
+        self._process = ProcessCollector(registry=None)
 
     def called(
         self,
@@ -255,121 +283,42 @@ class Metrics(Collector):
             found.setdefault(method, {})[outcome] = (count, self._sizes[which])
         return found
 
-    def collect(self) -> Iterator[Metric]:
-        """All metrics, in Prometheus's own shapes."""
-        self.gather()
-        calls = CounterMetricFamily(
-            "labgate_calls", "Calls by how they ended.", labels=("service", "method", "outcome")
-        )
-        for labels, count in sorted(self._calls.items()):
-            calls.add_metric(labels, count)
-        yield calls
-        sizes = CounterMetricFamily(
-            "labgate_call_bytes",
-            "Bytes of answers to calls, by how these ended.",
-            labels=("service", "method", "outcome"),
-        )
-        for labels, count in sorted(self._sizes.items()):
-            sizes.add_metric(labels, count)
-        yield sizes
-        verdicts = CounterMetricFamily(
-            "labgate_cache_verdicts",
-            "What the cache did for calls, and why; of a hit, the tier that had the reply.",
-            labels=("service", "verdict", "reason"),
-        )
-        told = {(service, WORDS[kind], why): count for (service, kind, why), count in self._verdicts.items()}
-        for labels, count in sorted(told.items()):
-            verdicts.add_metric(labels, count)
-        yield verdicts
-        yield from self._collect_requests()
-        durations = HistogramMetricFamily(
-            "labgate_call_duration_seconds", "How long calls took.", labels=("service",)
-        )
-        for service, lasted in sorted(self.times.services().items()):
-            durations.add_metric((service,), list(_cumulated(lasted.buckets)), lasted.seconds)
-        yield durations
-        moved = CounterMetricFamily(
-            "labgate_mount_bytes",
-            "Bytes of bodies that mounts received from callers and sent to them.",
-            labels=("service", "direction"),
-        )
-        for place, count in sorted(self._moved.items()):
-            moved.add_metric(place, count)
-        yield moved
-        for name, kept in self._kept.items():
-            family = kept.family(f"labgate_{name}", kept.text, labels=kept.labels)
-            for values, number in kept.read():
-                family.add_metric(values, number)
-            yield family
-        for name, (text, names, read_each) in self._distributions.items():
-            distribution = HistogramMetricFamily(f"labgate_{name}", text, labels=names)
-            for values, (bounds, counts, seconds) in read_each():
-                distribution.add_metric(values, list(_cumulated(counts, bounds)), seconds)
-            yield distribution
-
-    def _collect_requests(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "labgate_requests", "HTTP requests answered.", labels=("door", "status")
-        )
-        for (door, status), count in sorted(self._requests.items()):
-            requests.add_metric((door, str(status)), count)
-        yield requests
-        slow = CounterMetricFamily(
-            "labgate_slow_requests",
-            "HTTP requests that took at least as long as `telemetry.slow` says.",
-            labels=("door",),
-        )
-        for door, count in sorted(self._slow.items()):
-            slow.add_metric((door,), count)
-        yield slow
-        mounted = CounterMetricFamily(
-            "labgate_mount_requests",
-            "HTTP requests that came through a service's mount, by the class of their status.",
-            labels=("service", "status"),
-        )
-        for (service, digit), count in sorted(self._statuses.items()):
-            mounted.add_metric((service, f"{digit}xx"), count)
-        yield mounted
-
-    def text(self) -> bytes:
-        """Prometheus's text format, version 0.0.4."""
-        return generate_latest(self._registry)
-
     def families(self) -> list[Family]:
-        """All metrics as values, for sums over several workers."""
-        alike = {f"labgate_{name}" for name, kept in self._kept.items() if kept.alike}
-        return [_family(one, alike=one.name in alike) for one in self._registry.collect()]
+        """All metrics, as values that can be summed over several workers."""
+        self.gather()
+        verdicts = {
+            (service, WORDS[kind], why): count for (service, kind, why), count in self._verdicts.items()
+        }
+        lasted = [
+            ((service,), (BOUNDS, each.buckets, each.seconds))
+            for service, each in sorted(self.times.services().items())
+        ]
+        return [
+            self._shown.calls.family(self._calls),
+            self._shown.sizes.family(self._sizes),
+            self._shown.verdicts.family(verdicts),
+            *self._requests_families(),
+            distribution("call_duration_seconds", "How long calls took.", ("service",), lasted),
+            self._shown.moved.family(self._moved),
+            *self._kept_families(),
+            *map(family_of, self._process.collect()),
+        ]
 
+    def _requests_families(self) -> Iterator[Family]:
+        yield self._shown.requests.family(
+            {(door, str(status)): count for (door, status), count in self._requests.items()}
+        )
+        yield self._shown.slow.family({(door,): count for door, count in self._slow.items()})
+        yield self._shown.mounted.family(
+            {(service, f"{digit}xx"): count for (service, digit), count in self._statuses.items()}
+        )
 
-def rendered(families: Iterable[Family]) -> bytes:
-    """Such values in Prometheus's text format, version 0.0.4."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed([_metric(one) for one in families]))
-    return generate_latest(registry)
-
-
-class _Fixed(Collector):
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> list[Metric]:
-        return self._metrics
-
-
-def _family(metric: Metric, *, alike: bool) -> Family:
-    samples = ((one.name, tuple(one.labels.items()), float(one.value)) for one in metric.samples)
-    return Family(metric.name, metric.type, metric.documentation, alike, tuple(samples))
-
-
-def _metric(family: Family) -> Metric:
-    metric = Metric(family.name, family.text, family.kind)
-    for name, labels, value in family.samples:
-        metric.add_sample(name, dict(labels), value)
-    return metric
-
-
-def _cumulated(buckets: Iterable[int], bounds: Sequence[float] = BOUNDS) -> Iterator[tuple[str, int]]:
-    total = 0
-    for bound, count in zip([*map(str, bounds), "+Inf"], buckets, strict=True):
-        total += count
-        yield bound, total
+    def _kept_families(self) -> Iterator[Family]:
+        """The numbers that others keep."""
+        for name, kept in self._kept.items():
+            metric = kept.family(f"labgate_{name}", kept.text, labels=kept.labels)
+            for values, number in kept.read():
+                metric.add_metric(values, number)
+            yield family_of(metric, alike=kept.alike)
+        for name, (text, labels, read_each) in self._distributions.items():
+            yield distribution(name, text, labels, read_each())

@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
-from secrets import token_hex
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import Struct, to_builtins
@@ -19,11 +15,10 @@ from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
 from gateway.core.keys import service_of
-from gateway.core.ports import Generations, Sought
+from gateway.core.ports import Sought
 from gateway.core.tally import Book
 from gateway.core.verdict import Entry
-from gateway.tiers.bumps import Bumps
-from gateway.tiers.redis_exchange import Exchange, Ledger, Withdrawals
+from gateway.tiers.redis_exchange import Exchange
 from gateway.tiers.redis_leads import RedisLeads
 from gateway.tiers.redis_limits import Counts as ToldCounts
 from gateway.tiers.redis_limits import RedisLimits
@@ -32,15 +27,12 @@ from gateway.tiers.redis_offers import RedisOffers
 from gateway.tiers.redis_outcomes import RedisOutcomes
 from gateway.tiers.redis_scripts import COUNTERS, SEEK
 from gateway.tiers.redis_values import MOST_ROWS, VERSION, Stored, UnreadableError, later, packed, unpacked
-from gateway.tiers.redis_words import Names
 from gateway.tiers.replication import Replicated, rows_of
 
 log = logging.getLogger("labgate.redis")
 
 LARGE: Final = 256 << 10
 """Bytes from which on a value is made and checked beside the event loop."""
-FIRST_SESSION: Final = 1.0
-"""Seconds that a start waits for Redis; it goes on without."""
 _ALIKE: Final = 0.05
 """Seconds: clocks that differ by less are the same, as far as anybody can tell."""
 _LONGEST_LIFE: Final = 30 * 86400.0
@@ -326,65 +318,6 @@ class RedisTier:
 
 def _counted(counts: Counts | ToldCounts) -> list[tuple[tuple[str, ...], float]]:
     return [((name,), float(count)) for name, count in to_builtins(counts).items()]
-
-
-class Shared(Struct, frozen=True):
-    """What a gate uses that shares its cache: the tier, and its generations of which the replicas hear."""
-
-    tier: RedisTier
-    generations: Replicated
-
-
-@asynccontextmanager
-async def shared_by_replicas(
-    options: Options,
-    local: Generations,
-    *,
-    state: Path | None,
-    wall: Callable[[], float],
-    monotonic: Callable[[], float],
-    under: Mapping[str, bytes] | None = None,
-    ledger: Ledger | None = None,
-    withdrawals: Withdrawals | None = None,
-) -> AsyncIterator[Shared]:
-    """Share the cache with the replicas as long as this is open; `local` are then asked and ended by `generations`.
-
-    `state` is a file for what is not sent yet, the same for all workers of a host; None = only this process knows.
-    `under` stands, by service, for its settings (at most 64 bytes each). `ledger` has the revoked tokens, `withdrawals` what operators
-    said of services, which all replicas shall know.
-    """
-    bumps = _bumps(state)
-    generations = Replicated(local, bumps)
-    name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    names = Names(options.prefix, options.place.database)
-    exchange = Exchange(options.place, names, generations, name, monotonic, ledger, withdrawals, wall=wall)
-    work = asyncio.create_task(exchange.run(), name="exchange with redis")
-    try:
-        try:
-            async with asyncio.timeout(FIRST_SESSION):
-                await exchange.tried.wait()
-        except TimeoutError:
-            pass
-        tier = RedisTier(options, generations, exchange, under or {}, wall)
-        try:
-            yield Shared(tier, generations)
-        finally:
-            await tier.leads.close()
-    finally:
-        await exchange.farewell()
-        work.cancel()
-        await asyncio.wait((work,))
-        bumps.close()
-
-
-def _bumps(state: Path | None) -> Bumps:
-    try:
-        if state is not None:
-            state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Bumps(state)
-    except OSError as failure:
-        log.warning("what is not sent to redis is not kept over a restart: %s", failure.strerror)
-        return Bumps(None)
 
 
 def owner_of(entry: Entry) -> bytes | None:

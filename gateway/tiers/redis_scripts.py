@@ -20,6 +20,15 @@ end
 """
 """The fields of the table that the value under the first key must agree with: `fields`."""
 
+
+def _claimed(key: str, gate: str, life: str) -> str:
+    """The last lines of a block: make the gate's claim for so many milliseconds (1), unless another gate has one (0)."""
+    return f"""local who = redis.call('GET', {key})
+if who and who ~= {gate} then return 0 end
+redis.call('SET', {key}, {gate}, 'PX', {life})
+return 1"""
+
+
 MEET: Final = """
 local run = redis.call('HGET', KEYS[1], 'run')
 if run ~= ARGV[1] then
@@ -74,10 +83,7 @@ local size = redis.pcall('STRLEN', KEYS[1])
 if type(size) ~= 'number' then return false end
 if size == 0 and redis.call('EXISTS', KEYS[1]) == 0 then
   if #KEYS < 3 then return false end
-  local who = redis.call('GET', KEYS[3])
-  if who and who ~= ARGV[2] then return 0 end
-  redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
-  return 1
+  {_claimed("KEYS[3]", "ARGV[2]", "ARGV[3]")}
 end
 {_FIELDS}local told = redis.call('HMGET', KEYS[2], unpack(fields))
 if size > tonumber(ARGV[1]) then return {{told}} end
@@ -88,12 +94,7 @@ return {{told, redis.call('GET', KEYS[1])}}
 Where there is no value, a claim to it is made under the third key, unless somebody has one: 1 or 0.
 """
 
-CLAIM: Final = """
-local who = redis.call('GET', KEYS[1])
-if who and who ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
+CLAIM: Final = _claimed("KEYS[1]", "ARGV[1]", "ARGV[2]")
 """Make a claim for so many milliseconds, unless another gate has one. One of this gate's own is of a question that was given up."""
 
 LEAVE: Final = """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 
 from gateway.core.heads import BODILESS_STATUSES
 from gateway.core.verdict import Extent
@@ -43,21 +44,8 @@ class PassageMade(PassageAnswer):
             return
         self._flush()
         self._before = self.caller.out.written
-        self._sending = self.loop.create_task(self._send_file(extent, start, size))
-
-    async def _send_file(self, extent: Extent, start: int, size: int) -> None:
-        try:
-            await send_extent(self.caller.out, extent, start, size)
-        except ConnectionResetError:
-            pass  # the connection says so by itself
-        except Exception as failure:  # noqa: BLE001 - nobody looks at the task
-            _LOG.warning("A stored answer broke off: %s", type(failure).__name__, exc_info=failure)
-        else:
-            if not self.over:
-                self.finish(stay=self._stay)
-            return
-        if not self.over:
-            self.cut()
+        file = partial(send_extent, self.caller.out, extent, start, size)
+        self._sending = self.loop.create_task(self._to_its_end(file, _tell_of_stored))
 
     def write_pieces(
         self, head: bytes, length: int, pieces: AsyncGenerator[bytes | memoryview], status: int
@@ -72,23 +60,30 @@ class PassageMade(PassageAnswer):
             self.write_head(head + b"Content-Length: %d\r\n" % length, status, framed=True)
             self._flush()
         self._before = self.caller.out.written
-        self._making = self.loop.create_task(self._send_pieces(0 if bodiless or nobody else length, pieces))
+        made = partial(self._send_pieces, 0 if bodiless or nobody else length, pieces)
+        self._making = self.loop.create_task(self._to_its_end(made, _tell_of_made))
 
-    async def _send_pieces(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+    async def _to_its_end(
+        self, send: Callable[[], Awaitable[None]], tell: Callable[[Exception], None]
+    ) -> None:
+        """Have the body sent, and end the answer; cut the connection where the body breaks off."""
         try:
-            async with aclosing(pieces):
-                if length:
-                    await self._write_all(length, pieces)
+            await send()
         except ConnectionResetError:
             pass  # the connection says so by itself
         except Exception as failure:  # noqa: BLE001 - nobody looks at the task
-            _LOG.warning("an answer broke off: %s", failure)
+            tell(failure)
         else:
             if not self.over:
                 self.finish(stay=self._stay)
             return
         if not self.over:
             self.cut()
+
+    async def _send_pieces(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
+        async with aclosing(pieces):
+            if length:
+                await self._write_all(length, pieces)
 
     async def _write_all(self, length: int, pieces: AsyncGenerator[bytes | memoryview]) -> None:
         out = self.caller.out
@@ -115,3 +110,11 @@ class PassageMade(PassageAnswer):
         if self._making is not None and self._making is not asyncio.current_task(self.loop):
             self._making.cancel()
         super()._leave_off()
+
+
+def _tell_of_stored(failure: Exception) -> None:
+    _LOG.warning("A stored answer broke off: %s", type(failure).__name__, exc_info=failure)
+
+
+def _tell_of_made(failure: Exception) -> None:
+    _LOG.warning("an answer broke off: %s", failure)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from labgate._async_client import AsyncClient
     from labgate._async_link import AsyncLink
+    from labgate._options import Options
     from labgate._prepared import Prepared
-    from labgate._session import Options
 
 
 class Connecting:

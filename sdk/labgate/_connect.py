@@ -8,10 +8,11 @@ import weakref
 
 from labgate import _memory
 from labgate._link import Link
+from labgate._options import Options
 from labgate._prepared import Way, prepared, text_of
 from labgate._profiles import is_for
 from labgate._proxy import route_to
-from labgate._session import Options, Session
+from labgate._session import Session
 from labgate._whereabouts import make_sure
 
 TYPE_CHECKING = False

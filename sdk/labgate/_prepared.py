@@ -9,8 +9,8 @@ import weakref
 from labgate._cachefile import CatalogFile
 from labgate._defaults import merged
 from labgate._folders import cache_folder
+from labgate._options import Options
 from labgate._profiles import wanted_profile
-from labgate._session import Options
 from labgate._tokens import find_token, refuse_exposure
 from labgate._whereabouts import find_gate
 from labgate.errors import SetupError

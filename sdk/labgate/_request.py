@@ -8,10 +8,10 @@ from labgate._at_once import at_once, is_awaited, settled
 from labgate._codec import decode_json
 from labgate._delivery import Request
 from labgate._flow import begin
+from labgate._options import checked_fields
 from labgate._outcome import rejection_of, warn_of_stale
 from labgate._outgoing import Outgoing
 from labgate._response import RawResponse
-from labgate._session import checked_fields
 from labgate._target import place, terms_of, with_query
 from labgate._wire import Response
 from labgate.errors import Error, SetupError

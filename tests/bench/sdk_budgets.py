@@ -106,7 +106,8 @@ def binding(rounds: int) -> list[tuple[str, float, float, str]]:
     from labgate._cachefile import CatalogFile
     from labgate._catalog import catalog_of, read_catalog
     from labgate._link import Link
-    from labgate._session import Options, Session
+    from labgate._options import Options
+    from labgate._session import Session
     from labgate._tree import grow
 
     address = parse_address("http://127.0.0.1:1")
@@ -141,7 +142,8 @@ def binding(rounds: int) -> list[tuple[str, float, float, str]]:
 
 def second_client(lab: Any, rounds: int) -> list[tuple[str, float, float, str]]:
     """Rows about one more client of the same gate and token."""
-    from labgate._session import Options, Session
+    from labgate._options import Options
+    from labgate._session import Session
 
     link = lab._session.link
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core import envelope
-from gateway.core.envelope import Answered, Broken, read_answer, same_id
+from gateway.core import envelope, envelope_answers
+from gateway.core.envelope_answers import Answered, Broken, read_answer, same_id
 
 GOOD: dict[str, tuple[bytes, Answered]] = {
     "2.0": (b'{"jsonrpc":"2.0","result":[1, 2],"id":1}', Answered(b"[1, 2]", None, b"1")),
@@ -123,7 +123,7 @@ def test_large_answers_are_read_the_usual_way() -> None:
         b'{"id":1,"error":null,"result":' + result + b"}",
         envelope.splice_error(b"1", b'{"code":1,"message":"m","data":' + result + b"}"),
     ):
-        usual = envelope._read_usual_answer(body)
+        usual = envelope_answers._read_usual_answer(body)
         assert isinstance(usual, Answered)
         assert usual.result == result or (usual.error is not None and result in usual.error)
 
@@ -171,8 +171,8 @@ def mutated(draw: st.DrawFn) -> bytes:
 @settings(max_examples=2500)
 @given(mutated())
 def test_the_usual_way_never_says_what_the_strict_one_would_not(body: bytes) -> None:
-    strict = envelope._read_answer_strictly(body)
-    assert envelope._read_usual_answer(body) in (None, strict)
+    strict = envelope_answers._read_answer_strictly(body)
+    assert envelope_answers._read_usual_answer(body) in (None, strict)
     assert read_answer(body) == strict
 
 

@@ -6,7 +6,7 @@ import pytest
 from mounted_labs import RPC, Calc, call
 from mounting import PATIENCE, past, told
 
-from gateway.tiers.redis import MOST_ROWS
+from gateway.tiers.redis_values import MOST_ROWS
 
 CONFIG = (
     "cache: {{disk: {{size: 64MiB}}}}\n"

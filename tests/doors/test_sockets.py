@@ -334,11 +334,13 @@ async def test_a_goodbye_is_answered_with_the_same_and_ends_the_connection(raw, 
 
 async def test_a_caller_who_leaves_ends_the_safe_work_done_for_them(lab, raw):
     socket = await raw()
-    await socket.send(masked(1, json.dumps(ask("calc.stuck")).encode()))
-    while not lab.calc.calls["stuck"]:
+    lab.calc._get_more = lab.calc._stuck
+    await socket.send(masked(1, json.dumps(ask("calc.get_more")).encode()))
+    while not lab.calc.calls["get_more"]:
         await asyncio.sleep(0.01)
+    assert len(lab.gate.flights) == 1
     socket.writer.transport.abort()
-    while len(lab.gate.sockets):
+    while len(lab.gate.sockets) or len(lab.gate.flights):
         await asyncio.sleep(0.01)
 
 

@@ -12,7 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.core import arrays, envelope, led_back, msgpack_envelope, rpc_mount, scanner, transcode
+from gateway.core import (
+    arrays,
+    envelope,
+    envelope_answers,
+    led_back,
+    msgpack_envelope,
+    rpc_mount,
+    scanner,
+    transcode,
+)
 from gateway.core.byte_ranges import Span, part_of, wanted
 from gateway.core.cache_control import demand_from, directives, reply_control
 from gateway.core.credentials import credential
@@ -187,8 +196,8 @@ def rpc(data: bytes) -> None:
     assert usual is None or usual == strict
     with suppress(Fault):
         rpc_mount.read(data, max_batch=50, max_depth=64)
-    answers = envelope._read_usual_answer(data)
-    assert answers is None or answers == envelope._read_answer_strictly(data)
+    answers = envelope_answers._read_usual_answer(data)
+    assert answers is None or answers == envelope_answers._read_answer_strictly(data)
     rpc_mount.filtered(data, lambda name: name.startswith("get"))
 
 

@@ -108,10 +108,14 @@ def test_without_tqdm_it_is_one_line_on_a_terminal_and_nothing_in_a_pipe(
     assert shown.count("\n") == 1
 
 
-def test_a_program_without_stderr_is_shown_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_without_stderr_is_shown_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)  # type: ignore[arg-type]
-    monkeypatch.setattr(sys, "stderr", None)
-    work()
+    with monkeypatch.context() as without:
+        without.setattr(sys, "stderr", None)
+        work()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_function_is_told_and_nothing_is_shown(bars: list[Any]) -> None:

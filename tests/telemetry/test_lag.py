@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.telemetry.families import rendered
 from gateway.telemetry.lag import BOUNDS, Lag
 from gateway.telemetry.metrics import Metrics
 
@@ -51,15 +52,20 @@ def test_it_is_published_as_a_distribution() -> None:
     lag, metrics = Lag(clock), Metrics(None, clock.time)
     clock.wake(0.2)
     metrics.histogram("event_loop_lag_seconds", "By how much it was late.", lag.read)
-    text = metrics.text().decode()
+    text = rendered(metrics.families()).decode()
     assert 'labgate_event_loop_lag_seconds_bucket{le="0.1"} 0.0' in text
     assert 'labgate_event_loop_lag_seconds_bucket{le="0.25"} 1.0' in text
     assert "labgate_event_loop_lag_seconds_count 1.0" in text
 
 
 async def test_in_a_loop_of_its_own_it_looks_until_it_is_stopped() -> None:
-    lag = Lag(asyncio.get_running_loop(), every=0.001)
+    loop = asyncio.get_running_loop()
+    lag = Lag(loop, every=0.001)
     async with asyncio.timeout(20):
         while sum(lag.buckets) < 3:
             await asyncio.sleep(0)
     lag.stop()
+    seen, later = sum(lag.buckets), asyncio.Event()
+    loop.call_later(0.02, later.set)  # after twenty more looks
+    await later.wait()
+    assert sum(lag.buckets) == seen

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.ports import Visit
+from gateway.telemetry.families import rendered
 from gateway.telemetry.logs import JsonFormatter, access_log
 from gateway.telemetry.metrics import Metrics
 
@@ -70,7 +71,7 @@ def test_a_slow_request_is_told_of_with_its_id_though_there_is_no_access_log(cap
     assert first.getMessage() == "jobs.get took 5.00 s: 200, miss"
     assert second.getMessage() == "POST /rpc took 7.00 s at http://a: BrokenOff, no cache"
     assert {record.request_id for record in caplog.records} == {"r1"}
-    assert b'labgate_slow_requests_total{door="rpc"} 2.0' in metrics.text()
+    assert b'labgate_slow_requests_total{door="rpc"} 2.0' in rendered(metrics.families())
 
 
 def test_off_writes_nothing():

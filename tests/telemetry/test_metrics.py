@@ -6,6 +6,7 @@ from gateway.core.durations import BOUNDS, Durations
 from gateway.core.method import CacheRule, Method, RpcBinding
 from gateway.core.ports import Visit
 from gateway.core.verdict import Entry, Hit, Miss, Pass
+from gateway.telemetry.families import rendered
 from gateway.telemetry.metrics import Metrics
 
 GET = Method("jobs.get", "jobs", RpcBinding("get"))
@@ -18,7 +19,7 @@ def made():
 
 
 def families(metrics):
-    return {one.name: one for one in text_string_to_metric_families(metrics.text().decode())}
+    return {one.name: one for one in text_string_to_metric_families(rendered(metrics.families()).decode())}
 
 
 def samples(metrics):
@@ -181,3 +182,19 @@ def test_distributions_have_the_labels_of_whom_they_are():
     assert (of("bucket", "http://a", le="0.025"), of("bucket", "http://a", le="+Inf")) == (2, 3)
     assert of("sum", "http://a") == 400.0205
     assert one.count == 3
+
+
+def test_a_method_that_is_called_after_the_metrics_were_asked_for_is_told_in_its_place():
+    metrics, _ = made()
+    metrics.called(LOCAL, "hit", 0.0)
+    before = metrics.families()[0]
+    metrics.called(GET, "hit", 0.0)
+    metrics.called(LOCAL, "hit", 0.0)
+    after = metrics.families()[0]
+    assert [(dict(labels)["service"], count) for _, labels, count in before.samples] == [
+        ("minnie65/roots", 1)
+    ]
+    assert [(dict(labels)["service"], count) for _, labels, count in after.samples] == [
+        ("jobs", 1),
+        ("minnie65/roots", 2),
+    ]

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.core.envelope import Answered, read_answer, same_id
+from gateway.core.envelope_answers import Answered, read_answer, same_id
 from gateway.core.faults import Fault, Unavailable, UpstreamBroken
 from gateway.core.reply import Fields
 from gateway.core.upstream import Answer

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.core import envelope
-from gateway.core.envelope import Answered
+from gateway.core.envelope_answers import Answered
 from gateway.core.faults import DeadlineExceeded, Fault, TooLarge, UpstreamBroken
 from gateway.core.service import Described, Description, Service
 from gateway.core.upstream import Answer, Request, Upstream

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from gateway.core import arrays, faults
 from gateway.core.call import Call
-from gateway.core.envelope import Answered
+from gateway.core.envelope_answers import Answered
 from gateway.core.faults import DeadlineExceeded, UpstreamBroken
 from gateway.core.mcp.words import HEADER_MISMATCH, UNSUPPORTED_VERSION
 from gateway.core.method import Method

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core import envelope
-from gateway.core.envelope import Answered
+from gateway.core.envelope_answers import Answered
 from gateway.core.faults import UpstreamBroken
 from gateway.core.mcp.words import (
     CAPABILITIES_KEY,

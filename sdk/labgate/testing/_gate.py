@@ -10,7 +10,7 @@ import threading
 
 from labgate._address import parse_address
 from labgate._names import closest
-from labgate._session import Options
+from labgate._options import Options
 from labgate.errors import GateUnreachable, SetupError
 from labgate.testing._answering import Answering
 from labgate.testing._faults import check

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 from labgate._address import parse_address
 from labgate._codec import Encoder, decode_json, decode_msgpack
-from labgate._session import Options
+from labgate._options import Options
 from labgate._transport import Pool
 from labgate.errors import BadReply, NotRecorded, SetupError
 from labgate.testing._masking import Masks

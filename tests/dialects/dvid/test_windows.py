@@ -31,6 +31,7 @@ async def test_windows_that_nobody_needs_for_a_while_are_let_go(monkeypatch: pyt
     monkeypatch.setattr(windows, "_IDLE_SECONDS", 0.0)
     made = Windows()
     made.give(made.take(1))
+    assert len(made) == 1
     async with asyncio.timeout(5):
         while len(made):
             await asyncio.sleep(0)

@@ -15,8 +15,9 @@ from typing import Any
 import redis
 
 from gateway.core.verdict import Entry, HttpHead
-from gateway.tiers.redis import Options, Shared, shared_by_replicas
+from gateway.tiers.redis import Options
 from gateway.tiers.redis_link import Place
+from gateway.tiers.redis_shared import Shared, shared_by_replicas
 from tests.tiers.own_generations import OwnGenerations
 
 PATIENCE = 10.0
