@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -226,6 +227,31 @@ async def test_what_is_no_address_is_told_without_what_it_holds(typed, url):
     assert "hunter2" not in err
 
 
+@asynccontextmanager
+async def answering(handler):
+    """The address of a server that answers every request so."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("said", [{"status": "fine"}, [], "up", 7])
+async def test_a_service_that_answers_everything_is_no_gate(typed, said):
+    async def fine(_):
+        return web.json_response(said)
+
+    async with answering(fine) as url:
+        status, out, err = await typed("status", where=("--url", url))
+    assert (status, out) == (1, "")
+    assert "what answers there is no operator's door of labgate" in err
+
+
 async def test_the_token_follows_no_redirect(typed):
     seen = []
 
@@ -233,17 +259,9 @@ async def test_the_token_follows_no_redirect(typed):
         seen.append(request.headers.get("Authorization"))
         raise web.HTTPTemporaryRedirect(f"{typed.url}/-/status")
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", elsewhere)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with answering(elsewhere) as url:
         status, _, _ = await typed("status", where=("--url", url))
-        assert (status, len(seen)) == (1, 1)
-    finally:
-        await runner.cleanup()
+    assert (status, len(seen)) == (1, 1)
 
 
 async def test_the_host_that_the_settings_name_is_the_one_that_is_sent(gate_of, token_for, tmp_path, capsys):

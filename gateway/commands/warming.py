@@ -64,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
         progress = Progress.of(args.file, resume=args.resume)
         made = callers(args, args.concurrency, with_gate=has_gets)
     except (ValueError, OSError) as error:
-        return _misused(f"{args.file}: {error}" if isinstance(error, OSError) else str(error))
+        return _misused(
+            f"{args.file} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        )
     except NoAnswerError as error:
         print(f"labgated cache: {error}", file=sys.stderr)
         return 1
