@@ -30,8 +30,10 @@ from gateway.core.mcp.messages import LONGEST_ID, Message, Mirrors, Objection, a
 from gateway.core.mcp.origins import PageRule
 from gateway.core.mcp.pages import BadCursor, Pages
 from gateway.core.mcp.resources import plain_address
+from gateway.core.mcp.source_tools import NAMES as SOURCE_TOOLS
 from gateway.core.mcp.tools import is_object
 from gateway.core.mcp.words import MODERN, SERVER_KEY, VERSIONS
+from gateway.core.method import Method
 from gateway.core.naming import shown
 from gateway.core.ports import Observer
 from gateway.core.presented import CrossSite
@@ -48,6 +50,7 @@ from gateway.doors.mcp_results import (
     words_of,
     words_of_error,
 )
+from gateway.doors.mcp_source_tools import SourceTools
 from gateway.doors.mcp_sources import SourceReader, SourceShelf
 from gateway.doors.rpc import RpcLimits
 from gateway.relay import Relay
@@ -100,6 +103,7 @@ class McpDoor:
         self._shown = Showing(relay, exposure, shelf.sources)
         self._carrier = Carrier(relay, observer, wall=wall, monotonic=monotonic)
         sources = SourceReader(shelf, exposure, most, self._carrier, origin)
+        self._source_tools = SourceTools(sources, most)
         self._resources = ResourceReader(sources, exposure, most, self._carrier, origin)
         self._answers: dict[str, Callable[[Message, Asked], Awaitable[bytes]]] = {
             "tools/list": self._list_tools,
@@ -232,14 +236,20 @@ class McpDoor:
 
     async def _call_tool(self, message: Message, asked: Asked) -> bytes:
         name = message.text("name")
-        method = (await self._shown.to(asked)).tools.get(name)
-        if method is None:
+        seen = await self._shown.to(asked)
+        method = seen.tools.get(name)
+        if method is None and (name not in SOURCE_TOOLS or not seen.sources.all):
             asked.visit.fault = "UnknownMethod"
             raise Objection(InvalidParams.code, f"Unknown tool: {shown(name)}")
         given = message.params.get("arguments", b"null")
         if given != b"null" and opener(given) != b"{":
             raise Objection(InvalidParams.code, "`params.arguments` must be an object.")
         raw = None if given in (b"null", b"{}") else given
+        if method is None:
+            return self._complete(message, await self._source_tools.call(name, raw, seen.sources, asked))
+        return await self._call_method(message, method, raw, asked)
+
+    async def _call_method(self, message: Message, method: Method, raw: bytes | None, asked: Asked) -> bytes:
         most = self._rules.most
         try:
             reply = await self._carrier.carried(method, raw, asked)
@@ -252,7 +262,8 @@ class McpDoor:
         except Fault as fault:
             asked.visit.fault = fault.name
             if isinstance(fault, Forbidden | UnknownMethod):  # since the caller's list was made
-                raise Objection(InvalidParams.code, f"Unknown tool: {shown(name)}") from fault
+                name = shown(message.text("name"))
+                raise Objection(InvalidParams.code, f"Unknown tool: {name}") from fault
             return self._complete(message, error_result(words_of(fault), most))
 
     async def _read_resource(self, message: Message, asked: Asked) -> bytes:

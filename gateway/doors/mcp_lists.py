@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from gateway.core.catalog import Catalog, View
 from gateway.core.faults import InternalFault
+from gateway.core.mcp import source_tools
 from gateway.core.mcp.exposure import Exposure
+from gateway.core.mcp.pages import Pages
 from gateway.core.mcp.resources import Resources
 from gateway.core.mcp.source_resources import reader_for
 from gateway.core.mcp.tools import Tools, tools_of
@@ -28,6 +30,7 @@ class Shown(Struct, frozen=True):
 
     tools: Tools
     resources: Resources
+    sources: Pages
 
 
 class Showing:
@@ -57,4 +60,6 @@ class Showing:
         exposure, access = self._exposure, view.access
         readers = [(one, reader_for(one, catalog, access, exposure)) for one in self._sources]
         sources = [(one, reader) for one, reader in readers if reader is not None]
-        return Shown(tools_of(view, exposure), Resources(view, exposure, sources))
+        listed = source_tools.catalog(sources)
+        tools = tools_of(view, exposure, source_tools.listed(listed))
+        return Shown(tools, Resources(view, exposure, sources), listed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -199,6 +199,23 @@ def _is_strict(raw: bytes) -> bool:
 def error_result(words: str, most: int) -> bytes:
     """The members of a `CallToolResult` that says why there is none: what a model can do better next time."""
     return _members([_text(words[:most])], None) + b',"isError":true'
+
+
+def contents_result(contents: Sequence[Mapping[str, str]]) -> bytes:
+    """The same with what `contents_of` tells of a resource."""
+    return _members([_block(one) for one in contents], None)
+
+
+def _block(content: Mapping[str, str]) -> dict[str, Any]:
+    if "blob" in content:
+        return {"type": "image", "data": content["blob"], "mimeType": content["mimeType"]}
+    return _text(content["text"])
+
+
+def list_result(members: bytes) -> bytes:
+    """The same with these members of an object, as JSON."""
+    whole = b"{%b}" % members
+    return _members([_text(whole.decode())], whole)
 
 
 def words_of(fault: Fault) -> str:

@@ -11,7 +11,7 @@ from gateway.core.catalog import Catalog
 from gateway.core.listing import Offer, list_of
 from gateway.core.mcp.exposure import Exposure
 from gateway.core.mcp.origins import PageRule
-from gateway.core.mcp.pages import PAGE, BadCursor
+from gateway.core.mcp.pages import PAGE, BadCursor, Listed
 from gateway.core.mcp.resources import Resources, asked_in, plain_address
 from gateway.core.mcp.texts import readable
 from gateway.core.mcp.tools import LONGEST_NAME, tools_of
@@ -74,6 +74,16 @@ def test_names_that_would_be_one_are_told_apart():
     assert len(found) == 2
     assert all(name.startswith("a_b_c_") for name in found)
     assert {tools.get(name).name for name in found} == {"a.b_c", "a_b.c"}
+
+
+def test_a_method_that_is_called_as_one_of_the_gates_own_tools_is_told_apart():
+    seen = view(Described("labgate.read_source", safe=True))
+    own = [Listed("labgate_read_source", b'{"name":"labgate_read_source"}')]
+    names = {one.name for one in tools_of(seen, Exposure(), own).pages.all}
+    assert len(names) == 2
+    assert "labgate_read_source" in names
+    assert tools_of(seen, Exposure(), own).get("labgate_read_source") is None
+    assert set(listed(seen)[0]) == {"labgate_read_source"}
 
 
 def test_a_tools_schema_is_whole_in_itself():

@@ -275,3 +275,49 @@ async def described(gate: Any) -> None:
     async with asyncio.timeout(20):
         while any(one.down for one in gate.discovery.health().values()):
             await asyncio.sleep(0.005)
+
+
+MANY = """\
+policies:
+  - {{to: ["group:lab"], allow: ["tiles.*"]}}
+services:
+  tiles: {{dialect: listed, url: "{url}", methods: {{get_rows: {{http: "GET /rows", result: table}}}}}}
+sources:
+  mount: /sources
+  entries: {entries}
+"""
+
+UNREAD = ("unsafe", "untold", "gone", "away")
+"""Sources of the lab's that nobody can read."""
+
+
+class Agent:
+    """Reads resources at `/mcp`."""
+
+    def __init__(self, lab, *, token="", path="/mcp"):
+        self.lab, self.token, self.path = lab, token or lab.alice.token, path
+
+    async def ask(self, method, **params):
+        said = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        fields = {"Authorization": f"Bearer {self.token}"}
+        async with self.lab.session.post(self.lab.address + self.path, json=said, headers=fields) as told:
+            return await told.json()
+
+    async def names(self, method="resources/list", kind="resources"):
+        said = await self.ask(method)
+        return {one["name"] for one in said["result"][kind] if "/sources/" in json.dumps(one)}
+
+    async def read(self, address):
+        """The contents of a source, or of what else has an address."""
+        said = await self.ask("resources/read", uri=f"labgate:{address}")
+        assert "error" not in said, said
+        return said["result"]["contents"]
+
+    async def about(self, name):
+        """What is said of a source, and what follows that."""
+        about, *rest = await self.read(f"/sources/{name}")
+        assert about["mimeType"] == "application/json"
+        return json.loads(about["text"]), rest
+
+    async def refused(self, address):
+        return (await self.ask("resources/read", uri=f"labgate:/sources/{address}"))["error"]

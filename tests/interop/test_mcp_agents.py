@@ -117,9 +117,10 @@ async def read(upstream, calls_of, gate_of, token_for, dvid_lab):
                     await asyncio.sleep(0.01)
             address = "http://{}:{}/mcp".format(*gate.address)
 
-            async def ask(mode, *addresses, group="lab"):
+            async def ask(mode, *addresses, group="lab", tools=()):
                 token = token_for("ada", group)
                 words = [word for one in addresses for word in (f"labgate:/sources/{one}", "null")]
+                words += tools
                 got = await asyncio.to_thread(calls_of, "mcp", "mcp_client.py", mode, address, token, *words)
                 return {
                     name.removeprefix("labgate:/sources/"): outcome for name, outcome in got.items()
@@ -154,6 +155,18 @@ async def test_the_official_client_reads_the_gates_sources(read, mode, calls_of)
     done = await asyncio.to_thread(calls_of, "intake", "intake_line.py", line)
     digest = hashlib.sha256(read.gray.tobytes()).hexdigest()[:16]
     assert done["line"] == ["value", ["array", str(read.gray.dtype), list(read.gray.shape), digest]]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_the_official_client_reads_sources_by_tools_alone(read, mode):
+    wanted = json.dumps({"name": "gray", "part": "0,0,0"})
+    got, _ = await read(mode, tools=("labgate_list_sources", "{}", "labgate_read_source", wanted))
+    assert {"labgate_list_sources", "labgate_read_source"} <= set(got["tools"])
+    listed = got["labgate_list_sources"][1]["structuredContent"]["sources"]
+    assert {"gray", "numbers"} <= {one["name"] for one in listed}
+    values, picture, *_ = got["labgate_read_source"][1]["content"]
+    assert json.loads(values["text"])["shape"] == list(read.gray.shape)
+    assert picture["mimeType"] == "image/png"
 
 
 async def test_the_line_of_the_sdk_is_the_handle_of_the_volume_that_was_chosen(read, monkeypatch):

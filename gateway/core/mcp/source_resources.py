@@ -49,7 +49,7 @@ def reader_for(source: Source, catalog: Catalog, access: Access, exposure: Expos
 def fixed(found: Iterable[tuple[Source, Reader]]) -> list[Listed]:
     """The sources as resources: each can be read without a parameter, for all of these have defaults."""
     return [
-        _listed(source, {"uri": address(source.name), "mimeType": "application/json"}, _about(source, reader))
+        _listed(source, {"uri": address(source.name), "mimeType": "application/json"}, about(source, reader))
         for source, reader in found
     ]
 
@@ -59,7 +59,7 @@ def templates(found: Iterable[tuple[Source, Reader]]) -> list[Listed]:
     return [_template(source, reader) for source, reader in found]
 
 
-_PARTS: Final = {
+PARTS: Final = {
     "ndarray": "the index of a part along each axis, like 0,1,2; without it, what the array is.",
     "dataframe": "the number of a part, from 0 on; without it, what the table is.",
 }
@@ -82,10 +82,13 @@ def source_asked(uri: str) -> SourceAsked | None:
     name, slash, written = path.partition("/")
     if not slash:
         return SourceAsked(name, None, pairs)
-    part = unquote(written)
-    if not _PART.fullmatch(part):
-        return None
-    return SourceAsked(name, tuple(map(int, part.split(","))), pairs)
+    part = part_of(unquote(written))
+    return None if part is None else SourceAsked(name, part, pairs)
+
+
+def part_of(written: str) -> tuple[int, ...] | None:
+    """The indices of a part, as an address says them; None for anything else."""
+    return tuple(map(int, written.split(","))) if _PART.fullmatch(written) else None
 
 
 def given(source: Source, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -118,7 +121,8 @@ def _listed(source: Source, said: dict[str, Any], words: str) -> Listed:
     return Listed(source.name, json_text({**said, "name": source.name, "description": readable(words)}))
 
 
-def _about(source: Source, reader: Reader) -> str:
+def about(source: Source, reader: Reader) -> str:
+    """What the source is, in a sentence or two."""
     kind = f"{_KINDS[reader.container]} in the lab's catalog."
     return f"{source.description.strip().rstrip('.')}. {kind}" if source.description.strip() else kind
 
@@ -129,7 +133,7 @@ def _template(source: Source, reader: Reader) -> Listed:
     while part in names:
         part += "_"
     query = f"{{?{','.join(names)}}}" if names else ""
-    words = f"{_about(source, reader)} {part}: {_PARTS[reader.container]}{_parameters(source)}"
+    words = f"{about(source, reader)} {part}: {PARTS[reader.container]}{_parameters(source)}"
     return _listed(source, {"uriTemplate": f"{address(source.name)}{{/{part}}}{query}"}, words)
 
 

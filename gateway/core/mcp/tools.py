@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,22 +31,24 @@ _MOST_DEFS: Final = 100
 class Tools:
     """The tools of one kind of caller."""
 
-    def __init__(self, found: Mapping[str, tuple[Method, bytes]]) -> None:
-        """`found` are the methods by the names of their tools, each with what a list says of it."""
+    def __init__(self, found: Mapping[str, tuple[Method, bytes]], own: Sequence[Listed] = ()) -> None:
+        """`found` are the methods by the names of their tools, each with what a list says of it; `own` are the gate's tools."""
         self._methods = {name: method for name, (method, _) in found.items()}
-        self.pages = Pages(Listed(name, text) for name, (_, text) in found.items())
+        self.pages = Pages([*own, *(Listed(name, text) for name, (_, text) in found.items())])
 
     def get(self, name: str) -> Method | None:
         """The method that is the tool of this name."""
         return self._methods.get(name)
 
 
-def tools_of(view: View, exposure: Exposure) -> Tools:
-    """What of a view is shown to agents. It takes a while where there are thousands."""
+def tools_of(view: View, exposure: Exposure, own: Sequence[Listed] = ()) -> Tools:
+    """What of a view is shown to agents, beside the gate's own tools. It takes a while where there are thousands."""
     chosen = [method for method in view.methods if exposure.exposes(method)]
     plain = Counter(map(_plain_name, chosen))
+    plain.update(one.name for one in own)
     named = {_name(method, plain): method for method in chosen}
-    return Tools({name: (one, _tool(name, one, view.schemas(one.namespace))) for name, one in named.items()})
+    told = {name: (one, _tool(name, one, view.schemas(one.namespace))) for name, one in named.items()}
+    return Tools(told, own)
 
 
 def _plain_name(method: Method) -> str:
