@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+import uuid
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -539,6 +540,8 @@ class Load:
 
     def __init__(self, cluster, callers=4, address=None):
         self._cluster = cluster
+        self._mark = uuid.uuid4().hex
+        """Of its writes; the id of an object may have been another one's before."""
         self._address = address or cluster.balancer.address
         self._over = threading.Event()
         self.sent = Counter()
@@ -566,7 +569,7 @@ class Load:
         line = Line(self._address, self._cluster.token)
         count = 0
         while not self._over.is_set():
-            name = f"{id(self)}-{number}-{count}"
+            name = f"{self._mark}-{number}-{count}"
             began = time.monotonic()
             try:
                 if count % 4:

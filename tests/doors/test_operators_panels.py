@@ -126,9 +126,10 @@ async def test_the_policies_say_how_much_of_each_service_they_open(console, ada)
         (1, ["group:admins"], True),
         (2, ["group:lab"], False),
         (3, ["group:guests"], False),
+        (4, ["group:readers", "scope:odd.read"], False),
     ]
     assert said["policies"][1]["limit"] == {"rate": "500/s"}
-    assert said["services"] == [{"service": "odd", "methods": 7, "allowed": [7, 7, 1]}]
+    assert said["services"] == [{"service": "odd", "methods": 7, "allowed": [7, 7, 1, 1]}]
     assert "principal" not in said
 
 
