@@ -67,7 +67,7 @@ class Dvid:
         self._child = subprocess.Popen(
             [*command, *map(str, shape)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.url, self.version = self._line().split()
+        self.url, self.version, self.open_version = self._line().split()
 
     def _line(self) -> str:
         assert self._child.stdout is not None
@@ -76,8 +76,15 @@ class Dvid:
     @property
     def sent(self) -> int:
         """Bytes of voxels that it has sent so far."""
+        return self._told("sent")
+
+    def pace(self, mib: float) -> None:
+        """Have each of its answers bring so many MiB of voxels a second."""
+        self._told(f"pace {mib}")
+
+    def _told(self, line: str) -> int:
         assert self._child.stdin is not None
-        self._child.stdin.write("sent\n")
+        self._child.stdin.write(f"{line}\n")
         self._child.stdin.flush()
         return int(self._line())
 
@@ -122,6 +129,7 @@ def run(runs: int) -> None:
         _cold(dvid, out, runs)
         _warm(dvid, out, runs)
         _overlapping(dvid)
+        _parallel(dvid, out, runs)
     with Dvid(LARGE) as dvid:
         _memory(dvid)
 
@@ -221,6 +229,22 @@ def _overlapping(dvid: Dvid) -> None:
         part = vol.read((0, 0, 256), (256, 512, 768))
         share = (dvid.sent - before) / part.nbytes
     _row("a cutout of which another one has half fetches", f"{share:.2f} of its bytes", "0.55")
+
+
+def _parallel(dvid: Dvid, out: np.ndarray, runs: int) -> None:
+    """Of an open version, whose voxels pass as they come: a service that gives each reader 16 MiB a second."""
+    part, ratios = out[:64], []
+    dvid.pace(16)
+    with gate(dvid.url, "1GiB") as (lab, _, _):
+        vol = lab.dvid.volume(dvid.open_version, "big")
+        for _ in range(runs):
+            one, eight = (
+                rate_of(lambda: vol.read((0, 0, 0), part.shape, out=part, workers=workers))  # noqa: B023 - called at once
+                for workers in (1, 8)
+            )
+            ratios.append(eight / one)
+    dvid.pace(0)
+    _row("64 MiB of an open version by 8 workers", f"{statistics.median(ratios):.1f} times one", "4")
 
 
 def _memory(dvid: Dvid) -> None:
