@@ -232,9 +232,9 @@ def _overlapping(dvid: Dvid) -> None:
 
 
 def _parallel(dvid: Dvid, out: np.ndarray, runs: int) -> None:
-    """Of an open version, whose voxels pass as they come: a service that gives each reader 16 MiB a second."""
-    part, ratios = out[:64], []
-    dvid.pace(16)
+    """Of an open version, whose voxels pass as they come: a service that gives each reader 4 MiB a second."""
+    part, ratios = out[:32], []
+    dvid.pace(4)
     with gate(dvid.url, "1GiB") as (lab, _, _):
         vol = lab.dvid.volume(dvid.open_version, "big")
         for _ in range(runs):
@@ -244,7 +244,7 @@ def _parallel(dvid: Dvid, out: np.ndarray, runs: int) -> None:
             )
             ratios.append(eight / one)
     dvid.pace(0)
-    _row("64 MiB of an open version by 8 workers", f"{statistics.median(ratios):.1f} times one", "4")
+    _row("32 MiB of an open version by 8 workers", f"{statistics.median(ratios):.1f} times one", "4")
 
 
 def _memory(dvid: Dvid) -> None:
