@@ -242,14 +242,17 @@ async def answering(handler):
 
 
 @pytest.mark.parametrize("said", [{"status": "fine"}, [], "up", 7])
-async def test_a_service_that_answers_everything_is_no_gate(typed, said):
+@pytest.mark.parametrize(
+    "words", [("status",), ("services",), ("cordon", "jobs"), ("cache", "purge", "--all"), ("reload",)]
+)
+async def test_a_service_that_answers_everything_is_no_gate(typed, said, words):
     async def fine(_):
         return web.json_response(said)
 
     async with answering(fine) as url:
-        status, out, err = await typed("status", where=("--url", url))
+        status, out, err = await typed(*words, where=("--url", url))
     assert (status, out) == (1, "")
-    assert "what answers there is no operator's door of labgate" in err
+    assert f"what answers at {url} (200) is no operator's door of labgate" in err
 
 
 async def test_the_token_follows_no_redirect(typed):

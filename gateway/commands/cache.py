@@ -75,9 +75,8 @@ def _show(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace) -> int:
     kinds = ("method", "service", "tag", "key", "all")
-    kind = next(
-        one for one in kinds if getattr(args, one) not in (None, False)
-    )  # an empty text is for the gate to refuse
+    # An empty text is for the gate to refuse.
+    kind = next(one for one in kinds if getattr(args, one) not in (None, False))
     found = asked(args, "POST", "/-/cache/purge", {kind: getattr(args, kind)})
     if found is None:
         return 1

@@ -7,7 +7,7 @@ import os
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from gateway.settings.socket_files import SocketFile
 
 _SECONDS = 10.0
 _LARGEST = 64 << 20
+_OF_A_GATE = "Labgate-Catalog"
 _MAKE_ONE = (
     "`labgated token create --subject ME --group G` makes one, for a group whose policy says `operate: true`"
 )
@@ -124,7 +125,7 @@ def _exchange(
     try:
         connection.request(verb, base + path, body, fields)
         answer = connection.getresponse()
-        return _read(answer.status, answer.read(_LARGEST), url)
+        return _read(answer, url)
     except (OSError, HTTPException, UnicodeError) as error:
         raise NoAnswerError(
             f"no gate answers at {url} ({_reason(error)}): `labgated serve` starts one, "
@@ -203,18 +204,17 @@ def _no_address() -> NoAnswerError:
     return NoAnswerError("what --url or --gate says is no address: write http://127.0.0.1:8701")
 
 
-def _read(status: int, body: bytes, url: str) -> Any:
+def _read(answer: HTTPResponse, url: str) -> Any:
+    if answer.status == 200 and _OF_A_GATE not in answer.headers:
+        raise _no_door(answer, url)  # a service that answers everything
     try:
-        value = json.loads(body)
-        if status == 200:
+        value = json.loads(answer.read(_LARGEST))
+        if answer.status == 200:
             return value
         why = str(value["error"]["message"])
     except (ValueError, LookupError, TypeError) as error:
-        raise NoAnswerError(
-            f"what answers at {url} ({status}) is no operator's door of labgate: "
-            "say its address with --url, it is `operator.listen` of its settings"
-        ) from error
-    match status:
+        raise _no_door(answer, url) from error
+    match answer.status:
         case 401:
             raise NoAnswerError(f"{why} The token must be one that this gate takes; {_MAKE_ONE}")
         case 403:
@@ -222,6 +222,13 @@ def _read(status: int, body: bytes, url: str) -> Any:
         case 404:
             raise NoAnswerError(f"{why} Is {url} the operator's address, and not that of callers?")
     raise NoAnswerError(why)
+
+
+def _no_door(answer: HTTPResponse, url: str) -> NoAnswerError:
+    return NoAnswerError(
+        f"what answers at {url} ({answer.status}) is no operator's door of labgate: "
+        "say its address with --url, it is `operator.listen` of its settings"
+    )
 
 
 def _reason(error: Exception) -> str:

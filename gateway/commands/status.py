@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from gateway.commands.tables import size as _size
 from gateway.commands.tables import span as _span
 from gateway.commands.tables import table as _table
 
-_TELLS = {"switches", "cache", "draining", "version", "services"}
 _WORKERS = ("WORKER", "PID", "UP", "CALLS", "CONNECTIONS", "MEMORY")
 
 
@@ -27,10 +25,6 @@ def run(args: argparse.Namespace) -> int:
     """Prints the state of the gate and its services; 0 if there is a gate to tell it, 1 if not."""
     status = asked(args, "GET", "/-/status")
     if status is None:
-        return 1
-    if not isinstance(status, dict) or not _TELLS.issubset(status):
-        why = "what answers there is no operator's door of labgate; --url says where it is"
-        print(f"labgated status: {why}", file=sys.stderr)
         return 1
     print(json.dumps(status, ensure_ascii=False, indent=2) if args.json else "\n".join(_lines(status)))
     return 0
