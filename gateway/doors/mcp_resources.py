@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from gateway.core.faults import Fault, Forbidden, InvalidParams, UnknownMethod, UpstreamBroken
+from gateway.core.faults import Fault, Forbidden, InvalidParams, UnknownMethod
 from gateway.core.intake.refusals import Refusal
 from gateway.core.mcp.exposure import Exposure
 from gateway.core.mcp.messages import Message, Objection
@@ -18,11 +17,8 @@ from gateway.core.naming import shown
 from gateway.doors.asked import Asked
 from gateway.doors.mcp_calls import Carrier
 from gateway.doors.mcp_results import Told, contents_of, told_of, words_of_error
-from gateway.doors.mcp_sources import Absent, SourceReader
+from gateway.doors.mcp_sources import Absent, SourceReader, kind_of
 from gateway.doors.plain import arguments
-
-_UPSTREAMS: Final = 500
-"""From this status on it is the service that gave nothing that could be read."""
 
 Contents = list[dict[str, str]]
 
@@ -65,7 +61,7 @@ class ResourceReader:
         try:
             return await self._sources.read(asks, asked)
         except Refusal as refusal:
-            kind = UpstreamBroken if refusal.status >= _UPSTREAMS else InvalidParams
+            kind = kind_of(refusal)
             asked.visit.fault = kind.__name__
             raise Objection(kind.code, refusal.reason, data={"uri": uri}) from refusal
 

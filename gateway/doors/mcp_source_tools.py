@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 
-from gateway.core.faults import Fault, InvalidParams, UpstreamBroken
+from gateway.core.faults import Fault, InvalidParams
 from gateway.core.intake.refusals import Refusal
 from gateway.core.mcp.pages import BadCursor, Pages
 from gateway.core.mcp.source_tools import LIST, asked_of
 from gateway.core.naming import shown
 from gateway.doors.asked import Asked
 from gateway.doors.mcp_results import contents_result, error_result, list_result, words_of
-from gateway.doors.mcp_sources import Absent, SourceReader
-
-_UPSTREAMS = 500
+from gateway.doors.mcp_sources import Absent, SourceReader, kind_of
 
 
 class SourceTools:
@@ -33,8 +31,7 @@ class SourceTools:
             asked.visit.fault = "UnknownMethod"
             words = f"There is no source {shown(str(absent))} for you: {LIST} tells which there are."
         except Refusal as refusal:
-            kind = UpstreamBroken if refusal.status >= _UPSTREAMS else InvalidParams
-            asked.visit.fault = kind.__name__
+            asked.visit.fault = kind_of(refusal).__name__
             words = refusal.reason
         except Fault as fault:
             asked.visit.fault = fault.name

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.core.faults import Fault
+from gateway.core.faults import Fault, InvalidParams, UpstreamBroken
 from gateway.core.intake import firewall
 from gateway.core.intake.refusals import Refusal
 from gateway.core.mcp import source_about
@@ -21,9 +21,17 @@ from gateway.doors.mcp_calls import Carrier
 from gateway.doors.mcp_results import MOST, Told, contents_of, told_of_part
 from gateway.doors.source_reading import Reading
 
+_UPSTREAMS: Final = 500
+"""From this status on it is the service that gave nothing that could be read."""
+
 
 class Absent(LookupError):  # noqa: N818 - names the situation
     """There is no such source for this caller."""
+
+
+def kind_of(refusal: Refusal) -> type[Fault]:
+    """Which fault a refusal is: the service gave nothing that could be read, or the agent asked for what there is not."""
+    return UpstreamBroken if refusal.status >= _UPSTREAMS else InvalidParams
 
 
 class SourceShelf(Struct, frozen=True):

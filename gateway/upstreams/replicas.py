@@ -241,10 +241,8 @@ class HttpUpstream:
             connection = replica.pool.idle()
             if connection is not None:
                 return self._leased(replica, connection)
-            fresh = replica.pool.begun(seconds) if current.get() is None else None
-            if fresh is not None:
-                self.choice.went()
-                return Lease(self._turns, self.guard, replica, fresh, pooled=False)
+            if current.get() is None:
+                return self._begun(replica, seconds)
         self._turns.give()
         return None
 
@@ -255,6 +253,10 @@ class HttpUpstream:
         replica = self.choice.only or self.choice.order()[0]
         if not self._turns.take_now():
             return None
+        return self._begun(replica, seconds)
+
+    def _begun(self, replica: Replica, seconds: float) -> Lease | None:
+        """A new connection for whoever has a turn; else None, and the turn is over."""
         connection = replica.pool.begun(seconds)
         if connection is None:
             self._turns.give()

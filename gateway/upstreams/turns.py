@@ -92,10 +92,7 @@ class Turns:
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.result():
-                self.give()
-            else:
-                self._leave(whose, turn)
+            self.leave(whose, turn)
             raise
         finally:
             timer.cancel()
@@ -197,7 +194,7 @@ class Turns:
 
     def leave(self, whose: _Whose, turn: _Turn) -> None:
         """Somebody goes away who waited, or had a turn and did nothing with it."""
-        if turn.done():
+        if turn.done() and not turn.cancelled() and turn.result():
             self.give()
         else:
             self._leave(whose, turn)

@@ -30,6 +30,20 @@ async def echo(asked):
     return as_json({"jsonrpc": "2.0", "id": said["id"], "result": said["params"]})
 
 
+class Slowly:
+    """The same a moment later; `most` is how many calls it had at once."""
+
+    def __init__(self):
+        self.here = self.most = 0
+
+    async def __call__(self, asked):
+        self.here += 1
+        self.most = max(self.most, self.here)
+        await asyncio.sleep(0)
+        self.here -= 1
+        return await echo(asked)
+
+
 def batch(method, count, first=0):
     return [
         {"jsonrpc": "2.0", "id": n, "method": f"up.{method}", "params": [first + n]} for n in range(count)
@@ -98,19 +112,10 @@ async def test_writes_of_a_batch_go_by_the_relay_and_each_once(stand, begun):
 async def test_no_more_calls_of_a_batch_are_under_way_than_may_be(stand, begun):
     up, ada = await lab(stand)
     await results(ada, batch("get", 100))
-    here = most = 0
-
-    async def slowly(asked):
-        nonlocal here, most
-        here += 1
-        most = max(most, here)
-        await asyncio.sleep(0)
-        here -= 1
-        return await echo(asked)
-
+    slowly = Slowly()
     up.on("*", slowly)
     assert await results(ada, batch("get", 300)) == [[n] for n in range(300)]
-    assert 1 < most <= rpc.AT_ONCE
+    assert 1 < slowly.most <= rpc.AT_ONCE
 
 
 async def test_a_call_of_a_batch_that_hangs_ends_at_its_time_and_the_others_are_answered(
@@ -230,16 +235,7 @@ async def in_line(stand, count, concurrency=1, timeout="60s"):
 async def test_calls_of_batches_wait_for_their_turn_without_a_task(stand, begun):
     up, ada = await lab(stand, concurrency=4)
     await results(ada, batch("get", 4))
-    here = most = 0
-
-    async def slowly(asked):
-        nonlocal here, most
-        here += 1
-        most = max(most, here)
-        await asyncio.sleep(0)
-        here -= 1
-        return await echo(asked)
-
+    slowly = Slowly()
     up.on("*", slowly)
     begun.clear()
     made = up.connections
@@ -248,7 +244,7 @@ async def test_calls_of_batches_wait_for_their_turn_without_a_task(stand, begun)
     )
     assert (first, second) == ([[n] for n in range(150)], [[1000 + n] for n in range(150)])
     assert len(begun) > 250
-    assert most == 4
+    assert slowly.most == 4
     assert up.connections == made
     upstream = stand.running.relay.routes["up"].carrier
     assert (upstream.in_flight, upstream.waiting) == (0, 0)
