@@ -64,7 +64,9 @@ def alone_gateway(wheels: dict[str, Path]) -> Iterator[Path]:
         python = folder / "bin" / "python"
         if not (folder / "complete").exists():
             venv.create(folder, clear=True)
-            pip("--python", python, "install", "--quiet", wheels["labgate_gateway"], cwd=CACHE)
+            pip(
+                "--python", python, "install", "--quiet", "--no-compile", wheels["labgate_gateway"], cwd=CACHE
+            )
             (folder / "complete").touch()
         again = ["--quiet", "--no-deps", "--force-reinstall"]
         pip("--python", python, "install", *again, wheels["labgate_gateway"], cwd=CACHE)

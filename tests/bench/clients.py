@@ -122,7 +122,7 @@ def _row(work: str, direct: list[float], gate: list[float], most: str, scale: fl
 def _told(python: Path, script: str, home: Path, *words: str) -> dict[str, list[float]]:
     """What a script prints that runs in a client's own environment."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*"}
-    command = ["taskset", "-c", str(LOAD_CORE), str(python), "-B", str(HERE / script), *words]
+    command = ["taskset", "-c", str(LOAD_CORE), str(python), str(HERE / script), *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environ, text=True, check=True)
     found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
     return found

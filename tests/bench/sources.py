@@ -35,7 +35,7 @@ def run(runs: int) -> None:
         config = folder / "labgate.yaml"
         config.write_text(CONFIG.format(folder=folder, **ports))
         token = token_of(config)
-        server = (str(python), "-B", str(HERE / "sources_upstream.py"), str(ports["upstream"]))
+        server = (str(python), str(HERE / "sources_upstream.py"), str(ports["upstream"]))
         serve = (sys.executable, "-m", "gateway.cli", "serve", "--config", str(config))
         with (
             process(*server, core=SERVER_CORE, wait_for="ready"),
@@ -48,7 +48,7 @@ def run(runs: int) -> None:
 
 def _session(python: Path, home: Path, *words: str) -> dict[str, dict[str, list[list[float]]]]:
     script, sdk = str(HERE / "sources_session.py"), str(HERE.parents[1] / "sdk")
-    command = ["taskset", "-c", str(LOAD_CORE), str(python), "-B", script, sdk, *words]
+    command = ["taskset", "-c", str(LOAD_CORE), str(python), script, sdk, *words]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*"}
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environ, text=True, check=True)
     found: dict[str, dict[str, list[list[float]]]] = json.loads(done.stdout.splitlines()[-1])

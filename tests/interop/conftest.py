@@ -55,7 +55,7 @@ LARGE = ("checkers", "dvidtools", "intake", "mkdocs", "notebook", "tiled")
 @pytest.fixture(scope="module")
 def command_server(python_of: Callable[[str], Path]) -> Iterator[str]:
     """Where a server like CryoSPARC's command services is."""
-    command = [python_of("flask-jsonrpc-2"), "-B", HERE / "upstreams" / "cryosparc_like_app.py"]
+    command = [python_of("flask-jsonrpc-2"), HERE / "upstreams" / "cryosparc_like_app.py"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
@@ -158,7 +158,7 @@ def calls_of(
     home = tmp_path_factory.mktemp("home")
 
     def called(environment: str, script: str, *words: str) -> dict[str, Any]:
-        command = [str(python_of(environment)), "-B", str(HERE / "callers" / script), *words]
+        command = [str(python_of(environment)), str(HERE / "callers" / script), *words]
         environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*", "PYTHONUTF8": "1"}
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -171,7 +171,7 @@ def calls_of(
 def _start(name: str, python: Path, ends: ExitStack, *words: str) -> Upstream:
     app = HERE / "upstreams" / f"{name.replace('-', '_')}_app.py"
     process = subprocess.Popen(
-        [str(python), "-B", str(app), *words],
+        [str(python), str(app), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """In which virtual environment does each third-party program run?
 
 Each lock file `locks/NAME.txt` makes one environment, built once and kept under `.cache/interop` by the hash of
-its lock and of the Python that builds it. Parallel test runs wait for each other.
+its lock and of the Python that builds it. Parallel test runs wait for each other. uv builds them, more than ten times
+as fast as pip, and pip where uv cannot: it reads none of pip's settings (an index of the lab's own, a proxy).
 
 `python tests/interop/environments.py NAME` prints the environment's interpreter.
 """
@@ -76,9 +77,23 @@ def _build(wanted: Environment, lock: Path) -> None:
     # A virtual environment knows its own path and cannot be moved into place, hence the stamp.
     shutil.rmtree(wanted.folder, ignore_errors=True)
     _run(wanted.name, [sys.executable, "-m", "venv", "--without-pip", str(wanted.folder)])
-    pip = [sys.executable, "-m", "pip", "--python", str(wanted.python), "--disable-pip-version-check"]
-    _run(wanted.name, [*pip, "install", "--quiet", "--no-input", "--requirement", str(lock)])
+    try:
+        _run(wanted.name, _uv(wanted.python, "--requirement", str(lock)))
+    except BrokenEnvironmentError:
+        _run(wanted.name, _pip(wanted.python, "--requirement", str(lock)))
     (wanted.folder / _STAMP).touch()
+
+
+def _uv(python: Path, *what: str) -> list[str]:
+    cache = CACHE.with_name("uv")
+    uv = [sys.executable, "-m", "uv", "--quiet", "--system-certs", "--no-config", "--cache-dir", str(cache)]
+    return [*uv, "pip", "install", "--python", str(python), *what]
+
+
+def _pip(python: Path, *what: str) -> list[str]:
+    # Most of what is installed is never imported; the rest is compiled then.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    return [*pip, "install", "--quiet", "--no-input", "--no-compile", *what]
 
 
 def _run(name: str, command: list[str]) -> None:

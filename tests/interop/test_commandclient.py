@@ -33,7 +33,7 @@ UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 @pytest.fixture(scope="module")
 def url(python_of):
     """Where the upstream is."""
-    command = [python_of("flask-jsonrpc-2"), "-B", APP]
+    command = [python_of("flask-jsonrpc-2"), APP]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
         yield server.stdout.readline().split()[1]
@@ -46,7 +46,7 @@ def run(python_of):
 
     async def ran(address, token, wanted="all"):
         port, slash, prefix = address.removeprefix("http://127.0.0.1:").partition("/")
-        command = [python_of("cryosparc-tools"), "-B", CALLER, port, slash + prefix, token, wanted]
+        command = [python_of("cryosparc-tools"), CALLER, port, slash + prefix, token, wanted]
         environ = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "CRYOSPARC_COMMAND_RETRY_SECONDS": "0"}
         done = await asyncio.to_thread(
             subprocess.run, command, stdout=subprocess.PIPE, env=environ, timeout=120, check=True

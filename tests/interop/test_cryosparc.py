@@ -76,7 +76,7 @@ def ran(python, caller, *words):
     """What the caller prints."""
     environ = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "CRYOSPARC_COMMAND_RETRY_SECONDS": "0"}
     done = subprocess.run(
-        [python, "-B", CALLERS / caller, *words],
+        [python, CALLERS / caller, *words],
         capture_output=True,
         env=environ,
         timeout=200,
@@ -184,7 +184,7 @@ async def test_a_client_that_gives_up_and_asks_again_has_its_job_made_once(gate_
             }
             done = await asyncio.to_thread(
                 subprocess.run,
-                [python, "-B", "-c", script],
+                [python, "-c", script],
                 capture_output=True,
                 env=environ,
                 text=True,

@@ -31,7 +31,7 @@ BETTER = {
 
 def had(python, url, path):
     """What the caller's program got; `path` are folders in which it finds modules first."""
-    command = [python, "-B", HERE / "callers" / "commandclient.py", url.rpartition(":")[2], "", "none", "all"]
+    command = [python, HERE / "callers" / "commandclient.py", url.rpartition(":")[2], "", "none", "all"]
     environ = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "CRYOSPARC_COMMAND_RETRY_SECONDS": "0"}
     environ["PYTHONPATH"] = os.pathsep.join(map(str, path))
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environ, timeout=120, check=True)

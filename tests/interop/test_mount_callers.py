@@ -48,7 +48,7 @@ DIFFERENT = OF_ONE_HOP | ADDED_TO_ANSWERS | ADDED_TO_REQUESTS | {"host", "author
 @pytest.fixture(scope="module")
 def url(python_of):
     """Where the upstream is."""
-    command = [python_of("callers-app"), "-B", HERE / "upstreams" / "callers_app.py"]
+    command = [python_of("callers-app"), HERE / "upstreams" / "callers_app.py"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         yield server.stdout.readline().split()[1]
         server.kill()
@@ -59,7 +59,7 @@ def run(python_of, url):
     """`run(program, base, token)`: what the program got below the base; without a token it sends none."""
 
     async def ran(program, base, *token):
-        start = ["node"] if program.endswith(".js") else [python_of("callers"), "-B"]
+        start = ["node"] if program.endswith(".js") else [python_of("callers")]
         command = [*start, HERE / "callers" / program, base, url, *token]
         environ = {"PATH": os.environ["PATH"], "NO_PROXY": "*"}
         done = await asyncio.to_thread(

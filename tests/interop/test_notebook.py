@@ -35,7 +35,7 @@ def cells(python_of: Callable[[str], Path], tmp_path: Path) -> Cells:
 
     def answered(*steps: dict[str, str], **environ: str) -> list[Any]:
         done = subprocess.run(
-            [str(python_of("notebook")), "-B", str(HERE / "callers" / "kernel_cells.py")],
+            [str(python_of("notebook")), str(HERE / "callers" / "kernel_cells.py")],
             input=json.dumps(steps),
             env={
                 "PATH": os.environ["PATH"],

@@ -31,7 +31,7 @@ SAID: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def came(python_of: Callable[[str], Path]) -> dict[str, Any]:
     """What comes of each value, in JSON and in msgpack."""
-    command = [python_of("intake"), "-B", HERE / "callers" / "pandas_arguments.py"]
+    command = [python_of("intake"), HERE / "callers" / "pandas_arguments.py"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(SDK)}, capture_output=True, text=True, timeout=120, check=False
     )

@@ -67,7 +67,7 @@ async def run(calc, gate_of, token_for):
 
 
 async def test_the_library_websockets_calls_and_is_told(run, python_of):
-    assert await run(python_of("callers"), "-B", CALLERS / "push.py") == {
+    assert await run(python_of("callers"), CALLERS / "push.py") == {
         "protocol": "labgate.json",
         "extensions": 0,
         "large": 300_000,

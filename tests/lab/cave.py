@@ -90,7 +90,7 @@ def caveclient(python: Path, home: Path, address: str, token: str, *words: str) 
     home.mkdir(exist_ok=True)
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "*"}
     done = subprocess.run(
-        [python, "-B", CALLER, address, token, *words],
+        [python, CALLER, address, token, *words],
         capture_output=True,
         env=environ,
         timeout=200,

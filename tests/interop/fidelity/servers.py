@@ -22,10 +22,10 @@ def start(name: str, python_of: Callable[[str], Path], folder: Path, ends: ExitS
     if name == "nginx":
         return _start_nginx(folder, ends)
     if name == "aiohttp":
-        return _ready([sys.executable, "-B", str(UPSTREAMS / "fidelity_aiohttp.py")], ends)
+        return _ready([sys.executable, str(UPSTREAMS / "fidelity_aiohttp.py")], ends)
     if name == "node":
         return _ready(["node", str(UPSTREAMS / "fidelity_node.js")], ends)
-    return _ready([str(python_of(name)), "-B", str(UPSTREAMS / f"fidelity_{name}.py")], ends)
+    return _ready([str(python_of(name)), str(UPSTREAMS / f"fidelity_{name}.py")], ends)
 
 
 async def seen(port: int) -> list[Seen]:
