@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
@@ -18,6 +17,7 @@ from gateway.core.faults import TooLarge
 from gateway.core.method import Method
 from gateway.core.reply import Composed, InBlocks, Reply, Whole
 from gateway.doors.encodings import JSON, Encoding
+from gateway.doors.forms import npy_head
 
 BLOCKS: Final = b"application/x-labgate-blocks"
 """The media type of an array that comes block by block."""
@@ -65,10 +65,8 @@ def _said(made: Composed, data: bytes, writing: Encoding) -> bytes:
 
 def as_file(made: Composed) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
     """The array as a numpy file, format 1.0: its length, and its pieces."""
-    head = io.BytesIO()
-    described = {"descr": np.dtype(made.dtype).str, "fortran_order": False, "shape": made.shape}
-    np.lib.format.write_array_header_1_0(head, described)
-    return len(head.getvalue()) + made.length, _file(head.getvalue(), made.pieces)
+    head = npy_head(np.dtype(made.dtype), made.shape)
+    return len(head) + made.length, _file(head, made.pieces)
 
 
 async def at_hand(
