@@ -1,0 +1,129 @@
+"""With `LABGATE_READS=kept` HAProxy sends what is read to one gate for each address, and all else to any gate."""
+
+import re
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cluster_lab import CONFIG, NAMES, PATIENCE, Balancer, Line, until
+
+_LOGGED = re.compile(r' (gates\w*)/(\w+) .*"(\w+) (\S+) HTTP/')
+ADDRESSES = [f"/pages/kept/{n}" for n in range(1, 41)]
+READ = "/rpc/lab.get?format=json"
+
+
+def asked(balancer, count):
+    """Backend, gate, verb and target of every request to the gates, once there are as many in the log."""
+    return until(lambda: len(found := _LOGGED.findall(balancer.log)) >= count and found)
+
+
+@contextmanager
+def started(balancer, names):
+    """HAProxy, as long as this is open."""
+    try:
+        balancer.start()
+        until(lambda: balancer.up() == set(names))
+        yield balancer
+    finally:
+        balancer.stop()
+
+
+def test_the_same_read_meets_the_same_gate_and_every_other_call_the_less_busy_one(cluster, tmp_path):
+    balancer = Balancer(tmp_path, cluster.gates.values(), LABGATE_READS="kept")
+    with started(balancer, NAMES):
+        for _ in range(3):  # each time by a connection of its own
+            line = Line(balancer.address, cluster.token)
+            for address in ADDRESSES:
+                assert line.ask("GET", address)[0] == 200
+                assert line.call("lab.get") >= 0
+            assert line.ask("GET", READ)[0] == 200
+            line.close()
+        found = asked(balancer, 3 * (2 * len(ADDRESSES) + 1))
+    kept = {(target, gate) for backend, gate, _, target in found if backend == "gates_by_address"}
+    assert {target for target, _ in kept} == {*ADDRESSES, READ}
+    assert len(kept) == len(ADDRESSES) + 1, "one gate for each"
+    assert {gate for _, gate in kept} == set(NAMES)
+    spread = Counter((backend, gate) for backend, gate, verb, _ in found if verb == "POST")
+    assert set(spread) == {("gates", name) for name in NAMES}, "one address, and yet every gate"
+
+
+@contextmanager
+def server(name):
+    """A server that is ready, and answers everything with its name; it can be told that it is not ready."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        ready = True
+
+        def do_GET(self):
+            body = name.encode()
+            self.send_response(200 if self.ready or self.path != "/-/ready" else 503)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    found = Server(("127.0.0.1", 0), Handler)
+    found.name, found.address, found.handler = name, f"127.0.0.1:{found.server_port}", Handler
+    thread = threading.Thread(target=found.serve_forever)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.shutdown()
+        thread.join()
+        found.server_close()
+
+
+@pytest.fixture
+def three(tmp_path):
+    """HAProxy before three gates: a line more in each backend, as docs/how-to/replicas.md says."""
+    text = (CONFIG / "haproxy.cfg").read_text()
+    text, lines = re.subn(
+        r'( *server )two ("\$\{LABGATE_)TWO(-[^"]*")(?: track gates/two)?',
+        lambda line: line[0] + "\n" + line[0].replace("two", "three").replace("TWO", "THREE"),
+        text,
+    )
+    assert lines == 2
+    (tmp_path / "three.cfg").write_text(text)
+    with server("one") as one, server("two") as two, server("three") as more:
+        every = (one, two, more)
+        balancer = Balancer(tmp_path, every, tmp_path / "three.cfg", LABGATE_READS="kept")
+        with started(balancer, [each.name for each in every]):
+            yield balancer, two
+
+
+def test_a_gate_that_is_down_moves_only_its_own_share_and_has_it_again_afterwards(three):
+    balancer, lost = three
+    host, _, port = balancer.address.rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=PATIENCE)
+
+    def places():
+        found = {}
+        for n in range(300):
+            connection.request("GET", f"/dvid/api/node/a1/seg/raw/0_1_2/64_64_64/{n}_0_0?n={n}")
+            found[n] = connection.getresponse().read()
+        return found
+
+    before = places()
+    assert set(before.values()) == {b"one", b"two", b"three"}
+    assert max(Counter(before.values()).values()) < 200
+    lost.handler.ready = False
+    until(lambda: balancer.up() == {"one", "three"})
+    during = places()
+    assert set(during.values()) == {b"one", b"three"}
+    assert {n for n in before if before[n] != during[n]} == {n for n in before if before[n] == b"two"}
+    assert len({during[n] for n in before if before[n] == b"two"}) == 2, "its share is shared by all others"
+    lost.handler.ready = True
+    until(lambda: balancer.up() == {"one", "two", "three"})
+    until(lambda: places() == before)
+    connection.close()
