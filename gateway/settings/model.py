@@ -16,6 +16,7 @@ from gateway.settings.addresses import (
 )
 from gateway.settings.audit import Audit, audited
 from gateway.settings.decisions import Decisions
+from gateway.settings.folders import CacheFolder, Folder
 from gateway.settings.identity import Identity, check_exchanged
 from gateway.settings.limits import Kept, Share
 from gateway.settings.mcp import Mcp
@@ -33,7 +34,6 @@ from gateway.settings.usage import Usage, used
 from gateway.settings.values import (
     HIDDEN,
     Count,
-    FilePath,
     Flag,
     Seconds,
     Size,
@@ -130,7 +130,7 @@ class Disk(Section):
     """The disk tier: of about `size` bytes, in the folder `path`, by default `cache` in the `state_dir`."""
 
     size: Size
-    path: FilePath | None = None
+    path: CacheFolder | None = None
 
 
 class Cache(Section):
@@ -214,7 +214,7 @@ class Settings(Section):
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(several)] = ()
     public_url: Origin | None = None
     trusted_proxies: Annotated[tuple[Proxy, ...], BeforeValidator(several)] = ()
-    state_dir: FilePath = Field(default="~/.local/state/labgate", validate_default=True)
+    state_dir: Folder = Field(default="~/.local/state/labgate", validate_default=True)
     workers: Count = 1
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
