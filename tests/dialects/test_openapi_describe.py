@@ -110,6 +110,34 @@ def test_openapi_3_0_in_yaml_reads_words_and_numbers_as_json_would() -> None:
     assert set(found.schemas["a_Job"]["properties"]) == {"next", "on"}
 
 
+ODD_DEFAULTS = """\
+openapi: 3.1.0
+paths:
+  /t:
+    get:
+      operationId: get_t
+      parameters:
+        - {name: a, in: query, schema: {type: number, default: .NaN}}
+        - {name: b, in: query, schema: {type: number, default: -.inf}}
+        - {name: c, in: query, schema: {type: number, default: 1e400}}
+        - {name: d, in: query, schema: {type: number, default: 1e4}}
+        - {name: e, in: query, schema: {type: string, default: ".NaN"}}
+"""
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["YAML", "JSON"])
+def test_a_default_that_json_cannot_say_is_left_out(as_json: bool) -> None:
+    text = ODD_DEFAULTS.encode()
+    if as_json:  # json.loads takes what this writes
+        text = json.dumps(parsed(text)).encode()
+        assert b"NaN," in text or b"NaN}" in text
+    (method,) = read(text, service(), "/openapi.yaml").methods
+    assert [one.schema.get("default", "none") for one in method.params or ()] == [
+        "none", "none", "none", 10000.0, ".NaN",
+    ]  # fmt: skip
+    assert [one.schema["type"] for one in method.params or ()] == ["number"] * 4 + ["string"]
+
+
 def test_swagger_2_0_becomes_methods_though_operation_ids_repeat_and_hold_spaces() -> None:
     methods = of("runs-2.0.json")
     assert set(methods) == {"get_runs", "post_runs", "get_runs_by_id", "add_file"}
