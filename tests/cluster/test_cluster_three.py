@@ -1,6 +1,7 @@
 """Of more than two gates, one that goes leaves its addresses to all the others: by HAProxy's settings, before servers that name themselves."""
 
 import re
+import subprocess
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ def server(name):
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         request_queue_size = 128
+
+        def handle_error(self, *_):
+            pass  # HAProxy resets the connections of its looks
 
     found = Server(("127.0.0.1", 0), Handler)
     found.name, found.address, found.handler = name, f"127.0.0.1:{found.server_port}", Handler
@@ -92,3 +96,22 @@ def test_a_gate_that_is_down_moves_only_its_own_share_and_has_it_again_afterward
     until(lambda: balancer.up() == {"one", "two", "three"})
     until(lambda: places() == before)
     connection.close()
+
+
+def test_the_same_address_is_of_the_same_gate_in_http_1_and_in_http_2(three):
+    balancer, _ = three
+    addresses = [f"http://{balancer.address}/em/{n}?level={n}" for n in range(30)]
+
+    def place(option, address):
+        """Whose it is, and by which version: what HTTP/2 asks for has the host in it, and HTTP/1.1 has not."""
+        command = ["curl", "--silent", "--show-error", "--write-out", "/%{http_version}", option, address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+        return done.stdout.split("/")
+
+    names = set()
+    for address in addresses:
+        name, version = place("--http1.1", address)
+        assert version == "1.1"
+        assert place("--http2-prior-knowledge", address) == [name, "2"]
+        names.add(name)
+    assert names == {"one", "two", "three"}
