@@ -116,9 +116,8 @@ async def test_an_entry_of_a_service_whose_settings_are_others_now_is_not_answer
     assert jobs.asked == ["get", "get"]
 
 
-async def test_a_folder_that_cannot_be_had_costs_the_disk_tier_and_nothing_else(started, jobs, tmp_path):
-    (tmp_path / "taken").write_bytes(b"a file")
-    async with started(f"{{disk: {{size: 1GiB, path: {tmp_path}/taken}}}}") as (gate, call):
+async def test_a_folder_that_cannot_be_had_costs_the_disk_tier_and_nothing_else(started, jobs):
+    async with started("{disk: {size: 1GiB, path: /proc/labgate}}") as (gate, call):
         assert (await call("jobs.get"))[0] == "a"
         assert "labgate; hit" in (await call("jobs.get"))[1]
         assert "disk" not in gate.status()["cache"]["tiers"]

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -127,3 +128,29 @@ def test_a_call_under_way_is_answered_before_it_ends(gate, number):
     caller.join(20)
     assert answers[0]["result"] == "done"
     assert child.wait(20) == 0
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "of another host"])
+def test_an_address_that_cannot_be_had_is_told_before_any_service_is_asked(tmp_path, taken):
+    with slow_service() as (url, _, seen, _), socket.create_server(("127.0.0.1", 0)) as other:
+        file = tmp_path / "labgate.yaml"
+        file.write_text(CONFIG.format(folder=tmp_path, url=url) + "behind_proxy: true\n")
+        host, port = other.getsockname() if taken else ("192.0.2.1", 8700)  # RFC 5737: nobody's
+        options = ["--config", str(file), "--host", host, "--port", str(port)]
+        command = [sys.executable, "-m", "gateway.cli", "serve", *options]
+        environ = {"SLOW_LICENCE": LICENCE, "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60)
+    assert (done.returncode, done.stdout, seen) == (1, "", [])
+    assert f"labgated serve: cannot listen at {host}:{port}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_no_machine_has_is_refused_before_any_service_is_asked(tmp_path):
+    with slow_service() as (url, _, seen, _):
+        file = tmp_path / "labgate.yaml"
+        file.write_text(CONFIG.format(folder=tmp_path, url=url))
+        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(file), "--port", "99999"]
+        environ = {"SLOW_LICENCE": LICENCE, "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60)
+    assert (done.returncode, done.stdout, seen) == (1, "", [])
+    assert "--port: listen: `127.0.0.1:99999` has no port between 0 and 65535" in done.stderr

@@ -241,6 +241,33 @@ def test_the_command_line_moves_the_door_under_the_same_law(tmp_path: Path) -> N
     assert str(open_.listening_on("0.0.0.0", 1).listen) == "0.0.0.0:1"
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "told"),
+    [
+        (
+            None,
+            99999,
+            "--port: listen: `127.0.0.1:99999` has no port between 0 and 65535 (fix: write HOST:PORT",
+        ),
+        (None, -1, "has no port between 0 and 65535"),
+        ("", None, "--host: listen: `:8700` has no host"),
+        ("http://h", None, "is no address"),
+        ("gate lab", None, "is no address"),
+        (None, 8701, "the operator's door listens on 127.0.0.1:8701 already (fix: choose another port)"),
+        (None, 8702, "`a` listens on 127.0.0.1:8702 already (fix: choose another port)"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_on_the_command_line_as_in_the_file(
+    tmp_path: Path, host: str | None, port: int | None, told: str
+) -> None:
+    settings, _ = examined(tmp_path, "services: {a: {url: 'http://h:1', listen: '127.0.0.1:8702'}}\n")
+    assert settings is not None
+    with pytest.raises(SettingsError) as refused:
+        settings.listening_on(host, port)
+    assert told in str(refused.value)
+    assert str(settings.listening_on("[::1]", 8701).listen) == "[::1]:8701"
+
+
 def test_callers_and_operators_do_not_share_a_port(tmp_path: Path) -> None:
     _, problems = examined(tmp_path, "listen: 127.0.0.1:8701\n")
     assert list(levels(problems, "error")) == ["operator.listen"]

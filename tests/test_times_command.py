@@ -1,5 +1,6 @@
 """`labgated times`: what the gate has measured of each method, as lines for people and as JSON for programs."""
 
+import argparse
 import asyncio
 import json
 
@@ -8,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway import cli
+from gateway.commands.operating import asked
 from gateway.commands.tables import moment
 
 CONFIG = """\
@@ -55,6 +57,8 @@ async def told(gate_of, token_for, capsys):
                         assert got.status == 200
 
         run.call = call
+        run.gate = gate
+        run.token = token
         yield run
     await runner.cleanup()
 
@@ -110,6 +114,21 @@ async def test_what_the_gate_does_not_tell_is_refused_by_the_name_that_it_has(to
     status, lines, err = await told(*words)
     assert (status, lines) == (1, [])
     assert words[0].strip("-") in err
+
+
+async def test_a_gate_of_another_release_is_told_from_one_that_is_asked_at_the_wrong_address(told, capsys):
+    async def said(address):
+        url = "http://{}:{}".format(*address)
+        where = argparse.Namespace(command="times", url=url, token=told.token, config=None)
+        capsys.readouterr()
+        assert await asyncio.to_thread(asked, where, "GET", "/-/not-yet") is None
+        return capsys.readouterr().err
+
+    err = await said(told.gate.operator_address)
+    assert "is of another release than this command, and has no such page" in err
+    err = await said(told.gate.address)
+    assert "the operator's address, and not that of callers?" in err
+    assert "release" not in err
 
 
 async def test_a_time_that_is_none_is_refused_with_what_is_one(told, capsys):

@@ -18,6 +18,8 @@ from gateway.settings.socket_files import SocketFile
 _SECONDS = 10.0
 _LARGEST = 64 << 20
 _OF_A_GATE = "Labgate-Catalog"
+_EVERY_RELEASE_HAS = "/-/status"
+"""The address of the operator's listener that is named, among others, where nothing is served at another one."""
 _MAKE_ONE = (
     "`labgated token create --subject ME --group G` makes one, for a group whose policy says `operate: true`"
 )
@@ -220,6 +222,11 @@ def _read(answer: HTTPResponse, url: str) -> Any:
         case 403:
             raise NoAnswerError(f"{why} {_MAKE_ONE[0].upper()}{_MAKE_ONE[1:]}")
         case 404:
+            if _EVERY_RELEASE_HAS in why:
+                raise NoAnswerError(
+                    f"the gate at {url} is of another release than this command, and has no such page: use the `labgated` "
+                    "that it was started by"
+                )
             raise NoAnswerError(f"{why} Is {url} the operator's address, and not that of callers?")
     raise NoAnswerError(why)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from gateway import assembly
 from gateway.app import Gate
 from gateway.commands import supervising, working
 from gateway.commands.options import add_config, config_path, url
@@ -24,6 +25,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.settings.handing import read
 from gateway.telemetry.logs import configure
 from gateway.workers.alone import Alone
+from gateway.workers.listeners import try_all
 
 log = logging.getLogger("labgate")
 
@@ -97,6 +99,9 @@ async def _serve(args: argparse.Namespace, path: Path, settings: Settings, text:
     reloads = Reloads(
         path, os.environ, (settings, text), exchange, listening=(args.host, args.port), wall=time.time
     )
+    # Services may take their time to say what they offer: what cannot be served anyhow is told before.
+    addresses = assembly.addresses(settings)
+    await try_all({name: assembly.place(settings, one) for name, one in addresses.items()})
     members.append(Alone(reloading=reloads))
     members[0].ending = stopping.set
     _tell_ready(await succession.begin(settings, members[0]), settings)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, get_args
-from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -25,10 +23,10 @@ from gateway.core.method import (
 )
 from gateway.core.naming import is_fit, is_introspection
 from gateway.core.openrpc import Rendered
+from gateway.core.rules import Rules
 from gateway.core.service import Described, Description, Rule, Service
 
 _STRUCTURES: Final = frozenset(get_args(Structure))
-_NO_RULE = Rule()
 UNDESCRIBED: Final = "http"
 """The name, within its service, of the method that is whatever no document describes."""
 _VERBS: Final = 64
@@ -203,7 +201,7 @@ def list_of(offer: Offer, previous: Listing | None = None) -> Listing:
     if previous is not None and _is_the_same(previous, offer, items):
         return previous
     ordered = {name: items[name] for name in sorted(items)}
-    return Listing(offer, ordered, left_out, _warnings(service, sorted(uncacheable)))
+    return Listing(offer, ordered, left_out, _warnings(service, sorted(uncacheable), items))
 
 
 def _all_described(offer: Offer) -> Iterable[Described]:
@@ -338,60 +336,18 @@ def _facts(rule: Rule) -> Mapping[str, Any]:
     return facts
 
 
-def _warnings(service: Service, uncacheable: list[str]) -> tuple[str, ...]:
-    if not uncacheable:
-        return ()
-    what = (
-        uncacheable[0] if len(uncacheable) == 1 else f"{len(uncacheable)} methods, such as {uncacheable[0]},"
-    )
-    why = "only safe methods are cached: add `safe: true` where nothing is changed"
-    return (f"service {service.qualified}: the cache rule for {what} is ignored, because {why}",)
-
-
-class Rules:
-    """An operator's rules: for each name all that match, in the order of the file, later ones over earlier ones."""
-
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
-        self._rules = tuple(rules.values())
-        self._exact: dict[str, int] = {}
-        self._globs: list[tuple[int, Callable[[str], Any]]] = []
-        for at, glob in enumerate(rules):
-            if "*" in glob:
-                pattern = ".*".join(re.escape(part) for part in glob.split("*"))
-                self._globs.append((at, re.compile(pattern, re.DOTALL).fullmatch))
-            else:
-                self._exact[glob] = at
-        self._merged: dict[tuple[int, ...], Rule] = {(): _NO_RULE}
-
-    def of(self, name: str) -> Rule:
-        """What the operator says of the upstream's method `name`."""
-        matching = [at for at, matches in self._globs if matches(name)]
-        exact = self._exact.get(name)
-        if exact is not None:
-            matching = sorted([*matching, exact])
-        which = tuple(matching)
-        rule = self._merged.get(which)
-        if rule is None:
-            rule = self._merged[which] = _merge([self._rules[at] for at in which])
-        return rule
-
-
-_known_rules: WeakKeyDictionary[Service, Rules] = WeakKeyDictionary()
-
-
-def rules_for(service: Service) -> Rules:
-    """What the operator says of a service's methods, sorted out once."""
-    found = _known_rules.get(service)
-    if found is None:
-        found = _known_rules[service] = Rules(service.rules)
-    return found
-
-
-def _merge(rules: list[Rule]) -> Rule:
-    said: dict[str, Any] = {}
-    for rule in rules:
-        for name in Rule.__dataclass_fields__:
-            value = getattr(rule, name)
-            if value is not None and not (name == "invalidates" and not value):
-                said[name] = value
-    return Rule(**said)
+def _warnings(service: Service, uncacheable: list[str], items: Mapping[str, Item]) -> tuple[str, ...]:
+    found = []
+    if uncacheable:
+        what = (
+            uncacheable[0]
+            if len(uncacheable) == 1
+            else f"{len(uncacheable)} methods, such as {uncacheable[0]},"
+        )
+        why = "only safe methods are cached: add `safe: true` where nothing is changed"
+        found.append(f"the cache rule for {what} is ignored, because {why}")
+    has_own = service.mount is not None or service.has_port
+    if has_own and (name := f"{service.name}.{UNDESCRIBED}") in items:
+        also = "what comes through its mount and no document describes is called so, too"
+        found.append(f"it has a method {name}, and {also}: policies and rules of that name are for both")
+    return tuple(f"service {service.qualified}: {one}" for one in found)

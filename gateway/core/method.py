@@ -95,13 +95,13 @@ class Place(Struct, frozen=True):
     """Where one parameter goes in an HTTP request.
 
     `param` is the parameter's advertised name, `name` the upstream's own. A `member` is one of a JSON object or form
-    that is the body; `body` is the whole body. `many` says how an array is written in a path, query or header; `json`
+    that is the body; `body` is the whole body. `many` says how an array is written in a path, query, header or cookie; `json`
     says that any value is written there as JSON, `deep` that an object in a query has a `name[member]` for each member,
     and `label` and `matrix` how a value stands in a path (RFC 6570), with `*` for a name or dot before each item.
     """
 
     param: str
-    where: Literal["path", "query", "header", "member", "body"]
+    where: Literal["path", "query", "header", "cookie", "member", "body"]
     name: str
     many: Literal[
         "repeat", "comma", "space", "pipe", "tab", "json", "deep", "label", "label*", "matrix", "matrix*"

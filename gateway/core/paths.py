@@ -14,6 +14,9 @@ from gateway.core.faults import BadRequest
 Steps = tuple[bytes, ...]
 """The steps of a path, each decoded once; the last one is empty where the path ends in a slash."""
 
+ANY: Final = b"*"
+"""The target of an OPTIONS that asks about the server as a whole (RFC 9110 section 9.3.7)."""
+
 _plain = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+/?").fullmatch
 """A path in which nothing has to be looked at twice."""
 _escape = re.compile(rb"%([0-9A-Fa-f]{2})?")
@@ -34,7 +37,7 @@ def located(target: bytes, *, encoded_slash: bool = False) -> Located:
     Raises `BadRequest` for a path that two servers could read differently: with dot steps, controls, backslashes, broken
     escapes, or an encoded slash (unless `encoded_slash`), however these are spelled.
     """
-    if target == b"*":
+    if target == ANY:
         raise BadRequest("OPTIONS * asks about the gate itself: name a path.")
     if not target.startswith(b"/"):
         # `examine` has seen to it that the authority is the Host's.

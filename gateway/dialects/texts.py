@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from typing import Final
 
@@ -10,6 +11,11 @@ MAX_SUMMARY: Final = 2_000
 MAX_TEXT: Final = 20_000
 
 _unsayable = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+VALUES: Final = frozenset(("default", "const", "enum", "example", "examples"))
+"""The members of a schema that hold values, which are told as they are or not at all."""
+_LARGEST: Final = 2**64
+_SMALLEST: Final = -(2**63)
+
 _surrogate = re.compile("[\ud800-\udfff]")
 
 
@@ -26,6 +32,17 @@ def text(value: object, limit: int = MAX_TEXT) -> str:
 def sayable(name: str) -> str:
     """The name with a replacement for what no UTF-8 can say."""
     return _surrogate.sub("\N{REPLACEMENT CHARACTER}", name)
+
+
+class UnsayableError(ValueError):
+    """A number that no writer of ours can say: NaN, infinite, 1e400, or an integer of more than 64 bits."""
+
+
+def number(value: float) -> float:
+    """The number. Raises `UnsayableError`: null in its place would say something else."""
+    if not (_SMALLEST <= value < _LARGEST if isinstance(value, int) else math.isfinite(value)):
+        raise UnsayableError
+    return value
 
 
 def unique(name: str, taken: set[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gateway.core.faults import BadRequest, Unauthenticated, Unavailable
 from gateway.core.mounts import RESERVED, Mounts
-from gateway.core.paths import plain_steps
+from gateway.core.paths import ANY, plain_steps
 from gateway.core.presented import without_token
 from gateway.core.repeats import FIELD
 from gateway.core.service import Service
@@ -55,7 +55,9 @@ class MountDoor:
 
     def takes(self, target: bytes) -> bool:
         """Whether requests for this target may be for a service."""
-        return self._own is not None or (bool(self._mounts) and not _OWN(target) and target != b"*")
+        if target == ANY:
+            return False
+        return self._own is not None or (bool(self._mounts) and not _OWN(target))
 
     def again(self, caller: Connection, line: bytes, seen: Seen, data: bytes) -> Guest | Answered | None:
         """Whoever answers a request for a path that was asked for before by the same header lines.

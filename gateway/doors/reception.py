@@ -26,6 +26,7 @@ from gateway.core.faults import (
 from gateway.core.forwarded import Proxies, check_loop
 from gateway.core.handshake import with_token
 from gateway.core.pages import check_page, guarded
+from gateway.core.paths import ANY
 from gateway.core.ports import Observer, Visit
 from gateway.core.presented import check_certificate, check_cookie, check_unasked, without_token
 from gateway.core.principal import Principal
@@ -48,6 +49,8 @@ WEBSOCKET = "WEBSOCKET"
 """In the place of a verb: the request wants to become a WebSocket."""
 
 
+_WHOLE: Final = ANY.decode("ascii")
+_OF_SERVICES: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _TRACEPARENT: Final = "traceparent"
 _ALLOW_ORIGIN: Final = b"Access-Control-Allow-Origin"
 
@@ -144,6 +147,8 @@ class Reception:
         verb = self._verb(request, path)
         if self._guarded:
             check_page(request.raw_headers, verb, request.host)
+        if verb == "OPTIONS" and path == _WHOLE:
+            return Answer(204, None, ((b"Allow", self._verbs().encode("ascii")),))
         told = self._preflight(asked, verb, path)
         if told is not None:
             return told
@@ -276,6 +281,13 @@ class Reception:
             above, _, last = path.rpartition("/")
             places = self._places.get(f"{above}/", ()) if above and last else ()
         return places
+
+    def _verbs(self) -> str:
+        """The verbs that anything here takes; what services take is theirs to say."""
+        found = {verb for places in self._places.values() for place in places for verb in place.verbs}
+        return ", ".join(
+            sorted((found | {"OPTIONS"} if self._guarded else found | _OF_SERVICES) - {WEBSOCKET})
+        )
 
     def _addresses(self) -> str:
         return ", ".join(sorted(path for path in self._places if not path.endswith(("/", "/**"))))

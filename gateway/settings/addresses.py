@@ -109,6 +109,12 @@ def address(value: Any) -> Address:
     return Address(host, int(port))
 
 
+def moved(had: Address, host: str | None, port: int | None) -> Address:
+    """The address with another host or port, which is judged as one in a file is."""
+    wanted = had.host if host is None else host.removeprefix("[").removesuffix("]")
+    return address(f"{_bracketed(wanted)}:{had.port if port is None else port}")
+
+
 def _is_v6(host: str) -> bool:
     try:
         ipaddress.IPv6Address(host)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.settings.addresses import (
     Address,
@@ -13,14 +14,16 @@ from gateway.settings.addresses import (
     Origin,
     Proxy,
     is_loopback,
+    moved,
 )
 from gateway.settings.audit import Audit, audited
 from gateway.settings.decisions import Decisions
+from gateway.settings.folders import CacheFolder, Folder
 from gateway.settings.identity import Identity, check_exchanged
 from gateway.settings.limits import Kept, Share
 from gateway.settings.mcp import Mcp
 from gateway.settings.mounts import check_places
-from gateway.settings.problems import Problem, SettingsError, near
+from gateway.settings.problems import near, refused
 from gateway.settings.redis import Redis
 from gateway.settings.sections import Section
 from gateway.settings.service_words import ServiceName
@@ -33,7 +36,6 @@ from gateway.settings.usage import Usage, used
 from gateway.settings.values import (
     HIDDEN,
     Count,
-    FilePath,
     Flag,
     Seconds,
     Size,
@@ -49,8 +51,7 @@ _DATASTACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _WHO = ("subject", "group", "scope", "authenticated", "anonymous")
 _PATH_GLOB = re.compile(r"(?:(?P<verb>\S+) )?/")
 _USUAL = Address("127.0.0.1", 8700)
-MAX_WORKERS = 64
-"""More processes than a machine for this has cores are a mistake."""
+MAX_WORKERS = 64  # more than a machine for this has cores are a mistake
 _BEHIND_PROXY_FIX = (
     "listen on 127.0.0.1, add `tls: {certificate: FILE, key: FILE}`, or put a TLS proxy in front and write "
     "behind_proxy: true"
@@ -130,7 +131,7 @@ class Disk(Section):
     """The disk tier: of about `size` bytes, in the folder `path`, by default `cache` in the `state_dir`."""
 
     size: Size
-    path: FilePath | None = None
+    path: CacheFolder | None = None
 
 
 class Cache(Section):
@@ -214,7 +215,7 @@ class Settings(Section):
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(several)] = ()
     public_url: Origin | None = None
     trusted_proxies: Annotated[tuple[Proxy, ...], BeforeValidator(several)] = ()
-    state_dir: FilePath = Field(default="~/.local/state/labgate", validate_default=True)
+    state_dir: Folder = Field(default="~/.local/state/labgate", validate_default=True)
     workers: Count = 1
     identity: Identity = Identity()
     policies: tuple[Policy, ...] = ()
@@ -339,12 +340,22 @@ class Settings(Section):
         """
         if host is None and port is None:
             return self
-        had = self.listen if isinstance(self.listen, Address) else _USUAL
-        listen = Address(host or had.host, had.port if port is None else port)
-        if not is_loopback(listen.host) and not self.behind_proxy and self.tls is None:
-            text_ = f"{listen} can be reached from other machines, without TLS"
-            raise SettingsError([Problem("listen", None, None, text_, _BEHIND_PROXY_FIX, file="--host")])
+        try:
+            listen = moved(self.listen if isinstance(self.listen, Address) else _USUAL, host, port)
+            if listen.port and (owner := self._listeners().get(listen)):
+                raise refusal(f"{owner} listens on {listen} already", "choose another port")
+            if not is_loopback(listen.host) and not self.behind_proxy and self.tls is None:
+                raise refusal(f"{listen} can be reached from other machines, without TLS", _BEHIND_PROXY_FIX)
+        except PydanticCustomError as error:
+            raise refused(error, "listen", "--port" if host is None else "--host") from None
         return self.model_copy(update={"listen": listen})
+
+    def _listeners(self) -> dict[Address | SocketFile, str]:
+        """Who else listens where."""
+        groups = (self.services, *(one.services for one in self.datastacks.values()))
+        own = ((name, one.listen) for each in groups for name, one in each.items())
+        found: dict[Address | SocketFile, str] = {port.address: f"`{name}`" for name, port in own if port}
+        return {self.operator.listen: "the operator's door", **found}
 
 
 def _refuse_open_door(

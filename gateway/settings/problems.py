@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from pydantic_core import PydanticCustomError
+
 Where = tuple[str | int, ...]
 """The way from the root of a settings file to a value: keys, and positions in lists."""
 
@@ -44,6 +46,12 @@ class SettingsError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def refused(error: PydanticCustomError, path: str, said_by: str) -> SettingsError:
+    """What a `refusal` says of a setting that stands in no file, but is `said_by` an option."""
+    fix = (error.context or {})["fix"]
+    return SettingsError([Problem(path, None, None, error.message(), fix, file=said_by)])
 
 
 def spell(where: Where) -> str:

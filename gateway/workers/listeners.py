@@ -46,6 +46,17 @@ async def open_all(addresses: Mapping[str, tuple[str, int]]) -> dict[str, list[s
     return opened
 
 
+async def try_all(addresses: Mapping[str, tuple[str, int]]) -> None:
+    """See whether every address can be had, before it is needed. Raises ListenError; nobody is kept from them.
+
+    A Unix-domain socket is not tried: its file would be there, with nobody behind it.
+    """
+    for host, port in addresses.values():
+        if not host.startswith(UNIX):
+            for family, address in await _places(host, port):
+                _bound(family, address).close()
+
+
 def name_of(listener: socket.socket) -> tuple[str, int]:
     """Where a socket listens: host and port, or `unix:` with the path of its file and 0."""
     named = listener.getsockname()
@@ -74,19 +85,32 @@ def inherited(descriptors: Mapping[str, Sequence[int]]) -> dict[str, list[socket
 
 
 def _listening(family: int, address: _Address) -> socket.socket:
+    one = _bound(family, address)
+    try:
+        one.listen(BACKLOG)
+        one.setblocking(False)
+    except OSError as error:
+        one.close()
+        raise _refused(address, error) from error
+    return one
+
+
+def _bound(family: int, address: _Address) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind(address)
-        one.listen(BACKLOG)
-        one.setblocking(False)
     except OSError as error:
         one.close()
-        reason = (error.strerror or str(error)).lower()
-        raise ListenError(f"cannot listen at {address[0]}:{address[1]}: {reason}") from error
+        raise _refused(address, error) from error
     return one
+
+
+def _refused(address: _Address, error: OSError) -> ListenError:
+    reason = (error.strerror or str(error)).lower()
+    return ListenError(f"cannot listen at {address[0]}:{address[1]}: {reason}")
 
 
 def _at_file(path: str, mode: int) -> socket.socket:

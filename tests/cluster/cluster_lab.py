@@ -410,9 +410,9 @@ class Line:
 
 
 class Balancer:
-    """HAProxy by config/haproxy.cfg; `more` is what else its environment says."""
+    """HAProxy by config/haproxy.cfg, or settings made of it; `more` is what else its environment says."""
 
-    def __init__(self, folder, gates, **more):
+    def __init__(self, folder, gates, settings=CONFIG / "haproxy.cfg", **more):
         self.program = shutil.which("haproxy") or "/usr/sbin/haproxy"
         port, numbers = free_ports(2)
         self.address, self.numbers = f"127.0.0.1:{port}", f"127.0.0.1:{numbers}"
@@ -420,11 +420,12 @@ class Balancer:
         own = {"LABGATE_BALANCER": self.address, "LABGATE_BALANCER_NUMBERS": self.numbers}
         self._environ = {"PATH": "/usr/sbin:/usr/bin", **addresses, **own, **more}
         self._folder = folder
+        self._settings = settings
         self._child = None
 
     def start(self):
         with (self._folder / "haproxy.log").open("ab") as log:
-            command = [self.program, "-db", "-f", str(CONFIG / "haproxy.cfg")]
+            command = [self.program, "-db", "-f", str(self._settings)]
             self._child = subprocess.Popen(command, stderr=log, stdout=log, env=self._environ)
 
         def listens():
@@ -453,7 +454,9 @@ class Balancer:
             rows = [line.split(",") for line in response.read().decode().splitlines()]
         state = rows[0].index("status")
         return {
-            row[1] for row in rows if row[0] == "gates" and row[1] in NAMES and row[state].startswith("UP")
+            row[1]
+            for row in rows
+            if row[0] == "gates" and row[1] not in ("FRONTEND", "BACKEND") and row[state].startswith("UP")
         }
 
 

@@ -209,6 +209,18 @@ def test_a_cache_rule_needs_a_safe_method_and_is_ignored_with_a_warning_otherwis
     assert catalog("get", rules=rules).warnings == ()
 
 
+@pytest.mark.parametrize("way_in", [{"mount": "/jobs"}, {"has_port": True}, {}])
+def test_a_method_that_is_named_as_what_no_document_describes_is_one_and_told_of(way_in) -> None:
+    one = service(rules={"http": Rule(safe=True, cache=CacheRule(fresh=60))}, **way_in)
+    made = build([Offer(one, described("http", "get"))])
+    listing = made.listings["jobs"]
+    assert listing.names == ("jobs.get", "jobs.http")
+    assert listing.by_rpc_name["http"].binding != listing.undescribed("GET", safe=True).binding
+    told = [warning for warning in made.warnings if "it has a method jobs.http" in warning]
+    assert [warning.startswith("service jobs: ") for warning in told] == ([True] if way_in else [])
+    assert build([Offer(one, described("get"))]).warnings == ()
+
+
 def test_what_is_safe_invalidates_nothing() -> None:
     rules = {"*": Rule(invalidates=("jobs",)), "get": Rule(safe=True)}
     made = catalog("get", "set", rules=rules)

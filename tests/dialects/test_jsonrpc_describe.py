@@ -243,6 +243,66 @@ async def test_a_service_that_describes_nothing_is_to_be_listed(offering, descri
         await describe(server.url)
 
 
+def cut(text: str) -> web.Response:
+    return web.Response(text=text[:-4], content_type="application/json")
+
+
+UNREAD = {
+    "cut": (
+        lambda token: cut(json.dumps({"id": token, "result": {"openrpc": "1.3.2", "methods": []}})),
+        "rpc.discover gave HTTP 200 with a body that is none (no JSON",
+    ),
+    "HTML": (
+        lambda token: web.Response(text="<html>secret</html>", content_type="text/html"),
+        "rpc.discover gave HTTP 200 with HTML",
+    ),
+    "another shape": (
+        lambda token: web.json_response({"id": token, "result": {"secret": "yes"}}),
+        "rpc.discover gave a result that is no description",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+async def test_a_description_that_is_there_and_cannot_be_read_is_told_with_the_reason(
+    kind: str, speaker, describe
+) -> None:
+    told, expected = UNREAD[kind]
+
+    async def answering(_: Any, request: web.BaseRequest, body: bytes) -> web.Response:
+        if request.path != "/api" or not body:
+            return web.Response(status=404)
+        asked = json.loads(body)
+        return told(asked["id"]) if asked["method"] == "rpc.discover" else NO["-32601"](asked["id"])
+
+    server = await speaker(answering)
+    with pytest.raises(UpstreamBroken) as fault:
+        await describe(server.url)
+    message = fault.value.message
+    assert f"takes calls at /api, but what might describe it cannot be read: {expected}" in message
+    assert "secret" not in message
+    assert message.endswith("with `dialect: listed`.")
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ('{"openrpc": "1.3.2", "methods": [{"na', "a body that is none (no JSON"),
+        ("<!doctype html><title>secret</title>", "HTML"),
+        ('{"openapi": "3.1.0", "paths": {}}', "no OpenRPC document"),
+        ("", "an empty body"),
+    ],
+)
+async def test_a_document_that_is_there_and_cannot_be_read_is_told_with_the_reason(
+    document: str, told: str, offering, describe
+) -> None:
+    server = await offering({}, "/api", documents={"/openrpc.json": document})
+    with pytest.raises(UpstreamBroken) as fault:
+        await describe(server.url)
+    assert f"cannot be read: GET /openrpc.json gave {told}" in fault.value.message
+    assert "secret" not in fault.value.message
+
+
 async def test_a_service_that_is_away_is_unreachable_after_one_round(describe) -> None:
     with pytest.raises(UpstreamUnreachable):
         await describe("http://127.0.0.1:9")

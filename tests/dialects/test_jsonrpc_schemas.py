@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.jsonrpc.schemas import MAX_SCHEMAS, Schemas, type_schema
+from gateway.dialects.openapi.schemas import Document
+from gateway.dialects.openapi.schemas import Schemas as OpenApiSchemas
 from gateway.dialects.texts import text
 
 
@@ -77,6 +79,26 @@ def test_a_schema_too_deep_or_too_large_says_nothing() -> None:
     assert len(Schemas({str(number): {} for number in range(MAX_SCHEMAS + 5)}).components) == MAX_SCHEMAS
 
 
+NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), float("1e400"), 2**64, -(2**63) - 1]
+CLEANERS = [Schemas().clean, OpenApiSchemas(Document({})).clean]
+
+
+@pytest.mark.parametrize("clean", CLEANERS, ids=["jsonrpc", "openapi"])
+@pytest.mark.parametrize("odd", NO_NUMBERS, ids=str)
+def test_a_number_that_cannot_be_told_is_left_out_and_not_told_as_another(clean: Any, odd: float) -> None:
+    assert clean({"type": "number", "default": odd, "maximum": odd, "minimum": 0}) == {
+        "type": "number",
+        "minimum": 0,
+    }
+    assert clean({"properties": {"a": {"default": odd}, "b": {"default": None}}}) == {
+        "properties": {"a": {}, "b": {"default": None}}
+    }
+    # What is a value is told whole or not at all: half of a default is another one.
+    assert clean({"default": {"a": 1, "b": [2, {"c": odd}]}, "enum": [1, odd], "title": "t"}) == {
+        "title": "t"
+    }
+
+
 def test_named_schemas_of_the_wrong_type_are_none() -> None:
     assert Schemas(["A"]).components == {}
     assert Schemas({"A": "x"}).components == {"A": {}}
@@ -93,8 +115,8 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(st.characters(), max_size=5), VALUES))
 def test_what_is_passed_on_can_be_written_as_json(schema: dict[str, Any]) -> None:
-    written = orjson.dumps(Schemas().clean(schema))
-    assert isinstance(orjson.loads(written), dict)
+    cleaned = Schemas().clean(schema)
+    assert orjson.loads(orjson.dumps(cleaned)) == cleaned
 
 
 @given(st.text(st.characters(), max_size=60), st.integers(1, 20))

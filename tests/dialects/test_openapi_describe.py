@@ -79,7 +79,7 @@ def test_parameters_flatten_path_then_required_then_optional_and_a_name_used_twi
     assert isinstance(put.binding, HttpBinding)
     assert [(param.name, param.required) for param in put.params] == [
         ("id", True), ("dry", True), ("title", True), ("body_id", True),
-        ("tags", False), ("flags", False), ("X-Trace", False), ("children", False), ("body_dry", False),
+        ("tags", False), ("flags", False), ("X-Trace", False), ("session", False), ("children", False), ("body_dry", False),
     ]  # fmt: skip
     places = {place.param: place for place in put.binding.places}
     assert places["body_id"] == Place("body_id", "member", "id")
@@ -108,6 +108,53 @@ def test_openapi_3_0_in_yaml_reads_words_and_numbers_as_json_would() -> None:
     assert log.params[0].schema == {"type": "integer", "nullable": True}
     found = read((DOCUMENTS / "jobs-3.0.yaml").read_bytes(), service(), "/openapi.yaml")
     assert set(found.schemas["a_Job"]["properties"]) == {"next", "on"}
+
+
+ODD_DEFAULTS = """\
+openapi: 3.1.0
+paths:
+  /t:
+    get:
+      operationId: get_t
+      parameters:
+        - {name: a, in: query, schema: {type: number, default: .NaN}}
+        - {name: b, in: query, schema: {type: number, default: -.inf}}
+        - {name: c, in: query, schema: {type: number, default: 1e400}}
+        - {name: d, in: query, schema: {type: number, default: 1e4}}
+        - {name: e, in: query, schema: {type: string, default: ".NaN"}}
+"""
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["YAML", "JSON"])
+def test_a_default_that_json_cannot_say_is_left_out(as_json: bool) -> None:
+    text = ODD_DEFAULTS.encode()
+    if as_json:  # json.loads takes what this writes
+        text = json.dumps(parsed(text)).encode()
+        assert b"NaN," in text or b"NaN}" in text
+    (method,) = read(text, service(), "/openapi.yaml").methods
+    assert [one.schema.get("default", "none") for one in method.params or ()] == [
+        "none", "none", "none", 10000.0, ".NaN",
+    ]  # fmt: skip
+    assert [one.schema["type"] for one in method.params or ()] == ["number"] * 4 + ["string"]
+
+
+def test_parameters_in_cookies_are_listed_but_the_gates_own_and_names_that_no_cookie_has() -> None:
+    names = ["session", "middle_auth_token", "MIDDLE_AUTH_TOKEN", "a b", "a;b", "a=b", "n", "é"]
+    parameters: list[dict[str, Any]] = [{"name": name, "in": "cookie", "schema": {}} for name in names]
+    parameters += [
+        {"name": "n", "in": "query", "schema": {}},
+        {"name": "list", "in": "cookie", "explode": False},
+    ]
+    operation = {"operationId": "get_t", "parameters": parameters}
+    text = json.dumps({"openapi": "3.1.0", "paths": {"/t": {"get": operation}}}).encode()
+    (method,) = read(text, service(), "/openapi.json").methods
+    assert isinstance(method.binding, HttpBinding)
+    assert [(one.param, one.where, one.name, one.many) for one in method.binding.places] == [
+        ("n", "query", "n", "repeat"),
+        ("session", "cookie", "session", "repeat"),
+        ("cookie_n", "cookie", "n", "repeat"),
+        ("list", "cookie", "list", "comma"),
+    ]
 
 
 def test_swagger_2_0_becomes_methods_though_operation_ids_repeat_and_hold_spaces() -> None:

@@ -219,6 +219,20 @@ async def test_every_argument_goes_to_its_place_and_values_keep_their_bytes(rest
     assert server.fields[0]["X-Trace"] == "t"
 
 
+async def test_a_cookie_goes_into_its_own_field_and_overrides_none_of_the_operators(rest, perform) -> None:
+    server = await rest()
+    params = b'{"id": 1, "dry": true, "title": "t", "body_id": 2, "session": "s1"}'
+    await perform(server.url, "put_image", params)
+    assert (server.targets, server.fields[0].getall("Cookie")) == (["/v2/images/1?dry=true"], ["session=s1"])
+    with pytest.raises(InvalidParams, match="the gate sends cookies of its own"):
+        await perform(server.url, "put_image", params, headers={"Cookie": "session=the-labs"})
+    assert len(server.targets) == 1
+    await perform(
+        server.url, "put_image", params.replace(b'"s1"', b"null"), headers={"Cookie": "session=the-labs"}
+    )
+    assert server.fields[1].getall("Cookie") == ["session=the-labs"]
+
+
 async def test_fields_say_what_is_sent_what_is_wanted_and_how_long_it_is_waited_for(rest, perform) -> None:
     server = await rest()
     await perform(server.url, "get_tile", b"[3, 4]", seconds=10.0, headers={"X-Key": "k"})

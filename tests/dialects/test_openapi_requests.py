@@ -46,6 +46,68 @@ def test_a_header_holds_no_control_characters() -> None:
             made(b'{"h":%b}' % value, place)
 
 
+SESSION = Place("s", "cookie", "session")
+
+
+def cookie(params: bytes, *places: Place, **more: Any) -> list[bytes]:
+    """The Cookie fields of a request."""
+    sent = made(params, *places, **more)
+    assert b"session" not in sent.target.encode()
+    return [value for name, value in sent.fields if name.lower() == b"cookie"]
+
+
+def test_parameters_in_cookies_are_one_field_and_never_in_the_query() -> None:
+    more = Place("t", "cookie", "theme", "json")
+    assert cookie(b'{"s":"a1","t":12345678901234567890}', SESSION, more, verb="GET") == [
+        b"session=a1; theme=12345678901234567890"
+    ]
+    assert cookie(b'{"s":["a","b",null]}', SESSION) == [b"session=a; session=b"]
+    assert cookie(b'{"s":""}', SESSION) == [b"session="]
+    assert cookie(b'{"s":null}', SESSION) == cookie(b"{}", SESSION) == []
+
+
+ODD = [*map(chr, range(33)), *'",;\\', "\x7f", "é", "\u2028", "\ud800"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+@pytest.mark.parametrize("many", ["repeat", "comma"])
+def test_no_value_is_two_cookies_or_another_field(odd: str, many: Any) -> None:
+    place = Place("s", "cookie", "session", many)
+    for value in (f"a{odd}", f"{odd}b", f"a{odd}license=1"):
+        with pytest.raises(InvalidParams, match="'s'"):
+            made(json.dumps([value]).encode(), place)
+        with pytest.raises(InvalidParams, match="'s'"):
+            made(json.dumps([["fine", value]]).encode(), place)
+
+
+@pytest.mark.parametrize("value", [b'{"a":1}', b'{"a":"b"}', b'["a",{"b":1,"c":2}]'])
+def test_an_object_is_no_cookie(value: bytes) -> None:
+    with pytest.raises(InvalidParams, match="'s'"):
+        made(b'{"s":%b}' % value, SESSION)
+
+
+def test_beside_the_gates_own_cookies_there_is_no_place_for_a_callers() -> None:
+    binding = HttpBinding("GET", "/x", (SESSION,))
+    method = Method("files.m", "files", binding, (Param("s"),))
+    asked = Call("r", ANONYMOUS, method, Params(b'{"s":"mine"}'), 0.0)
+    for own in ("Cookie", "cookie"):
+        with pytest.raises(InvalidParams, match=r"'s' is a cookie, and the gate sends cookies of its own"):
+            request(asked, binding, "lists", {own: "session=the-labs"})
+    silent = Call("r", ANONYMOUS, method, Params(b'{"s":null}'), 0.0)
+    assert not [
+        name for name, _ in request(silent, binding, "lists", {"Cookie": "a=b"}).fields if name == b"Cookie"
+    ]
+
+
+@pytest.mark.parametrize("name", ["middle_auth_token", "Middle_Auth_Token"])
+def test_the_gates_own_token_goes_into_no_cookie_and_no_query_that_nobody_described(name: str) -> None:
+    for verb in ("GET", "POST"):
+        with pytest.raises(InvalidParams, match="cookie of the gate's own"):
+            made(b'{"%b":"t"}' % name.encode(), verb=verb)
+    described = Place(name, "query", name)
+    assert made(b'{"%b":"t"}' % name.encode(), described).target.endswith("=t")
+
+
 @pytest.mark.parametrize(
     ("many", "query"),
     [

@@ -116,6 +116,30 @@ async def test_at_the_rpc_door_what_passes_is_one_call_and_what_is_refused_is_no
     assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong)
 
 
+VERBS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"}
+OWN_PORT = SETTINGS.replace("mount: /up", 'mount: /up, listen: "127.0.0.1:0"')
+
+
+@pytest.mark.parametrize("where", ["callers", "a service's port", "operators"])
+async def test_what_is_asked_of_the_server_as_a_whole_is_answered_without_a_token(stand, where: str) -> None:
+    up = await stand.upstream()
+    await stand.gate(OWN_PORT.format(url=up.url))
+    nobody = stand.nobody()
+    if where != "callers":
+        nobody = stand.at(nobody, None if where == "operators" else "up")
+    line = await nobody.line()
+    for _ in range(2):
+        line.writer.write(nobody.request("OPTIONS", "*"))
+        answer = await line.answer("OPTIONS")
+        assert (answer.status, answer.body) == (204, b"")
+        verbs = answer["Allow"].split(", ")
+        assert {"GET", "HEAD", "POST", "OPTIONS"} <= set(verbs) <= VERBS
+        assert ("PATCH" in verbs) == (where != "operators")
+    line.writer.write(nobody.request("GET", "*"))
+    assert (await line.answer()).status == 400
+    assert not [one for one in up.asked if one.verb == "OPTIONS"], "no service hears of it"
+
+
 def test_the_edges_are_told_apart_by_their_names(edges) -> None:
     names = [case.name for case in edges.cases(MOUNT.name, MOUNT.target)]
     assert len(names) == len(set(names)) > 200

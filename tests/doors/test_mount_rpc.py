@@ -5,7 +5,7 @@ import json
 
 import pytest
 from mounted_labs import INTROSPECTION, NAMES, RPC, Calc, call
-from mounting import Upstream, told
+from mounting import Upstream, as_json, told
 
 
 @pytest.fixture
@@ -290,3 +290,34 @@ async def test_a_large_body_is_read_beside_the_event_loop_and_still_judged(stand
     assert up.asked == []
     answer = await sam.rpc("/calc/api", call("add", large))
     assert json.loads(answer.body)["result"] == [large]
+
+
+NAMED_HTTP = """\
+policies:
+  - {{to: ["group:lab"], allow: ["jobs.*", "/jobs/**"], operate: true}}
+  - {{to: ["group:paths"], allow: ["/jobs/**"]}}
+services:
+  jobs: {{dialect: jsonrpc, url: "{url}", rpc_path: /api, mount: /jobs}}
+"""
+
+
+async def test_a_method_that_is_named_http_and_what_no_document_describes_can_both_be_called(stand):
+    up = await stand.upstream()
+
+    async def answers(asked):
+        said = json.loads(asked.body)
+        found = {"procs": [{"name": "http"}]} if said["method"] == "system.describe" else said["method"]
+        return as_json({"jsonrpc": "2.0", "id": said["id"], "result": found})
+
+    up.on("/api", answers)
+    up.on("/file", told(b"a file"))
+    await stand.gate(NAMED_HTTP.format(url=up.url))
+    ada = stand.caller("lab")
+    assert (await ada.call("jobs.http"))["result"] == "http"
+    through = await ada.rpc("/jobs/api", {"jsonrpc": "2.0", "method": "http", "id": 1})
+    assert json.loads(through.body)["result"] == "http"
+    assert (await ada.get("/jobs/file")).body == b"a file"
+    assert (await stand.caller("paths", name="eve").get("/jobs/file")).status == 403
+    status = json.loads((await stand.at(ada).get("/-/status")).body)
+    (warning,) = status["catalog"]["warnings"]
+    assert warning.startswith("service jobs: it has a method jobs.http, and what comes through its mount")

@@ -32,6 +32,8 @@ WORDS = {
     "str": "text",
     "Texts": "texts",
     "FilePath": "path of a file",
+    "Folder": "path of a folder",
+    "CacheFolder": "path of a folder",
     "Path": "path of a file",
     "Listen": "address HOST:PORT",
     "CallersListen": "address HOST:PORT, or unix:PATH",

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from gateway.core.call import Call, Demand, Params
 from gateway.core.intake.chains import Chain
 from gateway.core.intake.encodings import MSGPACK
-from gateway.core.listing import rules_for
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.principal import Principal
+from gateway.core.rules import rules_for
 from gateway.core.service import Service
 
 LIST: Final = "list"

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.core.envelope_answers import Answered, read_answer, same_id
+from gateway.core.envelope_answers import Answered, Broken, read_answer, same_id
 from gateway.core.faults import Fault, Unavailable, UpstreamBroken
 from gateway.core.reply import Fields
 from gateway.core.upstream import Answer
@@ -68,6 +68,14 @@ def read(answer: Answer, token: bytes) -> Answered | NoAnswer:
     if found.id is None or same_id(found.id, token) or (found.id == b"null" and found.error is not None):
         return found
     return NoAnswer(answer.status, "the answer to another request")
+
+
+def no_document(answer: Answer) -> str:
+    """What a body is that should have been an OpenRPC document and is none; nothing of it is quoted."""
+    found = read_answer(answer.body)
+    if isinstance(found, Broken) and found.reason.startswith("no JSON"):
+        return _kind(answer, found.reason)
+    return "no OpenRPC document" if answer.body else "an empty body"
 
 
 def _kind(answer: Answer, reason: str) -> str:

@@ -17,7 +17,7 @@ from gateway.core.service import Described, Description, Service
 from gateway.core.upstream import Answer, Request, Upstream
 from gateway.core.vouching import bearer_fields
 from gateway.dialects.jsonrpc import shapes
-from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, read
+from gateway.dialects.jsonrpc.asking import FIELDS, NoAnswer, no_document, read
 from gateway.dialects.jsonrpc.shapes import CONVENTIONS, Offer
 
 PATHS: Final = ("/", "/api", "/rpc", "/jsonrpc")
@@ -35,6 +35,7 @@ _HELP: Final = "system.methodHelp"
 _SIGNATURE: Final = "system.methodSignature"
 _OFF_THE_LOOP: Final = 256 * 1024
 _INTROSPECTION: Final = ("system.", "rpc.")
+_STRUCTURED: Final = (b"{", b"[")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class _Visit:
     offer: Offer | None = None
     spoke: bool = False
     problem: str = ""
+    unread: str = ""
+    """What might have been a description, and why it is none."""
     fault: Fault | None = None
 
     @property
@@ -79,7 +82,7 @@ class Probe:
             raise faults[0]
         visit = described[0] if described else await self._document(visits)
         if visit.offer is None:
-            raise self._nothing(visits)
+            raise self._nothing(visits, visit.unread)
         offer = visit.offer
         if visit.convention == "system.listMethods":
             offer = replace(offer, methods=await self._explained(visit.path, offer.methods))
@@ -133,7 +136,9 @@ class Probe:
             except Fault as fault:
                 return _Visit(path, fault=fault)  # a list of nothing before it was no last word
             if isinstance(found, NoAnswer):
-                visit = replace(visit, problem=visit.problem or _in_words(found))
+                words = _in_words(found)
+                unread = "" if found.status not in (0, 200) else f"{convention} gave {words}"
+                visit = replace(visit, problem=visit.problem or words, unread=visit.unread or unread)
                 if found.elsewhere and self._service.rpc_path is None:
                     break
                 continue
@@ -141,6 +146,9 @@ class Probe:
             if found.result is None:
                 continue
             offer = await self._read_offer(convention, found.result)
+            if offer is None and found.result[:1] in _STRUCTURED:  # a text is a way of saying no
+                unread = f"{convention} gave a result that is no description"
+                visit = replace(visit, unread=visit.unread or unread)
             if offer is not None and (offer.methods or visit.offer is None):
                 visit = replace(visit, convention=convention, offer=offer)
             if visit.yields:
@@ -197,11 +205,13 @@ class Probe:
         """The document at `/openrpc.json`, for calls at the configured path, or at the first that speaks JSON-RPC."""
         try:
             answer = await self._exchange("GET", DOCUMENT, None, self._deadline)
-        except (UpstreamBroken, DeadlineExceeded):
+        except (UpstreamBroken, DeadlineExceeded) as fault:
+            return _Visit("", unread=f"GET {DOCUMENT} gave {fault.message.rstrip('.')}")
+        if answer.status != 200:
             return _Visit("")
-        offer = await self._read_offer("rpc.discover", answer.body) if answer.status == 200 else None
+        offer = await self._read_offer("rpc.discover", answer.body)
         if offer is None:
-            return _Visit("")
+            return _Visit("", unread=f"GET {DOCUMENT} gave {no_document(answer)}")
         path = self._service.rpc_path
         if path is None:
             path = next((visit.path for visit in visits if visit.spoke), None)
@@ -254,12 +264,20 @@ class Probe:
 
     # faults
 
-    def _nothing(self, visits: Sequence[_Visit]) -> Fault:
+    def _nothing(self, visits: Sequence[_Visit], document: str) -> Fault:
+        """The fault; `document` = why what is at `DOCUMENT` is none."""
         name = f"The service {self._service.qualified!r}"
-        spoke = [visit.path for visit in visits if visit.spoke]
+        spoke = [visit for visit in visits if visit.spoke]
+        unread = "; ".join(filter(None, (next((one.unread for one in spoke if one.unread), ""), document)))
         if spoke:
+            place = spoke[0].path or "its address"
+            if unread:
+                return UpstreamBroken(
+                    f"{name} takes calls at {place}, but what might describe it cannot be read: {unread}. Mend that there, "
+                    "or write its methods into the configuration, with `dialect: listed`."
+                )
             return UpstreamBroken(
-                f"{name} takes calls at {spoke[0] or 'its address'}, but describes itself by none of "
+                f"{name} takes calls at {place}, but describes itself by none of "
                 f"{', '.join(CONVENTIONS)}: write its methods into the configuration, with `dialect: listed`."
             )
         if not self._heard:

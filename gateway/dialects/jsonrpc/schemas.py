@@ -12,14 +12,12 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.dialects.texts import sayable, unique
+from gateway.dialects.texts import VALUES, UnsayableError, number, sayable, unique
 
 MAX_SCHEMAS: Final = 10_000
 _MAX_DEPTH: Final = 32
 _MAX_COST: Final = 10_000
 _CHARACTERS_PER_COST: Final = 100
-_LARGEST_INTEGER: Final = 2**64
-_SMALLEST_INTEGER: Final = -(2**63)
 
 _REF: Final = "#/components/schemas/"
 _no_component_name = re.compile(r"[^A-Za-z0-9._-]")
@@ -66,7 +64,10 @@ class Schemas:
         """The named schemas, under names that a `$ref` can hold as they are."""
 
     def clean(self, schema: object) -> dict[str, Any]:
-        """The schema, with `$ref`s to `#/components/schemas/NAME` alone; empty when it is none, or too large."""
+        """The schema, with `$ref`s to `#/components/schemas/NAME` alone; empty when it is none, or too large.
+
+        A member that holds a number which cannot be told is left out.
+        """
         if not isinstance(schema, dict):
             return {}
         try:
@@ -85,33 +86,38 @@ class _Cleaning:
         self._names = names
         self._cost = 0
 
-    def value(self, value: Any, depth: int) -> Any:
+    def value(self, value: Any, depth: int, *, whole: bool = False) -> Any:
+        """The value; with `whole` nothing within is left out: it is told as it is, or not at all."""
         self._spend(1)
         if depth > _MAX_DEPTH:
             raise _TooMuchError
         match value:
             case dict():
-                return self._members(value, depth)
+                return self._members(value, depth, whole=whole)
             case list():
-                return [self.value(item, depth + 1) for item in value]
+                return [self.value(item, depth + 1, whole=whole) for item in value]
             case str():
                 return self._text(value)
             case bool():
                 return value
-            case int() if not _SMALLEST_INTEGER <= value < _LARGEST_INTEGER:
-                return None  # No writer of ours can say it, and a schema is only a hint.
+            case int() | float():
+                return number(value)
             case _:
                 return value
 
-    def _members(self, members: dict[str, Any], depth: int) -> dict[str, Any]:
+    def _members(self, members: dict[str, Any], depth: int, *, whole: bool) -> dict[str, Any]:
         cleaned = {}
         for name, value in members.items():
             if name == "$ref" and isinstance(value, str):
                 target = self._target(value)
                 if target is not None:
                     cleaned[name] = _REF + target
-            else:
-                cleaned[self._text(name)] = self.value(value, depth + 1)
+                continue
+            try:
+                cleaned[self._text(name)] = self.value(value, depth + 1, whole=whole or name in VALUES)
+            except UnsayableError:
+                if whole:
+                    raise
         return cleaned
 
     def _text(self, value: str) -> str:

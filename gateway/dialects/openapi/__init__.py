@@ -49,9 +49,9 @@ class OpenApiDialect:
                 f"The call's time was over before the service {service.qualified!r} was asked."
             )
         if call.ask.raw is not None and len(call.ask.raw) > _OFF_THE_LOOP:
-            sent = await asyncio.to_thread(request, call, binding, service.arrays)
+            sent = await asyncio.to_thread(request, call, binding, service.arrays, service.headers)
         else:
-            sent = request(call, binding, service.arrays)
+            sent = request(call, binding, service.arrays, service.headers)
         safe = call.method.safe
         answer = await upstream.exchange(
             Request(

@@ -20,15 +20,20 @@ MULTIPART: Final = "multipart/form-data"
 BYTES: Final = "application/octet-stream"
 JSON: Final = "application/json"
 
-Where = Literal["path", "query", "header", "member", "body"]
+Where = Literal["path", "query", "header", "cookie", "member", "body"]
 Many = Literal[
     "repeat", "comma", "space", "pipe", "tab", "json", "deep", "label", "label*", "matrix", "matrix*"
 ]
 
 _media_type = re.compile(r"[!#$&^_.+A-Za-z0-9-]+/[!#$&^_.+A-Za-z0-9-]+(?:;[ !-~]*)?")
-_field_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _unfit_name = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_SIDES: Final[Mapping[str, Where]] = {"path": "path", "query": "query", "header": "header"}
+_SIDES: Final[Mapping[str, Where]] = {
+    "path": "path",
+    "query": "query",
+    "header": "header",
+    "cookie": "cookie",
+}
 _STYLES: Final[Mapping[str, Many]] = {
     "spaceDelimited": "space",
     "pipeDelimited": "pipe",
@@ -44,7 +49,7 @@ _COLLECTIONS: Final[Mapping[str, Many]] = {"multi": "repeat", "ssv": "space", "p
 _NOT_A_SCHEMA: Final = frozenset(
     ("name", "in", "required", "description", "collectionFormat", "allowEmptyValue")
 )
-_ORDER: Final = ("path", "query", "header", "member", "body")
+_ORDER: Final = ("path", "query", "header", "cookie", "member", "body")
 _THE_GATES_OWN: Final = frozenset(
     (
         "accept",
@@ -70,6 +75,10 @@ _THE_GATES_OWN: Final = frozenset(
         "x-request-id",
     )
 )
+
+
+GATES_COOKIES: Final = frozenset(("middle_auth_token",))
+"""Cookies in which clients show the gate's token: no service is to ask for them as parameters."""
 
 
 class Input(Struct, frozen=True):
@@ -142,7 +151,7 @@ def _beside_path(
 ) -> Iterator[Input]:
     for (side, name), item in found.items():
         where = _SIDES.get(side)
-        if where is None or where == "path" or (where == "header" and not _may_be_sent(name)):
+        if where is None or where == "path" or not _may_be_sent(where, name):
             continue
         if members(item, "x-labgate").get("own") is True:
             continue  # of a gate that this one stands in front of: callers have it here, too
@@ -168,8 +177,12 @@ def _spread(
         yield Input("query", name, required and name in needed, schemas.clean(member), told)
 
 
-def _may_be_sent(name: str) -> bool:
-    return _field_name.fullmatch(name) is not None and name.lower() not in _THE_GATES_OWN
+def _may_be_sent(where: Where, name: str) -> bool:
+    """Whether a field or a cookie can have this name, and it is none of the gate's own."""
+    if where not in ("header", "cookie"):
+        return True
+    own = _THE_GATES_OWN if where == "header" else GATES_COOKIES
+    return _token.fullmatch(name) is not None and name.lower() not in own
 
 
 def _schema(item: Mapping[str, Any], schemas: Schemas) -> dict[str, Any]:
@@ -188,6 +201,8 @@ def _many(item: Mapping[str, Any], where: Where) -> Many:
     style = item.get("style")
     if where == "path" and isinstance(style, str):
         return _IN_PATH.get((style, item.get("explode") is True), "comma")
+    if where == "cookie":
+        return "comma" if item.get("explode") is False else "repeat"
     if where != "query":
         return "comma"
     if isinstance(style, str) and style in _STYLES:
@@ -321,7 +336,7 @@ def _flattened(inputs: list[Input], sends: str) -> Taken:
 
 
 def _apart(inputs: list[Input]) -> list[str]:
-    """A name for each input: its own where no earlier place has it, in the order path, query, head, body."""
+    """A name for each input: its own where no earlier place has it, in the order path, query, head, cookies, body."""
     taken: set[str] = set()
     names = [""] * len(inputs)
     apart: list[int] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ from gateway.core.method import IN_PATH, Arrays, HttpBinding, Method, Place
 from gateway.core.naming import shown
 from gateway.core.reply import Fields
 from gateway.dialects.openapi import values
-from gateway.dialects.openapi.parameters import FORM, JSON, MULTIPART, essence, is_json
+from gateway.dialects.openapi.parameters import FORM, GATES_COOKIES, JSON, MULTIPART, essence, is_json
 
 _BODILESS: Final = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 _HAVE_A_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
@@ -41,12 +41,13 @@ class _Sorted(Struct, frozen=True):
     path: dict[str, tuple[Place, bytes]]
     query: list[tuple[Place, bytes]]
     header: list[tuple[Place, bytes]]
+    cookie: list[tuple[Place, bytes]]
     member: list[tuple[Place, bytes]]
     body: list[tuple[Place, bytes]]
 
 
-def request(call: Call, binding: HttpBinding, form: Arrays) -> Request:
-    """The request of a call; `form` is how the service wants arrays.
+def request(call: Call, binding: HttpBinding, form: Arrays, own: Collection[str] = frozenset()) -> Request:
+    """The request of a call; `form` is how the service wants arrays, `own` are fields that the gate has for the service.
 
     Raises InvalidParams, which names the parameter, for what a request cannot say, and Unrepresentable for
     arrays and bytes that are broken.
@@ -60,6 +61,7 @@ def request(call: Call, binding: HttpBinding, form: Arrays) -> Request:
             for place, raw in given.header
             if not values.is_null(raw)
         )
+        fields += _cookies(given, own)
     except (scanner.MalformedJson, UnicodeError):
         raise InvalidParams("The params are no JSON that can be sent.") from None
     if body is not None:
@@ -105,7 +107,7 @@ def _sorted(call: Call, binding: HttpBinding, form: Arrays) -> _Sorted:
     """Each argument in its place; those that no document names go to the query, or to a body of members."""
     places = {place.param: place for place in binding.places}
     said = arguments(call, form)
-    given = _Sorted({}, [], [], [], [])
+    given = _Sorted({}, [], [], [], [], [])
     whole = next((place.param for place in binding.places if place.where == "body"), None)
     has_members = (
         binding.verb not in _BODILESS
@@ -113,6 +115,10 @@ def _sorted(call: Call, binding: HttpBinding, form: Arrays) -> _Sorted:
         and (whole is None or whole not in said)
     )
     for name, raw in said.items():
+        if name not in places and name.lower() in GATES_COOKIES:
+            raise InvalidParams(
+                f"The parameter {name!r} is a cookie of the gate's own, which no service gets."
+            )
         place = places.get(name) or Place(name, "member" if has_members else "query", name)
         if place.where == "path":
             given.path[place.name] = (place, raw)
@@ -120,6 +126,16 @@ def _sorted(call: Call, binding: HttpBinding, form: Arrays) -> _Sorted:
             goes: list[tuple[Place, bytes]] = getattr(given, place.where)
             goes.append((place, raw))
     return given
+
+
+def _cookies(given: _Sorted, own: Collection[str]) -> Fields:
+    """The one field of cookies, if there are any; beside an operator's own there is no place for a caller's."""
+    pairs = [pair for place, raw in given.cookie for pair in values.cookies(place, raw)]
+    if pairs and any(name.lower() == "cookie" for name in own):
+        raise InvalidParams(
+            f"The parameter {given.cookie[0][0].param!r} is a cookie, and the gate sends cookies of its own to this service."
+        )
+    return ((b"Cookie", b"; ".join(pairs)),) if pairs else ()
 
 
 def _is_structured(sends: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.dialects.texts import sayable, unique
+from gateway.dialects.texts import VALUES, UnsayableError, number, sayable, unique
 
 MAX_SCHEMAS: Final = 10_000
 _MAX_HOPS: Final = 16
@@ -15,8 +15,6 @@ _MAX_DEPTH: Final = 32
 _MAX_COST: Final = 10_000
 _MAX_TOTAL: Final = 3_000_000
 _CHARACTERS_PER_COST: Final = 100
-_LARGEST: Final = 2**64
-_SMALLEST: Final = -(2**63)
 _REF: Final = "#/components/schemas/"
 _SWAGGER_REF: Final = "#/definitions/"
 _no_component_name = re.compile(r"[^A-Za-z0-9._-]")
@@ -70,7 +68,10 @@ class Schemas:
         """The named schemas, under names that a `$ref` can hold as they are."""
 
     def clean(self, schema: object) -> dict[str, Any]:
-        """The schema with `$ref`s to `#/components/schemas/NAME` alone; empty when it is none, or too large."""
+        """The schema with `$ref`s to `#/components/schemas/NAME` alone; empty when it is none, or too large.
+
+        A member that holds a number which cannot be told is left out.
+        """
         if not isinstance(schema, dict) or self._total > _MAX_TOTAL:
             return {}
         self._cost = 0
@@ -82,7 +83,8 @@ class Schemas:
             self._total += self._cost
         return cleaned
 
-    def _value(self, value: Any, depth: int) -> Any:
+    def _value(self, value: Any, depth: int, *, whole: bool = False) -> Any:
+        """The value; with `whole` nothing within is left out: it is told as it is, or not at all."""
         self._cost += 1
         if self._cost > _MAX_COST or depth > _MAX_DEPTH:
             raise _TooMuchError
@@ -90,18 +92,24 @@ class Schemas:
         if kind is str:
             return self._text(value)
         if kind is dict:
-            cleaned = {}
-            for name, each in value.items():
-                if name != "$ref" or not isinstance(each, str):
-                    cleaned[self._text(name)] = self._value(each, depth + 1)
-                elif (target := self._target(each)) is not None:
-                    cleaned[name] = _REF + target
-            return cleaned
+            return self._members(value, depth + 1, whole=whole)
         if kind is list:
-            return [self._value(each, depth + 1) for each in value]
-        if kind is int and not _SMALLEST <= value < _LARGEST:
-            return None  # No writer of ours can say it, and a schema is only a hint.
-        return value
+            return [self._value(each, depth + 1, whole=whole) for each in value]
+        return number(value) if kind is int or kind is float else value
+
+    def _members(self, members: Mapping[str, Any], depth: int, *, whole: bool) -> dict[str, Any]:
+        cleaned = {}
+        for name, each in members.items():
+            if name == "$ref" and isinstance(each, str):
+                if (target := self._target(each)) is not None:
+                    cleaned[name] = _REF + target
+                continue
+            try:
+                cleaned[self._text(name)] = self._value(each, depth, whole=whole or name in VALUES)
+            except UnsayableError:
+                if whole:
+                    raise
+        return cleaned
 
     def _text(self, value: str) -> str:
         if value.isascii() and len(value) < _CHARACTERS_PER_COST:

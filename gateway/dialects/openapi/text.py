@@ -20,6 +20,8 @@ _WORDS: Final = {
     for word in words.split()
 }
 _integer = re.compile(r"[-+]?[0-9]+")
+_no_number = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+"""Which numbers YAML has beside JSON's (section 10.3.2): they are read, so as to be left out and not told as texts."""
 _number = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -113,4 +115,6 @@ def _scalar(written: str) -> Any:
         return written
     if _integer.fullmatch(written):
         return int(written)
+    if _no_number.fullmatch(written):
+        return float(written.replace(".", ""))
     return float(written) if _number.fullmatch(written) else written

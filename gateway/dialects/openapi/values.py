@@ -6,6 +6,7 @@ A string is its text, every other value the token that the caller wrote: no numb
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ import orjson
 from gateway.core import arrays, scanner
 from gateway.core.faults import InvalidParams, Unrepresentable
 from gateway.core.method import Place
+
+_IN_COOKIES = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*").fullmatch
 
 
 def is_null(raw: bytes) -> bool:
@@ -40,6 +43,23 @@ def joined(place: Place, raw: bytes) -> bytes:
             f"The parameter {place.param!r} goes into a header, which holds no control characters."
         )
     return value
+
+
+def cookies(place: Place, raw: bytes) -> list[bytes]:
+    """The value as `name=value` in a Cookie: one for each item of an array, or one for all of them.
+
+    Raises InvalidParams for what no cookie holds (RFC 6265 section 4.1.1): with a semicolon in it, it would be another one.
+    """
+    items = [raw] if place.many == "json" else texts(raw, place.param)
+    if place.many == "comma" and items:
+        items = [b",".join(items)]
+    for item in items:
+        if not _IN_COOKIES(item):
+            raise InvalidParams(
+                f"The parameter {place.param!r} goes into a cookie, which holds ASCII without spaces, quotes, commas, semicolons "
+                "and backslashes: encode it as the service expects it."
+            )
+    return [b"%b=%b" % (place.name.encode(), item) for item in items]
 
 
 def in_path(place: Place, raw: bytes) -> str:
