@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from labgate._astray import needs_datastack
 from labgate._defaults import shown
 from labgate._names import attribute_name, closest
-from labgate.errors import NeedsDatastack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -254,12 +254,8 @@ def _missing(node: Node, name: str) -> Any:
         return getattr(node, attribute_name(own) or own)
     if link.look_again() and name in type(node).__dict__ and not space.gone:
         return getattr(node, name)
-    if not space.prefix and (datastacks := link.local_namespace(name)):
-        raise NeedsDatastack(
-            f"{name} exists only within a datastack: {', '.join(datastacks)}",
-            data={"datastacks": datastacks},
-            hint=f'Name one: lab(datastack="{datastacks[0]}"), or labgate.connect(datastack="{datastacks[0]}").',
-        )
+    if not space.prefix and (needed := needs_datastack(link, name)) is not None:
+        raise needed
     near = closest(name, space.names())
     if not near:
         # The right method in the wrong place is as frequent as a slip of the finger.

@@ -235,6 +235,16 @@ def test_a_local_namespace_without_a_datastack_names_those_there_are(gate: Gate)
     assert not hasattr(lab, "chunkedgraph")
 
 
+@pytest.mark.parametrize("wire", ["chunkedgraph.get_roots", "chunkedgraph"])
+def test_a_wire_name_in_a_local_namespace_names_the_datastacks_too(gate: Gate, wire: str) -> None:
+    gate.about["local"] = {"chunkedgraph": ["minnie65", "fly1"]}
+    lab = labgate.connect(gate.url)
+    with pytest.raises(NeedsDatastack, match="exists only within a datastack: minnie65, fly1"):
+        lab[wire]
+    with labgate.batch(lab) as many, pytest.raises(NeedsDatastack, match="minnie65, fly1"):
+        many[wire]
+
+
 def test_the_datastack_goes_with_every_request(gate: Gate) -> None:
     lab = labgate.connect(server_address=gate.url, datastack_name="a b/ü")
     lab.jobs.list_lanes()
