@@ -212,6 +212,10 @@ class Whole(Node):
         return self._session.recipe()
 
 
+# What a wrong option of `lab(...)` is said to be one of.
+Whole.__call__.__qualname__ = "client"
+
+
 class Client(Whole):
     """A lab's services as Python functions.
 

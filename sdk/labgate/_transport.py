@@ -328,6 +328,8 @@ def unconnected(failure: OSError, proxy: Proxy | None = None) -> NotSent:
         return NotSent(f"its certificate is not trusted by this machine ({why}); {how}", final=True)
     if isinstance(failure, TimeoutError):
         reason = "no connection within the time"
+    elif getattr(failure, "reason", "") == "WRONG_VERSION_NUMBER":
+        reason = "what answers there speaks no TLS; if it is plain http, write its address with http://"
     else:
         reason = failure.strerror or (str(failure) if failure.args else type(failure).__name__)
     return NotSent(reason if proxy is None else f"{proxy}: {reason}")

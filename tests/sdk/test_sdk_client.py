@@ -333,6 +333,20 @@ def test_an_error_of_any_shape_is_an_error(gate: Gate, error: Any) -> None:
     assert isinstance(found.code, int)
 
 
+def test_a_hint_that_the_gates_message_gives_is_not_given_twice(gate: Gate) -> None:
+    said = "no method is called jobs.x: did you mean jobs.y?"
+    data = {"fault": "UnknownMethod", "did_you_mean": ["jobs.y"]}
+    gate.add("jobs.ask", lambda _: (_ for _ in ()).throw(ScriptedError(-32601, said, data=data)))
+    with pytest.raises(NotFound) as caught:
+        labgate.connect(gate.url).jobs.ask()
+    assert str(caught.value).lower().count("did you mean") == 1
+
+
+def test_an_option_that_there_is_not_is_one_of_the_clients(gate: Gate) -> None:
+    with pytest.raises(TypeError, match=r"^client\(\) got an unexpected keyword argument 'timout'"):
+        labgate.connect(gate.url)(timout=5)  # type: ignore[call-arg]
+
+
 def test_copies_of_a_client_are_clients(gate: Gate) -> None:
     lab = labgate.connect(gate.url)(timeout=7)
     for twin in (copy.copy(lab), copy.deepcopy(lab)):

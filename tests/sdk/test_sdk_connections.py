@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -93,6 +94,20 @@ def test_https_works_keeps_its_connections_and_is_refused_without_trust(
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
         lab = labgate.connect(url, token="other")
         assert (lab.s.safe(), lab.s.safe()) == (1, 2)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_https_to_what_speaks_plain_http_says_which_address_may_be_right(gate: Gate, awaited: bool) -> None:
+    url = gate.url.replace("http://", "https://")
+    with pytest.raises(
+        GateUnreachable, match=r"speaks no TLS; if it is plain http, write its address with http://"
+    ):
+        asyncio.run(_opened(url)) if awaited else labgate.connect(url)
+
+
+async def _opened(url: str) -> None:
+    async with labgate.aconnect(url):
+        pass
 
 
 def test_a_forked_child_does_not_use_its_parents_connections(gate: Gate) -> None:

@@ -165,6 +165,11 @@ def test_a_box_that_is_none_is_a_value_error(vol, start, stop, words) -> None:
         vol.read(start, stop, box_nm=((0, 0, 0), (1, 1, 1)))
     with pytest.raises(ValueError, match="two corners of 3 nanometers"):
         vol.read(box_nm=((0, 0), (1, 1)))
+    for wrong in ((0, 0, 0), ((0, 0, 0),), 4, (("a", 0, 0), (1, 1, 1))):
+        with pytest.raises(
+            ValueError, match="box_nm has two corners of 3 nanometers each, in the order z, y, x"
+        ):
+            vol.read(box_nm=wrong)
 
 
 def test_a_refresh_knows_how_far_the_volume_has_grown(vol: labgate.Volume, voxels: Voxels) -> None:
