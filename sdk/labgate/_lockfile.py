@@ -10,8 +10,8 @@ import os
 
 from labgate._fitting import meaning_of, references_of
 from labgate._generated import write_whole
-from labgate._places import refuse_other_than_files
 from labgate._pinned import breaks, pinned
+from labgate._places import refuse_other_than_files
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
