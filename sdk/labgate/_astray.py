@@ -17,7 +17,8 @@ def unknown(link: Link, name: str) -> NotFound | NeedsDatastack:
     from labgate._names import closest
 
     near = closest(name, link.catalog.names())
-    hint = f"Did you mean {' or '.join(near)}?" if near else ""
+    away = out_of_reach(link, name.partition(".")[0])
+    hint = f"Did you mean {' or '.join(near)}?" if near else away and f"{away[0].upper()}{away[1:]}."
     return NotFound(f"{link.title} has no method {name!r}", data={"did_you_mean": near}, hint=hint)
 
 
@@ -33,3 +34,12 @@ def needs_datastack(link: Link, namespace: str) -> NeedsDatastack | None:
         data={"datastacks": stacks},
         hint=f'Name one: lab(datastack="{stacks[0]}"), or labgate.connect(datastack="{stacks[0]}").',
     )
+
+
+def out_of_reach(link: Link, namespace: str) -> str:
+    """That the gate does not reach a service, whose methods may be missing for that; "" where it does."""
+    namespaces = link.catalog.about.get("namespaces")
+    said = namespaces.get(namespace) if isinstance(namespaces, dict) else None
+    if not isinstance(said, dict) or said.get("down") is not True:
+        return ""
+    return f"the service {namespace} is down, so that methods of it may be missing: see labgate.status(lab)"

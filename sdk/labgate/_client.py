@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from labgate._astray import needs_datastack
+from labgate._astray import needs_datastack, out_of_reach
 from labgate._defaults import shown
 from labgate._names import attribute_name, closest
 
@@ -264,5 +264,6 @@ def _missing(node: Node, name: str) -> Any:
     if not near:
         # The right method in the wrong place is as frequent as a slip of the finger.
         near = [other for other in link.catalog.names() if other.rpartition(".")[2] == name][:3]
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    away = out_of_reach(link, path.partition(".")[0])
+    hint = f"; did you mean {' or '.join(near)}?" if near else away and f"; {away}"
     raise AttributeError(f"{link.title} has no {path!r}{hint}", name=name, obj=_Nowhere())

@@ -56,6 +56,21 @@ def test_a_wrong_name_is_an_attribute_error_that_says_what_was_meant(gate: Gate)
     assert getattr(lab.jobs, "zzz", 5) == 5
 
 
+def test_a_name_of_a_service_that_is_down_says_that_it_is(gate: Gate) -> None:
+    gate.about["namespaces"] = {"tiles": {"down": True}, "jobs": {"down": False}}
+    gate.add("tiles.get_tile")
+    lab = labgate.connect(gate.url)
+    with pytest.raises(AttributeError, match=r"the service tiles is down, .* see labgate\.status\(lab\)"):
+        _ = lab.tiles.nothing_like_it
+    with pytest.raises(
+        NotFound, match=r"'tiles.nothing_like_it'\nThe service tiles is down, .*status\(lab\)\."
+    ):
+        _ = lab["tiles.nothing_like_it"]
+    with pytest.raises(AttributeError) as caught:
+        _ = lab.jobs.nothing_like_it
+    assert "down" not in str(caught.value)
+
+
 def test_python_does_not_say_did_you_mean_twice(gate: Gate) -> None:
     code = f"import labgate; labgate.connect({gate.url!r}).jobs.get_jbo"
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
