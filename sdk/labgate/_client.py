@@ -264,6 +264,10 @@ def _missing(node: Node, name: str) -> Any:
     if not near:
         # The right method in the wrong place is as frequent as a slip of the finger.
         near = [other for other in link.catalog.names() if other.rpartition(".")[2] == name][:3]
+    if not near and space.group and link.item_method(space.group) is not None:
+        raise AttributeError(
+            f'{link.title} has no {path!r}; an entry is in brackets: ["{name}"]', name=name, obj=_Nowhere()
+        )
     away = out_of_reach(link, path.partition(".")[0])
     hint = f"; did you mean {' or '.join(near)}?" if near else away and f"; {away}"
     raise AttributeError(f"{link.title} has no {path!r}{hint}", name=name, obj=_Nowhere())

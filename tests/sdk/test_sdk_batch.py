@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -167,3 +169,15 @@ def test_an_answer_that_is_left_out_is_that_calls_own_failure() -> None:
     assert isinstance(one.exception(), BadReply)
     assert one.exception().maybe_executed is True
     assert two.result() == "second"
+
+
+def test_a_batch_without_its_block_says_how_it_is_begun(gate: Gate) -> None:
+    with pytest.raises(AttributeError, match=r"no 'jobs': write `with labgate\.batch\(lab\) as b:`"):
+        labgate.batch(labgate.connect(gate.url)).jobs  # type: ignore[attr-defined]  # noqa: B018
+
+    async def awaited() -> None:
+        async with labgate.aconnect(gate.url) as lab:
+            with pytest.raises(AttributeError, match="no 'jobs': write `async with labgate"):
+                labgate.batch(lab).jobs  # type: ignore[attr-defined]  # noqa: B018
+
+    asyncio.run(awaited())

@@ -232,6 +232,8 @@ def test_brackets_of_a_namespace_call_its_one_method_for_items(gate: Gate) -> No
     )
     gate.add("data.list", [])
     lab = labgate.connect(gate.url)
+    with pytest.raises(AttributeError, match=r"""has no 'data.runs'; an entry is in brackets: \["runs"\]"""):
+        _ = lab.data.runs
     assert lab.data["a.b"] == {"key": "a.b"}
     assert lab.jobs["get_job"] == lab.jobs.get_job
     gate.add("data.second", **{"x-labgate": {"item": True}})

@@ -252,3 +252,8 @@ def test_the_names_of_the_methods_may_leave_out_the_namespace(voxels: Voxels) ->
     voxels.gate.add("write", None)
     labgate.refresh(lab)
     assert wire_of(vol._session, vol._method, "write") == "dvid.write"
+
+
+def test_a_box_that_no_memory_holds_is_named_with_its_size(vol: labgate.Volume) -> None:
+    with pytest.raises(MemoryError, match=r"has 1,000,000,000,000,000,000,000 bytes, .*read it in parts"):
+        vol.read((0, 0, 0), (10**7, 10**7, 10**7))
