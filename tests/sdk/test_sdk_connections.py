@@ -96,6 +96,19 @@ def test_https_works_keeps_its_connections_and_is_refused_without_trust(
         assert (lab.s.safe(), lab.s.safe()) == (1, 2)
 
 
+def test_a_certificate_for_another_name_is_not_said_to_lack_an_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path, "gate.lab.org")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    with scripted(over_tls(context, document)) as url, pytest.raises(GateUnreachable) as caught:
+        labgate.connect(url.replace("http://127.0.0.1", "https://localhost"))
+    assert "its certificate is for another name (Hostname mismatch" in str(caught.value)
+    assert "SSL_CERT_FILE" not in str(caught.value)
+
+
 @pytest.mark.parametrize("awaited", [False, True])
 def test_https_to_what_speaks_plain_http_says_which_address_may_be_right(gate: Gate, awaited: bool) -> None:
     url = gate.url.replace("http://", "https://")
