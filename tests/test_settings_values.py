@@ -32,6 +32,7 @@ def findings(tmp_path: Path, data: dict[str, Any], **environ: str) -> list[str]:
     [
         ("30s", 30),
         ("10m", 600),
+        ("10min", 600),
         ("24h", 86400),
         ("30d", 2592000),
         ("2w", 1209600),

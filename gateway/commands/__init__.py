@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "diff": "show what a reload of a running gate would change",
     "service": "drain, disable or enable a service, at a running gate",
     "usage": "show who uses what of a running gate",
+    "times": "show how long the calls of each method take, at a running gate",
     "services": "show which services a running gate has, and how they fare",
     "status": "show how a running gate and its services fare",
     "refresh": "ask services again what they offer, and show what has changed",

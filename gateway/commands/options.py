@@ -6,7 +6,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic_core import PydanticCustomError
+
 from gateway.settings import Settings, SettingsError, load
+from gateway.settings.values import seconds
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,14 @@ def settings_of(args: argparse.Namespace) -> Settings | None:
             print(problem, file=sys.stderr)
         print("labgated: the settings cannot be used; see `labgated check`", file=sys.stderr)
         return None
+
+
+def duration(said: str) -> float:
+    """The seconds of an option that says how long, like `7d`."""
+    try:
+        return seconds(said)
+    except PydanticCustomError as error:
+        raise argparse.ArgumentTypeError(f"{error.message()}: {(error.context or {})['fix']}") from error
 
 
 def url(host: str, port: int, tls: object = None) -> str:

@@ -19,6 +19,13 @@ def span(seconds: float) -> str:
     return f"{int(seconds // size_)} {unit}"
 
 
+def moment(seconds: float) -> str:
+    """Seconds that may be few, with three digits that count."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1000:.3g} ms" if seconds >= 0.001 else f"{seconds * 1_000_000:.3g} us"
+
+
 def size(count: float) -> str:
     """Bytes in the largest unit that they fill."""
     for unit in ("B", "KiB", "MiB"):

@@ -6,12 +6,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
 from gateway.commands.operating import add_operator, asked
+from gateway.commands.options import duration
 from gateway.commands.tables import plain, size, span, table
 from gateway.core.usage import BYS
-from gateway.settings.values import seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "what the rows are of (default: user); whoever is in several groups counts for each"
     parser.add_argument("--by", choices=BYS, default="user", help=text)
     text = "how far back: 90min, 24h, 7d (the default), as far as `telemetry.usage` keeps it"
-    parser.add_argument("--since", metavar="TIME", default="7d", help=text)
+    parser.add_argument("--since", metavar="TIME", type=duration, default="7d", help=text)
     parser.add_argument("--csv", action="store_true", help="comma-separated, with numbers as they are")
     add_operator(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints a row for each; 0 if there is a gate to tell it, 1 if not."""
-    try:
-        back = seconds(args.since)
-    except PydanticCustomError as error:
-        print(f"labgated usage: --since: {error.message()}", file=sys.stderr)
-        return 1
-    found = asked(args, "GET", f"/-/usage?by={args.by}&since={back:.0f}")
+    found = asked(args, "GET", f"/-/usage?by={args.by}&since={args.since:.0f}")
     if found is None:
         return 1
     rows = found["rows"]

@@ -170,8 +170,14 @@ class Reception:
             )
         asked.datastack = datastack(request, self._relay.catalog.datastacks)
         asked.view = self._relay.catalog.view(access, asked.datastack)
+        if not place.changes or request.method in ("GET", "HEAD"):
+            return await place.door.answer(asked)
+        return await self._audited(asked, place)
+
+    async def _audited(self, asked: Asked, place: Place) -> Answer | StreamAnswer | SocketAnswer:
+        """What a door answers that changes something, written down where there is an audit log."""
         auditor = self._relay.auditor
-        if auditor is None or not place.changes or request.method in ("GET", "HEAD"):
+        if auditor is None:
             return await place.door.answer(asked)
         auditor.check()
         outcome, status = "error", 500

@@ -258,7 +258,9 @@ class RpcLane:
         now = self.wall()
         if not standing.is_settled(now) and not self.settled(standing, now):
             return None
-        if not data or not standing.is_quick or standing.notes.traced or self.tracer.left <= 0:
+        tracer = self.tracer
+        recorded = tracer.left <= 0 or (standing.notes.traced and tracer.records)
+        if not data or not standing.is_quick or recorded:
             return self._guest(caller, standing)
         body = data[end:]
         call = usual_call(body, self._limits.depth)

@@ -14,9 +14,9 @@ from gateway.settings.document import Written
 from gateway.settings.homes import NoPathError, meant
 from gateway.settings.problems import Where, clip
 
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(?:\d{1,10}(?:\.\d{1,9})?(?:ms|s|m|h|d|w)){1,6}", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d{1,10}(?:\.\d{1,9})?(?:ms|min|s|m|h|d|w)){1,6}", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|[smhdw])", re.ASCII)
 _UNIT_BYTES: dict[str, int] = {
     "B": 1,
     **{f"{letter}iB": 1 << 10 * power for power, letter in enumerate("KMGT", 1)},
@@ -92,7 +92,7 @@ def flag(value: Any) -> bool:
 
 
 def seconds(value: Any) -> float:
-    """A duration in seconds: a number, or `500ms`, `30s`, `10m`, `24h`, `30d`, `2w`, `1h30m`."""
+    """A duration in seconds: a number, or `500ms`, `30s`, `10m` or `10min`, `24h`, `30d`, `2w`, `1h30m`."""
     found: Any = value
     if isinstance(value, str) and _DURATION.fullmatch(value):
         found = math.fsum(

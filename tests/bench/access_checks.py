@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 
+import lane_alone
 from bench_lab import Lab, lab, post, table
 from relay_calls import call
 from side_by_side import Contender, Figure, compared, posts
@@ -62,3 +63,4 @@ def run(seconds: float, runs: int) -> None:
     for work, figures in found.items():
         rows.append((work, *(f"{figures[name].cpu:.2f}" for name in SETTINGS)))
     table("Access, one core for the server, 32 connections, token and metrics on, access log off", rows)
+    lane_alone.run()

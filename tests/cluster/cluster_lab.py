@@ -410,15 +410,15 @@ class Line:
 
 
 class Balancer:
-    """HAProxy by config/haproxy.cfg."""
+    """HAProxy by config/haproxy.cfg; `more` is what else its environment says."""
 
-    def __init__(self, folder, gates):
+    def __init__(self, folder, gates, **more):
         self.program = shutil.which("haproxy") or "/usr/sbin/haproxy"
         port, numbers = free_ports(2)
         self.address, self.numbers = f"127.0.0.1:{port}", f"127.0.0.1:{numbers}"
         addresses = {f"LABGATE_{one.name.upper()}": one.address for one in gates}
         own = {"LABGATE_BALANCER": self.address, "LABGATE_BALANCER_NUMBERS": self.numbers}
-        self._environ = {"PATH": "/usr/sbin:/usr/bin", **addresses, **own}
+        self._environ = {"PATH": "/usr/sbin:/usr/bin", **addresses, **own, **more}
         self._folder = folder
         self._child = None
 

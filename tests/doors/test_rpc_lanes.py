@@ -68,6 +68,7 @@ IDS = (
     '"id":1,"id":1',
     '"id":"\\u0061"',
 )
+TRACED = f"00-{'a' * 32}-{'b' * 16}-01"
 LINES = (
     *("X-Odd: 1", "Labgate-Timeout: 5", "Labgate-Timeout: x", "X-Request-Id: mine-1", "X-Request-Id: no way"),
     *(
@@ -77,7 +78,7 @@ LINES = (
         "Accept: text/html",
     ),
     *("Content-Encoding: gzip", "Connection: close", "Expect: 100-continue", "Via: 1.1 else", "Cookie: a=b"),
-    *("Labgate-Token: junk", "Host: evil.test", "If-None-Match: *"),
+    *("Labgate-Token: junk", "Host: evil.test", "If-None-Match: *", f"Traceparent: {TRACED}"),
 )
 TARGETS = (
     "/rpc",
@@ -354,6 +355,22 @@ async def test_what_memory_must_not_answer_any_more_is_not_answered_by_a_lane(st
     assert answer.fault == "Unavailable"
     await stand.switch(ada, cordon={"up": False})
     assert await hit()
+
+
+async def test_what_belongs_to_a_callers_trace_is_answered_by_the_lane_where_nothing_is_recorded(stand):
+    side = (await three_gates(stand))[0]
+    stand.running = side.gate
+    ada = stand.caller("lab")
+    lines = ("Content-Type: application/json", f"Traceparent: {TRACED}")
+    body = b'{"jsonrpc":"2.0","method":"up.get","id":1}'
+    request = ada.request("POST", "/rpc", *lines, host="gate.test", body=body)
+    line = await ada.line()
+    for _ in range(4):
+        line.writer.write(request)
+        assert (await line.answer("POST")).status == 200
+    assert side.gate.servers[0].lane.requests
+    # The service heard of the trace when it was asked.
+    assert [one.values("traceparent") for one in side.up.asked if one.body] == [[TRACED.encode()]]
 
 
 async def test_known_bytes_within_another_request_are_not_taken_for_a_request(stand):

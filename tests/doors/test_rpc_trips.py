@@ -209,9 +209,9 @@ async def test_an_error_of_the_service_is_one_entrys_answer(stand, begun):
     assert [answers[0]["result"], answers[3]["result"]] == [[0], [3]]
 
 
-async def in_line(stand, count, concurrency=1, timeout="60s"):
+async def in_line(stand, count, concurrency=1):
     """Ada's batch of so many calls, of which as many as may be are at the service and are held; the others wait."""
-    up, ada = await lab(stand, timeout, concurrency)
+    up, ada = await lab(stand, concurrency=concurrency)
     await results(ada, batch("get", 1))
     held = [Held() for _ in range(concurrency)]
     holding = iter(held)
@@ -277,13 +277,29 @@ async def test_what_waits_for_too_long_is_told_so_and_was_not_sent(stand, begun,
     monkeypatch.setattr(rpc, "SOON", 0.0)
     monkeypatch.setattr("gateway.doors.rpc_trip.SOON", 0.0)
     monkeypatch.setattr(rpc_trips, "PULSE", 0.05)
-    up, upstream, held, line = await in_line(stand, 4, timeout="1s")
-    seen = len(up.asked)
-    await held[0].gone.wait()
+    up, ada = await lab(stand, concurrency=1)
+    await results(ada, batch("get", 1))
+    held = Held()
+
+    async def hold(asked):
+        held.answer = await echo(asked)
+        return await held(asked)
+
+    up.on("*", hold)
+    holds = asyncio.ensure_future(results(stand.caller("lab", name="bob"), batch("kept", 1, 1000)))
+    upstream = stand.running.relay.routes["up"].carrier
+    await until(lambda: len(up.asked) == 2)
+    begun.clear()
+    line = await ada.line()
+    body = json.dumps(batch("kept", 4)).encode()
+    fields = ("Content-Type: application/json", "Labgate-Timeout: 1")
+    line.writer.write(ada.request("POST", "/rpc", *fields, body=body))
     answers = json.loads((await line.answer()).body)
     assert [one["error"]["data"]["fault"] for one in answers] == ["DeadlineExceeded"] * 4
-    assert len(up.asked) == seen
-    assert (upstream.in_flight, upstream.waiting) == (0, 0)
+    assert len(begun) == 4
+    assert (len(up.asked), upstream.in_flight, upstream.waiting) == (2, 1, 0)
+    held.free.set()
+    assert await holds == [[1000]]
 
 
 async def test_calls_that_waited_are_answered_by_a_service_that_keeps_no_connection(stand, begun):

@@ -57,6 +57,7 @@ def test_every_page_is_in_the_site(site: Path) -> None:
     built = {page.relative_to(site) for page in site.rglob("*.html")}
     brought = {Path(name) for name in ("index.html", "changelog.html", "reporting.html", "404.html")}
     assert built == pages | brought
+    assert not [one.name for one in site.rglob("*") if one.suffix in (".py", ".pyc", ".md")]
     assert (site / "lab.yaml").read_bytes() == (ROOT / "config" / "lab.yaml").read_bytes()
 
 

@@ -158,7 +158,7 @@ async def test_requests_split_at_every_byte_while_a_file_is_sent_are_answered_af
 
 
 async def test_a_slow_reader_gets_every_byte(served) -> None:
-    gate, _ = await served(LARGE, write_seconds=0.5)
+    gate, _ = await served(LARGE, write_seconds=1.0)
     sock = await gate.deaf()
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, get("/file", more="Connection: close\r\n"))

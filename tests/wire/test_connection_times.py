@@ -126,7 +126,7 @@ def always(body: bytes):
 
 
 async def test_a_slow_reader_is_not_a_stuck_one(serve) -> None:
-    gate = await serve(always(bytes(20_000_000)), write_seconds=0.4)
+    gate = await serve(always(bytes(20_000_000)), write_seconds=1.0)
     sock = await gate.deaf()
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, GET)

@@ -128,11 +128,11 @@ async def test_the_call_of_a_gate_that_is_gone_is_not_made_again_and_nobody_wait
 
 
 async def test_a_gate_that_lives_is_heard_of_for_as_long_as_its_calls_take(server, monkeypatch):
-    monkeypatch.setattr(redis_outcomes, "LIFE", 0.4)
+    monkeypatch.setattr(redis_outcomes, "LIFE", 1.0)
     async with gates(server) as (one, other):
         running = await one.begin()
         waiting = asyncio.ensure_future(other.begin())
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.5)
         assert not waiting.done()
         one.end(running)
         assert await waiting == (HEAD, b"1")
