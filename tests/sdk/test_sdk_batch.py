@@ -58,6 +58,25 @@ def test_a_value_that_cannot_be_sent_fails_at_its_own_line(gate: Gate) -> None:
     assert gate.calls() == []
 
 
+def test_an_outcome_that_is_yet_to_come_is_no_argument(gate: Gate) -> None:
+    lab = labgate.connect(gate.url)
+    with (
+        pytest.raises(TypeError, match=r"cannot be sent; .*give handle\.result\(\)"),
+        labgate.batch(lab) as b,
+    ):
+        b.jobs.enqueue_job(b.jobs.list_lanes())
+
+    async def awaited() -> None:
+        async with labgate.aconnect(gate.url) as lab:
+            forgotten = lab.jobs.list_lanes()
+            with pytest.raises(TypeError, match="cannot be sent; await it first"):
+                await lab.jobs.enqueue_job(forgotten)
+            await forgotten
+
+    asyncio.run(awaited())
+    assert [call["method"] for call in gate.calls()] == ["jobs.list_lanes"]
+
+
 def test_an_outcome_before_the_end_of_the_block_is_a_clear_error(gate: Gate) -> None:
     lab = labgate.connect(gate.url)
     with labgate.batch(lab) as b:
