@@ -37,7 +37,8 @@ class Composed(Struct, frozen=True):
 
     They are to be closed (`aclose`) whatever happens. Where it is an array, `dtype` is numpy's name of its type and `shape`
     its shape, slowest axis first; else it is bytes, like a table as an Arrow stream. `blocks` is the same in another order,
-    where that is less work: only one of them is read.
+    where that is less work: only one of them is read. `held` are the same pieces where all of them are in memory: nothing can go
+    wrong any more, and who shares a trip can read them again.
     """
 
     length: int
@@ -45,6 +46,18 @@ class Composed(Struct, frozen=True):
     dtype: str = ""
     shape: tuple[int, ...] = ()
     blocks: InBlocks | None = None
+    held: tuple[bytes | memoryview, ...] | None = None
+
+
+def in_memory(held: Iterable[bytes | memoryview], dtype: str = "", shape: tuple[int, ...] = ()) -> Composed:
+    """What these pieces in memory are together."""
+    pieces = tuple(held)
+
+    async def one_by_one() -> AsyncGenerator[bytes | memoryview]:
+        for piece in pieces:
+            yield piece
+
+    return Composed(sum(map(len, pieces)), one_by_one(), dtype, shape, held=pieces)
 
 
 class Reply(Struct, frozen=True):

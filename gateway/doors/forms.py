@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from gateway.core.arrays import NotSayable, binary_as_json, from_json, unbase64
+from gateway.core.arrays import Array, NotSayable, binary_as_json, from_json, unbase64
 from gateway.core.faults import Unrepresentable
 from gateway.doors.arrow import as_arrow, is_stream, stream_as_csv, stream_in
 
@@ -83,22 +83,25 @@ def _as_json(value: Any) -> str:
 def as_npy(raw: bytes) -> bytes:
     """An array as a numpy file, format 1.0: `$ndarray`, or nested lists of numbers that make a box."""
     value = json.loads(raw)
-    array: np.ndarray[Any, Any]
     try:
         if isinstance(value, dict) and set(value) == {"$ndarray"}:
             found = from_json(value["$ndarray"])
-            if found is None:
-                raise _no_array()
-            array = np.frombuffer(found.data, found.dtype).reshape(found.shape)
         else:
-            array = np.array(value)
+            array: np.ndarray[Any, Any] = np.array(value)
+            found = Array(array.dtype, array.shape, array.tobytes())
     except (ValueError, TypeError, OverflowError) as error:
         raise _no_array() from error
-    if array.dtype.kind not in "biufc":
+    if found is None or found.dtype.kind not in "biufc":
         raise _no_array()
-    out = io.BytesIO()
-    np.lib.format.write_array(out, array, allow_pickle=False)
-    return out.getvalue()
+    return b"".join((npy_head(found.dtype, found.shape), found.data))
+
+
+def npy_head(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What a numpy file, format 1.0, begins with; the array's bytes follow, slowest axis first."""
+    head = io.BytesIO()
+    described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, described)
+    return head.getvalue()
 
 
 def as_bytes(raw: bytes) -> bytes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from gateway.core.faults import TooLarge
 from gateway.core.method import Method
 from gateway.core.reply import Composed, InBlocks, Reply, Whole
 from gateway.doors.encodings import JSON, Encoding
+from gateway.doors.forms import npy_head
 
 BLOCKS: Final = b"application/x-labgate-blocks"
 """The media type of an array that comes block by block."""
@@ -64,10 +65,26 @@ def _said(made: Composed, data: bytes, writing: Encoding) -> bytes:
 
 def as_file(made: Composed) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
     """The array as a numpy file, format 1.0: its length, and its pieces."""
-    head = io.BytesIO()
-    described = {"descr": np.dtype(made.dtype).str, "fortran_order": False, "shape": made.shape}
-    np.lib.format.write_array_header_1_0(head, described)
-    return len(head.getvalue()) + made.length, _file(head.getvalue(), made.pieces)
+    head = npy_head(np.dtype(made.dtype), made.shape)
+    return len(head) + made.length, _file(head, made.pieces)
+
+
+async def at_hand(
+    made: Composed,
+) -> tuple[bytes, int, AsyncGenerator[bytes | memoryview]]:
+    """The array as a numpy file that is in memory: what tells it from any other (see `told_apart`), its length, and its pieces."""
+    length, pieces = as_file(made)
+    held = [piece async for piece in pieces]
+    tag = await asyncio.to_thread(told_apart, held) if length > _LARGE else told_apart(held)
+    return tag, length, _a_little_at_a_time(held)
+
+
+def told_apart(pieces: Iterable[bytes | memoryview]) -> bytes:
+    """The strong entity tag of a body in these pieces."""
+    found = blake2b(digest_size=12)
+    for piece in pieces:
+        found.update(piece)
+    return b'"%b"' % found.hexdigest().encode()
 
 
 def as_blocks(made: Composed, blocks: InBlocks) -> tuple[int, AsyncGenerator[bytes | memoryview]]:
@@ -78,6 +95,14 @@ def as_blocks(made: Composed, blocks: InBlocks) -> tuple[int, AsyncGenerator[byt
     return len(head) + made.length, _file(head, blocks.pieces)
 
 
+async def _a_little_at_a_time(held: list[bytes | memoryview]) -> AsyncGenerator[bytes | memoryview]:
+    """The same in pieces that a slow caller's connection holds without much of memory."""
+    for piece in held:
+        with memoryview(piece) as view:
+            for start in range(0, len(view), _LARGE):
+                yield view[start : start + _LARGE]
+
+
 async def _file(
     head: bytes, pieces: AsyncGenerator[bytes | memoryview]
 ) -> AsyncGenerator[bytes | memoryview]:
@@ -85,3 +110,17 @@ async def _file(
         yield head
         async for piece in pieces:
             yield piece
+
+
+async def counted(
+    pieces: AsyncIterator[bytes | memoryview], count: Callable[[int], None]
+) -> AsyncIterator[bytes | memoryview]:
+    """The pieces; each is counted when it is asked for."""
+    try:
+        async for piece in pieces:
+            count(len(piece))
+            yield piece
+    finally:
+        aclose = getattr(pieces, "aclose", None)
+        if aclose is not None:
+            await aclose()

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from hashlib import blake2b
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -32,7 +31,7 @@ from gateway.core.openapi_list import RESERVED
 from gateway.core.ports import Observer
 from gateway.core.query_form import QueryForm, kinds_of, query_form
 from gateway.core.repeats import Once
-from gateway.core.reply import Composed, Reply, error_code
+from gateway.core.reply import Composed, Fields, Reply, error_code
 from gateway.core.scanner import MalformedJson, check, decoded, members, opener
 from gateway.core.verdict import Hit, Stale, Verdict
 from gateway.doors.asked import Asked, below_rpc, demand, patience
@@ -40,7 +39,7 @@ from gateway.doors.attending import size_of
 from gateway.doors.encodings import JSON, of_body
 from gateway.doors.fields import has, of_reply
 from gateway.doors.forms import FORMS, LARGE, Form
-from gateway.doors.gathering import BLOCKS, as_blocks, as_file, gathered, whole
+from gateway.doors.gathering import BLOCKS, as_blocks, as_file, at_hand, counted, gathered, told_apart, whole
 from gateway.doors.refusal import error_bytes, extra_fields, scope_fields
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_once import OnceDesk, may_have_run, once_of
@@ -52,6 +51,7 @@ _BLOCKS = re.compile(
     rf"\s*{re.escape(BLOCKS.decode())}\s*(?!.*;\s*q=0(?:\.0*)?\s*(?:;|$))(?:;|$)", re.IGNORECASE
 ).match
 
+_NPY_KIND = (b"Content-Type", FORMS["npy"].content_type)
 _ERROR_STATUS = {-32600: 400, -32602: 400, -32601: 404}
 """The status of an upstream's error by its code; any other is 500."""
 
@@ -112,7 +112,7 @@ class PlainDoor:
                 reply = await self._relay.answer(call)
                 made = reply.composed
                 if made is not None and made.dtype and form is FORMS["npy"]:
-                    answer = self._streamed(reply, made, asked)
+                    answer = await self._array(reply, made, asked)
                 else:
                     answer = await self._made(reply, form, method, asked)
                 ended, verdict = outcome(reply) if reply.kind == "result" else "error", reply.verdict
@@ -152,13 +152,25 @@ class PlainDoor:
 
         return await self._once.answer(once, call.deadline, work), ended
 
+    async def _array(self, reply: Reply, made: Composed, asked: Asked) -> Answer | StreamAnswer:
+        """The array as a numpy file: what is in memory has a tag, but for whoever puts arrays in their place and keeps no file."""
+        if made.held is None or not _reads(asked) or _takes_blocks(asked):
+            return self._streamed(reply, made, asked)
+        tag, length, pieces = await at_hand(made)
+        asked.replied(reply)
+        fields = self._tagged(reply, tag)
+        if has(asked.request, tag.decode()):
+            await pieces.aclose()
+            return Answer(304, None, fields, b"")
+        return StreamAnswer(200, None, (_NPY_KIND, *fields), pieces, length)
+
     def _streamed(self, reply: Reply, made: Composed, asked: Asked) -> StreamAnswer:
         """The array as a numpy file, or block by block for whoever takes that, sent while it is made."""
         asked.replied(reply)
         if made.blocks is not None and _takes_blocks(asked):
             kind, (length, pieces) = BLOCKS, as_blocks(made, made.blocks)
         else:
-            kind, (length, pieces) = FORMS["npy"].content_type, as_file(made)
+            kind, (length, pieces) = _NPY_KIND[1], as_file(made)
         fields = ((b"Content-Type", kind), (b"Cache-Control", b"no-store"), *of_reply(reply, self._wall()))
         return StreamAnswer(200, None, fields, pieces, length)
 
@@ -176,7 +188,7 @@ class PlainDoor:
                 refused_call(self._relay.auditor, call, fault)
                 raise
 
-        return replace(answer, chunks=_counted(answer.chunks, count))
+        return replace(answer, chunks=counted(answer.chunks, count))
 
     async def _call(self, method: Method, asked: Asked) -> Call:
         deadline = self._monotonic() + patience(asked.request)
@@ -234,35 +246,26 @@ class PlainDoor:
         return Answer(status, None, fields, reply.body.data)
 
     def _written(self, reply: Reply, body: bytes, form: Form, asked: Asked) -> Answer:
-        now = self._wall()
         asked.replied(reply)
-        fields = of_reply(reply, now)
+        kind = (b"Content-Type", form.content_type)
         if not _reads(asked):
-            kind = (b"Content-Type", form.content_type)
+            fields = of_reply(reply, self._wall())
             return Answer(200, None, (kind, (b"Cache-Control", b"no-store"), *fields), body)
-        tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-        fields += (
-            (b"ETag", tag.encode()),
+        tag = told_apart((body,))
+        fields = self._tagged(reply, tag)
+        if has(asked.request, tag.decode()):
+            return Answer(304, None, fields, b"")
+        return Answer(200, None, (kind, *fields), body)
+
+    def _tagged(self, reply: Reply, tag: bytes) -> Fields:
+        """What is said of an answer that the caller may keep."""
+        now = self._wall()
+        return (
+            *of_reply(reply, now),
+            (b"ETag", tag),
             (b"Cache-Control", _lifetime(reply, now)),
             (b"Vary", b"Authorization, Labgate-Token"),
         )
-        if has(asked.request, tag):
-            return Answer(304, None, fields, b"")
-        return Answer(200, None, ((b"Content-Type", form.content_type), *fields), body)
-
-
-async def _counted(
-    pieces: AsyncIterator[bytes | memoryview], count: Callable[[int], None]
-) -> AsyncIterator[bytes | memoryview]:
-    """The pieces; each is counted when it is asked for."""
-    try:
-        async for piece in pieces:
-            count(len(piece))
-            yield piece
-    finally:
-        aclose = getattr(pieces, "aclose", None)
-        if aclose is not None:
-            await aclose()
 
 
 async def _formed(reply: Reply, form: Form, method: Method) -> bytes:

@@ -128,6 +128,7 @@ def run(runs: int) -> None:
     with Dvid(SHAPE) as dvid:
         _cold(dvid, out, runs)
         _warm(dvid, out, runs)
+        _open_beside_locked(dvid, out, runs)
         _overlapping(dvid)
         _parallel(dvid, out, runs)
     with Dvid(LARGE) as dvid:
@@ -229,6 +230,28 @@ def _overlapping(dvid: Dvid) -> None:
         part = vol.read((0, 0, 256), (256, 512, 768))
         share = (dvid.sent - before) / part.nbytes
     _row("a cutout of which another one has half fetches", f"{share:.2f} of its bytes", "0.55")
+
+
+def _open_beside_locked(dvid: Dvid, out: np.ndarray, runs: int) -> None:
+    """64 MiB that are asked for each time, beside the same stored: what they cost the gate and the SDK, and the gate's memory."""
+    part = out[:64]
+    versions = {"of an open version": dvid.open_version, "of a locked one, stored": dvid.version}
+    with gate(dvid.url, "1GiB") as (lab, pid, _):
+        handles = {name: lab.dvid.volume(version, "big") for name, version in versions.items()}
+        grown = {}
+        for name, vol in handles.items():
+            vol[0:1, 0:1, 0:1]
+            before = peak_from_now(pid)
+            vol.read((0, 0, 0), part.shape, out=part)
+            grown[name] = resident_mib(pid, "VmHWM") - before
+        spent = {name: Spent() for name in handles}
+        for _ in range(max(runs, 20)):
+            for name, vol in handles.items():  # they take turns
+                with spent[name].of(pid):
+                    vol.read((0, 0, 0), part.shape, out=part)
+    for name, times in spent.items():
+        _row(f"64 MiB {name}: processor time", times.told(), "")
+    _row("64 MiB of an open version: the gate's memory", f"+ {grown['of an open version']:.0f} MiB", "64 MiB")
 
 
 def _parallel(dvid: Dvid, out: np.ndarray, runs: int) -> None:

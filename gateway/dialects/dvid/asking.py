@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from cachetools import LRUCache
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core import faults
 from gateway.core.assembling import Parts
 from gateway.core.call import NO_DEMAND, Call, Demand, Params
 from gateway.core.method import CacheRule, HttpBinding, Method
 from gateway.core.principal import Principal
-from gateway.core.reply import Composed, Fields, Reply, Whole
+from gateway.core.reply import Fields, Reply, Whole, in_memory
 from gateway.core.room import Plain, Room, put
 from gateway.core.service import Service
 from gateway.core.upstream import Answer, Request, Upstream
@@ -250,11 +251,7 @@ def in_blocks(answer: Answer, cutting: Cutting, service: Service) -> Reply:
 
 
 def _in_pieces(answer: Answer, pieces: Iterable[memoryview]) -> Reply:
-    async def one_by_one() -> AsyncGenerator[bytes | memoryview]:
-        for piece in filter(None, pieces):
-            yield piece
-
-    made = Composed(answer.placed + len(answer.body), one_by_one())
+    made = replace(in_memory(filter(None, pieces)), length=answer.placed + len(answer.body))
     return Reply("result", Whole(b""), _TRIP, composed=made)
 
 

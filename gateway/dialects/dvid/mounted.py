@@ -101,8 +101,8 @@ class Inner:
         return await self._cutout(ask, errand, Source(repo, node, instance, kind, scale), box, fields)
 
     async def _cutout(self, ask: MountAsk, errand: Errand, source: Source, box: Box, fields: Fields) -> Ready:
-        reply = await self._own.cutout(errand, source, box)
-        if reply.composed is None:
+        reply = await self._own.of_stored(errand, source, box)
+        if reply is None or reply.composed is None:
             raise InvalidParams("no cutout")
         if not errand.service.introduced and _has(ask.fields, fields[0][1]):
             await reply.composed.pieces.aclose()

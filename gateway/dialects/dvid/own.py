@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +9,7 @@ from urllib.parse import quote
 import orjson
 from msgspec.structs import replace
 
-from gateway.core import arrays, scanner
+from gateway.core import scanner
 from gateway.core.call import Call
 from gateway.core.faults import InvalidParams, UpstreamBroken
 from gateway.core.ports import Route
@@ -125,27 +124,34 @@ class Own:
 
     async def cutout(self, errand: Errand, source: Source, box: Box) -> Reply:
         """A cutout, of blocks where its version never changes, in one read where it may and that is small enough."""
-        settled = await self.is_settled(errand, source)
-        whole = in_blocks(box, block_shape(source.voxels))
-        if not (settled and whole):
-            if box.voxels <= MOST_VOXELS:
-                return await self._one_read(errand, source, box)
-            if not whole:
-                raise InvalidParams(
-                    f"{list(box.shape)} voxels are a thin line through very many blocks: read it in parts of at most "
-                    f"{MOST_VOXELS} voxels."
-                )
-            source = replace(source, kept=False)
+        kept = await self.of_stored(errand, source, box)
+        if kept is not None:
+            return kept
+        if box.voxels <= MOST_VOXELS:
+            return await self._one_read(errand, source, box)
+        if not in_blocks(box, block_shape(source.voxels)):
+            raise InvalidParams(
+                f"{list(box.shape)} voxels are a thin line through very many blocks: read it in parts of at most "
+                f"{MOST_VOXELS} voxels."
+            )
+        return await self._of_blocks(errand, replace(source, kept=False), box)
+
+    async def of_stored(self, errand: Errand, source: Source, box: Box) -> Reply | None:
+        """A cutout of stored blocks, None where its voxels may change, or are too few of too many blocks."""
+        if in_blocks(box, block_shape(source.voxels)) and await self.is_settled(errand, source):
+            return await self._of_blocks(errand, source, box)
+        return None
+
+    async def _of_blocks(self, errand: Errand, source: Source, box: Box) -> Reply:
         made, verdict = await Cutout(errand, source, box, self._coming).composed()
         return Reply("result", Whole(b"null"), verdict, composed=made)
 
     async def _one_read(self, errand: Errand, source: Source, box: Box) -> Reply:
+        """The voxels as they came: doors say them in the caller's encoding."""
+        voxels = source.voxels
         made = await Stored(errand, source, self._coming).region(box, cut=False)
-        data = b"".join([piece async for piece in made.pieces])
-        shape = [*box.shape, *([source.voxels.channels] if source.voxels.channels > 1 else [])]
-        array = arrays.array(source.voxels.told, shape, data)
-        written = await asyncio.to_thread(arrays.as_json, array)
-        return Reply("result", Whole(written), _TRIP)
+        shape = (*box.shape, *((voxels.channels,) if voxels.channels > 1 else ()))
+        return Reply("result", Whole(b"null"), _TRIP, composed=replace(made, dtype=voxels.told, shape=shape))
 
     async def is_settled(self, errand: Errand, source: Source) -> bool:
         """Whether these voxels never change: their version is locked, and what is derived of them was made long ago."""

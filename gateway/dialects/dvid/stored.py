@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.core.faults import Fault, UpstreamBroken
-from gateway.core.reply import Composed
+from gateway.core.reply import Composed, in_memory
 from gateway.core.verdict import Hit, Miss, Verdict
 from gateway.dialects.dvid.asking import Errand, RefusedError
 from gateway.dialects.dvid.geometry import (
@@ -208,17 +208,20 @@ class Stored:
                     expected[index].set_result(None)
 
     async def region(self, box: Box, *, cut: bool) -> Composed:
-        """The voxels of a box in one read; see `Source.params`. Raises `RefusedError`, and faults."""
+        """The voxels of a box in one read, in memory; see `Source.params`. Raises `RefusedError`, and faults.
+
+        Equal reads at once are one trip, and each of them has the pieces for itself.
+        """
         source = self._source
         reply = await self._errand.obtain(self._errand.hidden.region, source.params(box, cut=cut))
         wanted = box.voxels * source.voxels.size
         made = reply.composed
-        if made is not None and made.length == wanted:
-            return made
+        held = () if made is None or made.held is None else made.held
+        length = 0 if made is None else made.length
+        if length == wanted:
+            return in_memory(held)
         # A service that fails late appends its error to what came before.
-        length, data = (
-            (0, b"") if made is None else (made.length, b"".join([one async for one in made.pieces]))
-        )
+        data = b"".join(held)
         tail = data[wanted:][:200].decode("utf-8", "replace").strip()
         raise UpstreamBroken(
             f"The service {self._errand.service.qualified!r} gave {length} bytes of {source.instance.name!r} where "

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.core import keys
 from gateway.core.faults import UpstreamUnreachable
 from gateway.core.principal import ANONYMOUS
-from gateway.core.reply import Composed, Reply, Whole
+from gateway.core.reply import Reply, Whole, in_memory
 from gateway.core.service import Service
 from gateway.core.verdict import Entry, Hit, Miss, pass_for
 from gateway.dialects.dvid import cutouts, stored
@@ -69,11 +69,11 @@ class Parts:
             raise UpstreamUnreachable("it is gone")
         size, start = ([int(one) for one in asked[name].split("_")][::-1] for name in ("size", "offset"))
         box = Box(tuple(start), tuple(a + n for a, n in zip(start, size, strict=True)))
-        made = Composed(voxels(box).nbytes, cut_up(box, asked["cut"]))
+        made = in_memory(cut_up(box, asked["cut"]))
         return Reply("result", Whole(b""), pass_for("trip"), composed=made)
 
 
-async def cut_up(box, block):
+def cut_up(box, block):
     """The blocks of a box, as DVID's dialect has them of a read."""
     for index in blocks(box, tuple(block)):
         yield memoryview(voxels(box_of_block(index, block)).tobytes())

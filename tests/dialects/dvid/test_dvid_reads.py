@@ -3,8 +3,10 @@
 import asyncio
 import io
 import json
+from base64 import b64decode
 
 import aiohttp
+import msgpack
 import numpy as np
 import pytest
 
@@ -138,6 +140,95 @@ async def test_nothing_of_an_open_version_is_kept_and_own_writes_are_seen_at_onc
     old, _ = await lab.npy("prod", "gray", *box)
     assert (old == before).all()
     assert lab.dvid.writes == 1
+
+
+async def at_open(lab, form, start, stop, verb="GET", instance="gray", **fields):
+    """Status, header fields and body of a read at the open version by its plain address."""
+    query = {"node": lab.content.open.uuid, "instance": instance, "format": form}
+    query |= {"start": json.dumps(start), "stop": json.dumps(stop)}
+    async with lab.session.request(
+        verb, f"{lab.address}/rpc/dvid.read", params=query, headers=lab.fields(fields)
+    ) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+@pytest.mark.parametrize("instance", ["gray", "labels"])
+async def test_voxels_of_an_open_version_are_the_same_in_every_encoding(lab, instance):
+    start, stop = [3, 5, 7], [33, 65, 97]
+    expected = padded(getattr(lab.content, instance), start, stop)
+    _, fields, file = await at_open(lab, "npy", start, stop, instance=instance)
+    written = io.BytesIO()
+    np.save(written, expected)
+    assert file == written.getvalue()
+    assert int(fields["Content-Length"]) == len(file)
+    made = json.loads((await at_open(lab, "json", start, stop, instance=instance))[2])["$ndarray"]
+    assert (made["dtype"], made["shape"]) == (expected.dtype.str, [*expected.shape])
+    assert b64decode(made["base64"]) == expected.tobytes()
+    params = {"node": lab.content.open.uuid, "instance": instance, "start": start, "stop": stop}
+    assert await lab.call("read", **params) == {"$ndarray": made}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "dvid.read", "params": params}
+    asked = msgpack.packb([call, call | {"id": 2}])
+    kind = lab.fields({"Content-Type": "application/msgpack"})
+    async with lab.session.post(f"{lab.address}/rpc", data=asked, headers=kind) as answer:
+        both = [one["result"] for one in msgpack.unpackb(await answer.read(), strict_map_key=False)]
+    assert [(one[b"type"], one[b"shape"], one[b"data"]) for one in both] == [
+        (expected.dtype.str, [*expected.shape], expected.tobytes())
+    ] * 2
+
+
+def released(held):
+    """Let the request go on once it has come."""
+    held.waiting.wait(10)
+    held.release()
+
+
+async def test_equal_reads_of_an_open_version_at_once_are_one_request_and_each_has_all_voxels(lab, dvid_lab):
+    params = {"node": lab.content.open.uuid, "instance": "gray", "start": [0, 0, 0], "stop": [40, 70, 100]}
+    expected = await lab.call("read", **params)
+    lab.dvid.forget()
+    held = dvid_lab.Held()
+    calls = [{"jsonrpc": "2.0", "id": at, "method": "dvid.read", "params": params} for at in range(6)]
+    with lab.dvid.fault(held, "raw"):
+        release = asyncio.create_task(asyncio.to_thread(released, held))
+        async with lab.session.post(f"{lab.address}/rpc", json=calls, headers=lab.fields()) as answer:
+            found = await answer.json()
+        await release
+    assert [one.get("result") for one in found] == [expected] * 6
+    assert lab.dvid.requests["raw"] == 1
+
+
+async def test_equal_large_reads_of_an_open_version_at_once_each_have_all_voxels(lab):
+    box = ([0, 0, 0], [257, 256, 256])
+    expected = padded(lab.content.gray, *box)
+    for array, _ in await asyncio.gather(*(lab.npy(lab.content.open.uuid, "gray", *box) for _ in range(3))):
+        assert (array == expected).all()
+
+
+async def test_a_file_of_an_open_version_may_be_kept_for_as_long_as_its_tag_says_so(lab):
+    box = ([0, 0, 0], [32, 32, 32])
+    status, fields, file = await at_open(lab, "npy", *box)
+    tag = {"If-None-Match": fields["ETag"]}
+    assert (status, fields["Cache-Control"]) == (200, "private, no-cache")
+    assert (await at_open(lab, "npy", *box, **tag))[::2] == (304, b"")
+    status, head, body = await at_open(lab, "npy", *box, verb="HEAD")
+    assert (status, head["ETag"], body) == (200, fields["ETag"], b"")
+    assert int(head["Content-Length"]) == len(file)
+    new = np.full((32, 32, 32), 7, np.uint8)
+    made = {"$ndarray": {"dtype": "|u1", "shape": [32, 32, 32], "base64": base64(new)}}
+    await lab.call("write", node=lab.content.open.uuid, instance="gray", start=box[0], data=made, mutate=True)
+    status, again, file = await at_open(lab, "npy", *box, **tag)
+    assert status == 200
+    assert again["ETag"] != fields["ETag"]
+    assert (np.load(io.BytesIO(file)) == new).all()
+
+
+async def test_who_puts_arrays_in_their_place_gets_those_of_an_open_version_without_a_tag(lab):
+    box = ([0, 0, 0], [64, 128, 256])
+    blocks = {"Accept": "application/x-labgate-blocks, application/x-npy"}
+    _, fields, file = await at_open(lab, "npy", *box, **blocks)
+    assert (fields["Content-Type"], fields["Cache-Control"]) == ("application/x-npy", "no-store")
+    assert "ETag" not in fields
+    assert file == (await at_open(lab, "npy", *box))[2]
 
 
 def base64(array):
