@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from labgate._names import printable
 from labgate.errors import SetupError
 
 HOST = r"\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?"  # no label is empty or longer, else no name server is asked
@@ -85,9 +86,10 @@ def parse_address(text: str) -> Address:
     found = _ADDRESS.fullmatch(text.strip())
     path = (found["path"] or "") if found else ""
     if found is None or "?" in path or "#" in path or "@" in text:
-        # The text is not repeated: it may hold a password.
+        # A text that may hold a password or a key is not repeated.
+        shown = "" if any(mark in text for mark in "@?#") else f" {printable(text.strip(), 100)!r}"
         raise SetupError(
-            "the gate's address cannot be read",
+            f"the gate's address{shown} cannot be read",
             hint="Write it like https://gate.lab.org or http://127.0.0.1:8700, without user name or query.",
         )
     host = found["host"].lower().strip("[]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgate._batch import Recorder, carry
+from labgate._batch import Recorder, carry, not_begun
 from labgate.errors import BatchNotSent
 
 TYPE_CHECKING = False
@@ -21,6 +21,12 @@ class AsyncBatch:
     def __init__(self, client: AsyncClient) -> None:
         self._session: AsyncSession = client._session  # type: ignore[assignment]  # noqa: SLF001
         self._recorder: Recorder | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say how calls are made to whom made one without the block."""
+            raise not_begun(name, self, "async with")
 
     async def __aenter__(self) -> Any:  # not a client, for whose methods types say what they would return
         """The client that writes calls down: its methods give handles, and are not awaited."""

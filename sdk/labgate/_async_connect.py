@@ -31,6 +31,17 @@ class Connecting:
         self._live = live
         self._client: AsyncClient | None = None
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say how a client is had of it to whom took it for one."""
+            how = (
+                ""
+                if name.startswith("_")
+                else ": write `async with labgate.aconnect(...) as lab:`, or await it"
+            )
+            raise AttributeError(f"this is no client yet, and has no {name!r}{how}", name=name, obj=self)
+
     def __await__(self) -> Generator[Any, None, AsyncClient]:
         return self._connected().__await__()
 

@@ -161,12 +161,24 @@ class Recorder:
         raise TypeError("a batch cannot be pickled")
 
 
+def not_begun(name: str, batch: object, block: str = "with") -> AttributeError:
+    """That a batch is no client itself."""
+    how = "" if name.startswith("_") else f": write `{block} labgate.batch(lab) as b:`, and call `b`"
+    return AttributeError(f"this batch has no {name!r}{how}", name=name, obj=batch)
+
+
 class Batch:
     """The context manager of `labgate.batch`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._recorder: Recorder | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say how calls are made to whom made one without the block."""
+            raise not_begun(name, self)
 
     def __enter__(self) -> Any:  # not a Client, for whose methods types say what they would return
         """The client that writes calls down: its methods give handles."""

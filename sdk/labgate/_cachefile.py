@@ -51,7 +51,7 @@ class CatalogFile:
                 with open(handle, "wb") as file:
                     file.write(catalog.to_bytes())
                 os.replace(draft, self._path)
-            except OSError:
+            except BaseException:  # Ctrl-C, too, leaves nothing behind
                 os.unlink(draft)
                 raise
             self._prune()

@@ -77,6 +77,8 @@ def _cell(value: object, widest: int) -> str:
 
 def complain(text: str) -> None:
     """One line on stderr: what was a line is a sentence."""
+    if sys.stderr is None:
+        return  # print would write it among the results
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     sentences = [line if line[-1] in ".!?:;…" else f"{line}." for line in lines[:-1]]
     print("labgate: " + " ".join([*sentences, *lines[-1:]]), file=sys.stderr)

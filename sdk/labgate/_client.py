@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from labgate._astray import needs_datastack, out_of_reach
 from labgate._defaults import shown
 from labgate._names import attribute_name, closest
-from labgate.errors import NeedsDatastack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,6 +212,10 @@ class Whole(Node):
         return self._session.recipe()
 
 
+# What a wrong option of `lab(...)` is said to be one of.
+Whole.__call__.__qualname__ = "client"
+
+
 class Client(Whole):
     """A lab's services as Python functions.
 
@@ -254,15 +258,16 @@ def _missing(node: Node, name: str) -> Any:
         return getattr(node, attribute_name(own) or own)
     if link.look_again() and name in type(node).__dict__ and not space.gone:
         return getattr(node, name)
-    if not space.prefix and (datastacks := link.local_namespace(name)):
-        raise NeedsDatastack(
-            f"{name} exists only within a datastack: {', '.join(datastacks)}",
-            data={"datastacks": datastacks},
-            hint=f'Name one: lab(datastack="{datastacks[0]}"), or labgate.connect(datastack="{datastacks[0]}").',
-        )
+    if not space.prefix and (needed := needs_datastack(link, name)) is not None:
+        raise needed
     near = closest(name, space.names())
     if not near:
         # The right method in the wrong place is as frequent as a slip of the finger.
         near = [other for other in link.catalog.names() if other.rpartition(".")[2] == name][:3]
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    if not near and space.group and link.item_method(space.group) is not None:
+        raise AttributeError(
+            f'{link.title} has no {path!r}; an entry is in brackets: ["{name}"]', name=name, obj=_Nowhere()
+        )
+    away = out_of_reach(link, path.partition(".")[0])
+    hint = f"; did you mean {' or '.join(near)}?" if near else away and f"; {away}"
     raise AttributeError(f"{link.title} has no {path!r}{hint}", name=name, obj=_Nowhere())

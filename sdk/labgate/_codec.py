@@ -22,6 +22,11 @@ MSGPACK = b"application/msgpack"
 NPY = b"application/x-npy"
 _INT64 = -(2**63), 2**64 - 1
 _MOST_DIGITS = 400  # of a decimal that is whole; Decimal("1E+999999") would be a very long text
+# What is given in place of what it will bring.
+_INSTEAD = {
+    "Handle": "its outcome comes at the end of its batch: give handle.result() to a call behind that",
+    "coroutine": "await it first",
+}
 _TOO_DEEP = "the arguments are nested too deeply, or contain themselves"
 _DEEPEST = 300  # levels of nesting; the gate refuses deeper ones, and Python's own stack ends before long
 
@@ -173,10 +178,8 @@ def _by_its_marks(value: Any, kind: Any) -> object:
         return str(value)
     if hasattr(kind, "as_integer_ratio") and hasattr(kind, "as_tuple"):
         return _of_decimal(value)
-    raise TypeError(
-        f"a value of type {kind.__module__}.{kind.__qualname__} cannot be sent; "
-        "convert it, or give connect(default=...) a function that does"
-    )
+    instead = _INSTEAD.get(kind.__qualname__, "convert it, or give connect(default=...) a function that does")
+    raise TypeError(f"a value of type {kind.__module__}.{kind.__qualname__} cannot be sent; {instead}")
 
 
 def rows_of(value: Any) -> Any:

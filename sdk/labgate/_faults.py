@@ -46,7 +46,7 @@ class Unauthenticated(GateError):
     code = -32001
     hint = (
         "Log in: run `labgate login`, or labgate.login() in a notebook; or set LABGATE_TOKEN to a token for this gate, "
-        "which the lab's engineer makes with `labgated token create --subject NAME`."
+        "which the lab's engineer makes with `labgated token create --subject NAME`. With LABGATE_URL set, it is sent there only."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from labgate._places import Naming, refuse_other_than_files
 from labgate.errors import SetupError
 
 _LARGEST = 64 * 1024 * 1024
@@ -14,7 +15,10 @@ def read_own(path: str, mark: str) -> str:
 
     Raises:
         SetupError: it was made by something else.
+        OSError: no file can be there, or it cannot be read.
     """
+    if os.path.exists(path):
+        refuse_other_than_files(path)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(_LARGEST)
@@ -33,12 +37,13 @@ def write_whole(path: str, text: str) -> None:
     Raises:
         OSError: it cannot be written; what was there stays.
     """
+    refuse_other_than_files(path)
     draft = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(draft, "w", encoding="utf-8", newline="\n") as file:
+        with Naming(path), open(draft, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         os.replace(draft, path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
         if os.path.exists(draft):
             os.unlink(draft)
         raise

@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 
+from labgate._astray import unknown
 from labgate._caller import Caller
 from labgate._catalog import Catalog, Group, catalog_of
 from labgate._changes import Changes
@@ -16,7 +17,7 @@ from labgate._method import Method
 from labgate._shapes import function_of
 from labgate._transport import Pool, close_all
 from labgate._tree import Space, grow
-from labgate.errors import Error, NoGate, NotFound
+from labgate.errors import Error, NoGate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class Link(Caller):
         """The function of the method called `name`, to be bound to a client or namespace.
 
         Raises:
-            NotFound: the gate has no such method.
+            NotFound, NeedsDatastack: the gate has no such method, or not without a datastack.
         """
         function = self._functions.get(name)
         if function is not None:
@@ -240,13 +241,13 @@ class Link(Caller):
         """What is known of the method called `name`.
 
         Raises:
-            NotFound: the gate has no such method.
+            NotFound, NeedsDatastack: the gate has no such method, or not without a datastack.
         """
         text = self.catalog.text(name)
         if text is None and not name.startswith(_OWN_PREFIXES) and self.look_again():
             text = self.catalog.text(name)
         if text is None and not name.startswith(_OWN_PREFIXES):
-            raise self._unknown(name)
+            raise unknown(self, name)
         method = Method(name, text or b'{"x-labgate":{"undescribed":true,"safe":true}}')
         if self.pins is not None and name in self.pins.broken:
             method.refused = self.pins
@@ -272,12 +273,6 @@ class Link(Caller):
             self._items[group.prefix] = group.wire(names[0]) if len(names) == 1 else None
         return self._items[group.prefix]
 
-    def local_namespace(self, name: str) -> list[str]:
-        """The datastacks that have a namespace which this client, without a datastack, has not."""
-        local = self.catalog.about.get("local")
-        found = local.get(name) if isinstance(local, dict) else None
-        return [stack for stack in found if isinstance(stack, str)] if isinstance(found, list) else []
-
     def mount(self, name: str) -> str | None:
         """The path below which the service of a namespace answers plain HTTP, None where it has none."""
         found = self._advertised_mount(name)
@@ -297,13 +292,6 @@ class Link(Caller):
         if self._components is None:
             self._components = self.catalog.components()
         return self._components
-
-    def _unknown(self, name: str) -> NotFound:
-        from labgate._names import closest
-
-        near = closest(name, self.catalog.names())
-        hint = f"Did you mean {' or '.join(near)}?" if near else ""
-        return NotFound(f"{self.title} has no method {name!r}", data={"did_you_mean": near}, hint=hint)
 
     def _has_news(self, now: float) -> bool:
         """Whether a version was announced that was not asked for in the last 30 s.

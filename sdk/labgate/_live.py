@@ -276,6 +276,8 @@ def watch(
     session: Any = getattr(client, "_session", None)
     if not isinstance(client, Whole) or not isinstance(session, Terms):
         raise TypeError("watch takes a client of labgate.connect or labgate.aconnect")
+    if on_change is not None and not callable(on_change):
+        raise TypeError(f"on_change is a function, and no {type(on_change).__name__}")
     live = live_of(session.link, session.options.timeout)
     if on_change is not None:
         live.listen(on_change)

@@ -6,10 +6,12 @@ It is JSON, sorted, with one line per parameter, so that a comparison of two of 
 from __future__ import annotations
 
 import json
+import os
 
 from labgate._fitting import meaning_of, references_of
 from labgate._generated import write_whole
 from labgate._pinned import breaks, pinned
+from labgate._places import refuse_other_than_files
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -75,12 +77,13 @@ class LockFile:
             SetupError: there is no such file, or it is no lock file.
         """
         try:
+            if os.path.exists(path):
+                refuse_other_than_files(path)  # a pipe would be waited for
             with open(path, encoding="utf-8") as file:
                 found = json.loads(file.read(_LARGEST))
         except OSError as error:
-            raise SetupError(
-                f"{path}: {error.strerror}", hint=f"Write it with: labgate lock -o {path}"
-            ) from error
+            how = f"Write it with: labgate lock -o {path}" if isinstance(error, FileNotFoundError) else ""
+            raise SetupError(f"{path}: {error.strerror}", hint=how) from error
         except (ValueError, RecursionError) as error:
             raise SetupError(f"{path} is no lock file: it is no JSON") from error
         if not isinstance(found, dict) or found.get("labgate_lock") != _FORMAT:

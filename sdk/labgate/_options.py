@@ -131,7 +131,11 @@ def checked_fields(headers: Mapping[str, str], own: frozenset[str] = _OWN_FIELDS
             and _FIELD.fullmatch(name)
             and _VALUE.fullmatch(value)
         ):
-            raise SetupError("headers are names and values that HTTP can carry")
+            named = f" {name}" if isinstance(name, str) and _FIELD.fullmatch(name) else ""
+            raise SetupError(
+                f"the header{named} is none that HTTP can carry",
+                hint="headers={'X-Name': 'value'}: names and values are texts of one line, in Latin-1.",
+            )
         if name.lower() in own:
             raise SetupError(f"the header {name} is this client's own to set")
         found[name] = value

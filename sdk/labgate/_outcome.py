@@ -225,7 +225,7 @@ def error_of(error: object, response: Response, method: str | None) -> Error:
         retry_after=float(wait) if isinstance(wait, (int, float)) else None,
     )
     near = facts.get("did_you_mean") if own else None
-    if isinstance(near, list) and near:
+    if isinstance(near, list) and near and "did you mean" not in found.message:
         found.hint = f"Did you mean {' or '.join(str(name) for name in near[:3])}?"
     if isinstance(found, Forbidden) and found.scopes:
         found.hint = f"Ask the lab's engineer for a token with the scope {' '.join(found.scopes)}."

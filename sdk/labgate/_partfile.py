@@ -9,10 +9,10 @@ of its own: at no moment do the two disagree.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 
+from labgate._places import Naming, refuse_other_than_files
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -40,8 +40,7 @@ class PartFile:
             SetupError: another download is at it.
             OSError: it cannot be written.
         """
-        if os.path.isdir(to):
-            raise IsADirectoryError(errno.EISDIR, "a folder: name the file in it", to)
+        refuse_other_than_files(to)
         self._to = to
         self._part = f"{to}.part"
         self._note = f"{to}.part.tag"
@@ -53,17 +52,19 @@ class PartFile:
 
     def restart(self, tag: str | None) -> None:
         """Begin with nothing, for a version of this tag; None can never be resumed."""
-        _removed(self._note)
-        self._file.seek(0)
-        self._file.truncate()
-        self.size, self.tag = 0, tag
-        if tag is not None:
-            with open(self._note, "w", encoding="ascii") as note:
-                json.dump({"request": self._request, "etag": tag}, note)
+        with Naming(self._note):
+            _removed(self._note)
+            self._file.seek(0)
+            self._file.truncate()
+            self.size, self.tag = 0, tag
+            if tag is not None:
+                with open(self._note, "w", encoding="ascii") as note:
+                    json.dump({"request": self._request, "etag": tag}, note)
 
     def write(self, data: bytes | memoryview) -> None:
         """The next bytes."""
-        self._file.write(data)
+        with Naming(self._part):
+            self._file.write(data)
         self.size += len(data)
 
     def feed(self, digest: Digest) -> None:
@@ -74,9 +75,10 @@ class PartFile:
 
     def finish(self) -> None:
         """The file is whole: put it into its place, at once and for good."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()  # a system may refuse to rename what is open
+        with Naming(self._part):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()  # a system may refuse to rename what is open
         os.replace(self._part, self._to)
         _removed(self._note)
         self._kept = True

@@ -8,6 +8,8 @@ import json
 import os
 import stat
 
+from labgate._places import Naming
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -91,9 +93,9 @@ def write_text(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        with open(handle, "wb") as file:
+        with Naming(path), open(handle, "wb") as file:
             file.write(text.encode("utf-8"))
         os.replace(draft, path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
         os.unlink(draft)
         raise

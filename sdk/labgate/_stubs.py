@@ -6,7 +6,7 @@ import os
 
 from labgate._changes import Changes
 from labgate._generated import body_of, read_own, write_whole
-from labgate._stubnames import FILE, names_in
+from labgate._stubnames import FILE, differ, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _compared(old: str, new: str) -> Changes:
     before, after = names_in(old), names_in(new)
     found = Changes(
         tuple(sorted(after.keys() - before.keys())),
-        tuple(sorted(name for name in after.keys() & before.keys() if after[name] != before[name])),
+        tuple(sorted(name for name in after.keys() & before.keys() if differ(after[name], before[name]))),
         tuple(sorted(before.keys() - after.keys())),
     )
     return found or Changes((), (FILE,), ())

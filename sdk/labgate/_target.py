@@ -84,6 +84,8 @@ def with_query(path: str, query: Query | None) -> str:
     """The path with a query behind it: lists repeat their name, None is left out, a space is %20."""
     given: Any = query or ()
     pairs: Iterable[tuple[str, Any]] = given.items() if hasattr(given, "items") else given
+    if isinstance(given, (str, bytes)):
+        raise TypeError(f"query is names and values, like {{'limit': 1}}, and no {type(given).__name__}")
     text = "&".join(
         f"{quote(str(name), safe='')}={quote(_said(value), safe='')}"
         for name, many in pairs

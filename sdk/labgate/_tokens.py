@@ -218,6 +218,8 @@ def checked_token(text: str, source: str) -> str:
         SetupError: no header could carry it.
     """
     token = text.strip()
+    if token[:7].lower() == "bearer ":
+        raise SetupError(f"the token of {source} has `Bearer` before it", hint="Give what comes behind that.")
     if not token or not all("!" <= c <= "~" for c in token):
         raise SetupError(f"the token of {source} is empty or has characters that no token has")
     return token

@@ -319,15 +319,25 @@ def translated(error: BaseException, *, sent: bool, kept: bool) -> Exception | N
     return None
 
 
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH, for which no further authority helps.
+_OTHER_NAME = (62, 64)
+
+
 def unconnected(failure: OSError, proxy: Proxy | None = None) -> NotSent:
     """Why there is no connection."""
     # By name: importing ssl only to compare classes would cost what plain http is spared.
     if type(failure).__name__ == "SSLCertVerificationError":
-        why = getattr(failure, "verify_message", "")
+        why = getattr(failure, "verify_message", "").rstrip(".")
+        if getattr(failure, "verify_code", 0) in _OTHER_NAME:
+            return NotSent(
+                f"its certificate is for another name ({why}); use the one that it is for", final=True
+            )
         how = "name its authority's file in the environment's SSL_CERT_FILE"
         return NotSent(f"its certificate is not trusted by this machine ({why}); {how}", final=True)
     if isinstance(failure, TimeoutError):
         reason = "no connection within the time"
+    elif getattr(failure, "reason", "") == "WRONG_VERSION_NUMBER":
+        reason = "what answers there speaks no TLS; if it is plain http, write its address with http://"
     else:
         reason = failure.strerror or (str(failure) if failure.args else type(failure).__name__)
     return NotSent(reason if proxy is None else f"{proxy}: {reason}")

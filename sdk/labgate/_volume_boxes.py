@@ -127,10 +127,14 @@ def box_of_lengths(
     Raises:
         ValueError: it has not one length for each axis in space, or the volume has an axis without a unit of length.
     """
-    low, high = ([*corner] for corner in box_nm)
     spatial = [axis for axis, name in enumerate(axes) if name != "c"]
+    try:
+        low, high = ([float(length) for length in corner] for corner in box_nm)
+    except (TypeError, ValueError):
+        low = high = []
     if len(low) != len(spatial) or len(high) != len(spatial):
-        raise ValueError(f"box_nm has two corners of {len(spatial)} nanometers, in the axes' order")
+        order = ", ".join(axes[axis] for axis in spatial)
+        raise ValueError(f"box_nm has two corners of {len(spatial)} nanometers each, in the order {order}")
     start, stop = [*extents[0]], [*extents[1]]
     for at, axis in enumerate(spatial):
         unit = _LENGTHS.get(units[axis])
@@ -139,8 +143,8 @@ def box_of_lengths(
                 f"the axis {axes[axis]} is measured in {units[axis][:40] or 'nothing'!r}, which is no length"
             )
         size = unit * resolution[axis]
-        start[axis] = math.floor(round(float(low[at]) / size, _DIGITS))
-        stop[axis] = math.ceil(round(float(high[at]) / size, _DIGITS))
+        start[axis] = math.floor(round(low[at] / size, _DIGITS))
+        stop[axis] = math.ceil(round(high[at] / size, _DIGITS))
     return box_of(start, stop, axes)
 
 

@@ -175,10 +175,10 @@ class VolumeClient(VolumeWork):
     ) -> None:
         """
         Args:
-            host: the gate's address, like `127.0.0.1:8700`, with a path or not; or a client.
+            host: the gate's address, like `127.0.0.1:8700`, with the path of one of its services or not; or a client.
             uuid: the version.
             name: the volume.
-            service: the gate's service that has it; default: the only one with volumes.
+            service: the gate's service that has it; default: that of the host's path, or the only one with volumes.
             token, options: see `labgate.connect`.
 
         Raises:
@@ -186,7 +186,8 @@ class VolumeClient(VolumeWork):
             SetupError: the gate has no service with volumes, or several; the message names them.
             Error: there is no answer.
         """
-        at_once(self._open(session_at(host, token, options), uuid, name, service))
+        session, meant = session_at(host, service, token, options)
+        at_once(self._open(session, uuid, name, meant))
 
     def retrieve_subvolume(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
@@ -233,9 +234,9 @@ class VolumeClient(VolumeWork):
             Error: there is no answer.
         """
         kind = AsyncVolumeClient if is_awaited(host) else VolumeClient
-        session = session_at(host, token, options)
+        session, meant = session_at(host, service, token, options)
         made: Any = object.__new__(kind)
-        return carried(host, made._create(session, uuid, name, metainfo, service))  # noqa: SLF001
+        return carried(host, made._create(session, uuid, name, metainfo, meant))  # noqa: SLF001
 
     @staticmethod
     def query_datasets_info(
@@ -247,7 +248,7 @@ class VolumeClient(VolumeWork):
             ErrorResponse: the gate or the service refuses.
             NotFound: the service has no method for that.
         """
-        return carried(host, _datasets_info(session_at(host, token, options), service))
+        return carried(host, _datasets_info(*session_at(host, service, token, options)))
 
 
 class AsyncVolumeClient(VolumeWork):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from labgate._address import parse_address
 from labgate._at_once import settled
 from labgate._method import Method
 from labgate._target import terms_of
-from labgate.errors import NotFound, SetupError
+from labgate.errors import DeadlineExceeded, Error, GateUnreachable, NotFound, SetupError, Unauthenticated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +17,59 @@ if TYPE_CHECKING:
     from labgate._session import Terms
 
 
-def session_at(host: str | Client | AsyncClient, token: str | None, options: dict[str, Any]) -> Terms:
-    """The session of a client, awaited or not, or of one that is made for an address."""
-    if isinstance(host, str):
-        from labgate._connect import connect
+def session_at(
+    host: str | Client | AsyncClient, service: str | None, token: str | None, options: dict[str, Any]
+) -> tuple[Terms, str | None]:
+    """The session of a client, awaited or not, or of one that is made for an address; and the service that is meant.
 
-        host = connect(host, token=token, **options)
-    return terms_of(host)[0]
+    The path of an address is where the gate is, or where the gate has a service.
+
+    Raises:
+        SetupError: the gate has no service with volumes at this path.
+        Error: there is no gate, or it refuses.
+    """
+    if not isinstance(host, str):
+        return terms_of(host)[0], service
+    from labgate._connect import connect
+
+    address = parse_address(host)
+    try:
+        return terms_of(connect(host, token=token, **options))[0], service
+    except (GateUnreachable, Unauthenticated, DeadlineExceeded):
+        raise
+    except Error:
+        # What is there is no gate: then it is behind one, if there is a path.
+        for path in _shorter(address.path):
+            try:
+                found = terms_of(connect(f"{address.origin}{path}", token=token, **options))[0]
+            except Error:
+                continue
+            return found, service or _mounted(found, address.path[len(path) :])
+        raise
+
+
+def _shorter(path: str) -> list[str]:
+    """The paths above one, the longest first: /a/b, /a, and nothing for /a/b/c."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
+
+
+def _mounted(session: Terms, mount: str) -> str:
+    """The service with volumes that the gate has at a path below its own.
+
+    Raises:
+        SetupError: there is none.
+    """
+    spaces = sorted({one.name.rpartition(".")[0] for one in _methods(session, None)})
+    mounts = {space: session.link.mount(space) or "" for space in spaces}
+    found = next((space for space, own in mounts.items() if own == mount), None)
+    if found is not None:
+        return found
+    known = ", ".join(f"{space} at {own}" if own else space for space, own in mounts.items())
+    raise SetupError(
+        f"the gate has no service with volumes at {mount}" + (f"; it has {known}" if known else ""),
+        hint="Name one by its path behind the gate's address, or by service=...",
+    )
 
 
 async def method_of(session: Any, service: str | None) -> Method:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from labgate._at_once import settled
 from labgate._origins import traced_part
@@ -158,7 +159,14 @@ class Reach(Known):
         import numpy as np
 
         if out is None:
-            return np.empty(shape, self._dtype)
+            try:
+                return np.empty(shape, self._dtype)
+            except (MemoryError, ValueError) as error:
+                size = math.prod(shape) * self._dtype.itemsize
+                raise MemoryError(
+                    f"the box {shape} of {self._dtype} has {size:,} bytes, for which there is no memory: "
+                    "read it in parts, or coarser (resolution=)"
+                ) from error
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out is a numpy array, not a {type(out).__name__}")
         if out.dtype != self._dtype:

@@ -248,7 +248,7 @@ class Watch:
 
     def _late(self, last: Any) -> Error:
         return DeadlineExceeded(
-            f"{self.name}: the job did not come to its end within {self._timeout:g} s",
+            f"the job did not come to its end within {self._timeout:g} s",
             data=last,
             method=self.name,
             hint="It goes on: `data` is what was said of it last.",

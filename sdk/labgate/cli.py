@@ -57,6 +57,9 @@ GROUPS: tuple[Any, ...] = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is returned. Errors are one line on stderr."""
+    if sys.stdout is None:
+        complain("its output is closed: there is nowhere to write to")
+        return 2
     parser = command_parser()
     given = parser.parse_args(arguments)
     if given.version:
@@ -81,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return 2
     except OSError as error:
-        complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        complain(f"{error.filename or 'the output, or a file'}: {error.strerror or error}")
         return 2
 
 

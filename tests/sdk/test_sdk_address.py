@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,10 +51,15 @@ def test_an_address_is_read_in_the_forms_that_people_write(text: str, read: str)
         "http://gäte",
     ],
 )
-def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
+def test_what_is_no_address_is_refused_without_repeating_a_secret(text: str) -> None:
     with pytest.raises(SetupError) as caught:
         parse_address(text)
     assert "secret" not in str(caught.value)
+
+
+def test_an_address_that_holds_no_secret_is_named_when_it_is_refused() -> None:
+    with pytest.raises(SetupError, match=r"the gate's address 'htp://gate\.lab\.org' cannot be read"):
+        parse_address("htp://gate.lab.org")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +152,12 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(text: 
     assert "tök" not in str(caught.value)
 
 
+def test_a_token_with_its_scheme_before_it_is_refused_with_what_to_leave_out() -> None:
+    with pytest.raises(SetupError, match="the token of LABGATE_TOKEN has `Bearer` before it") as caught:
+        find_token(GATE, None, {"LABGATE_TOKEN": "Bearer s3cret"})
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_token_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no-such-file"):
         find_token(GATE, None, {"LABGATE_TOKEN_FILE": str(tmp_path / "no-such-file")})
@@ -185,6 +197,13 @@ def test_a_token_does_not_travel_in_the_clear_beyond_this_machine_unless_asked(
 def test_an_option_that_cannot_be_meant_is_refused_before_anything_is_sent(options: dict) -> None:
     with pytest.raises(SetupError):
         labgate.connect("http://127.0.0.1:9", **options)
+
+
+@pytest.mark.parametrize("value", ["b\r\nc", 3, None, "日"])
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(value: Any) -> None:
+    with pytest.raises(SetupError, match="the header X-Purpose is none that HTTP can carry") as caught:
+        labgate.connect("http://127.0.0.1:9", headers={"X-Purpose": value})
+    assert str(value) not in str(caught.value)
 
 
 def test_the_folders_are_those_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -586,3 +586,11 @@ async def test_a_deprecated_method_warns_at_the_line_that_awaits_it(gate: Gate) 
         with pytest.warns(DeprecationWarning, match=r"jobs\.old.* is deprecated") as caught:
             assert await lab.jobs.old(1) == {"x": 1}
         assert [one.filename for one in caught] == [__file__]
+
+
+def test_what_is_not_awaited_yet_says_how_a_client_is_had(gate: Gate) -> None:
+    with pytest.raises(
+        AttributeError, match=r"no client yet, and has no 'jobs': write `async with labgate\.aconnect"
+    ):
+        labgate.aconnect(gate.url).jobs  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(labgate.aconnect(gate.url), "_repr_html_")

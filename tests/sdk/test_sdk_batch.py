@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,25 @@ def test_a_value_that_cannot_be_sent_fails_at_its_own_line(gate: Gate) -> None:
     with pytest.raises(TypeError, match="cannot be sent"), labgate.batch(lab) as b:
         b.jobs.enqueue_job(object())
     assert gate.calls() == []
+
+
+def test_an_outcome_that_is_yet_to_come_is_no_argument(gate: Gate) -> None:
+    lab = labgate.connect(gate.url)
+    with (
+        pytest.raises(TypeError, match=r"cannot be sent; .*give handle\.result\(\)"),
+        labgate.batch(lab) as b,
+    ):
+        b.jobs.enqueue_job(b.jobs.list_lanes())
+
+    async def awaited() -> None:
+        async with labgate.aconnect(gate.url) as lab:
+            forgotten = lab.jobs.list_lanes()
+            with pytest.raises(TypeError, match="cannot be sent; await it first"):
+                await lab.jobs.enqueue_job(forgotten)
+            await forgotten
+
+    asyncio.run(awaited())
+    assert [call["method"] for call in gate.calls()] == ["jobs.list_lanes"]
 
 
 def test_an_outcome_before_the_end_of_the_block_is_a_clear_error(gate: Gate) -> None:
@@ -167,3 +188,15 @@ def test_an_answer_that_is_left_out_is_that_calls_own_failure() -> None:
     assert isinstance(one.exception(), BadReply)
     assert one.exception().maybe_executed is True
     assert two.result() == "second"
+
+
+def test_a_batch_without_its_block_says_how_it_is_begun(gate: Gate) -> None:
+    with pytest.raises(AttributeError, match=r"no 'jobs': write `with labgate\.batch\(lab\) as b:`"):
+        labgate.batch(labgate.connect(gate.url)).jobs  # type: ignore[attr-defined]  # noqa: B018
+
+    async def awaited() -> None:
+        async with labgate.aconnect(gate.url) as lab:
+            with pytest.raises(AttributeError, match="no 'jobs': write `async with labgate"):
+                labgate.batch(lab).jobs  # type: ignore[attr-defined]  # noqa: B018
+
+    asyncio.run(awaited())

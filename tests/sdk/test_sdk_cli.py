@@ -222,6 +222,27 @@ def test_a_reader_that_goes_away_is_no_error(gate: Gate) -> None:
     assert process.returncode == 0
 
 
+def closed(*arguments: str, url: str) -> subprocess.CompletedProcess[bytes]:
+    """One run of the command in a shell line that says where its outputs go."""
+    line = '"$0" -m labgate.cli call jobs.get_version --url "$1" ' + " ".join(arguments)
+    return subprocess.run(["sh", "-c", line, sys.executable, url], check=False, capture_output=True)
+
+
+def test_an_output_that_is_closed_or_full_is_named_in_one_line(gate: Gate) -> None:
+    gate.add("jobs.get_version", "1.0")
+    nowhere = closed(">&-", url=gate.url)
+    assert nowhere.returncode == 2
+    assert nowhere.stderr == b"labgate: its output is closed: there is nowhere to write to\n"
+    full = closed(">/dev/full", url=gate.url)
+    assert full.returncode == 2
+    assert full.stderr.startswith(b"labgate: the output, or a file: No space left on device\n")
+
+
+def test_a_complaint_without_a_stderr_is_not_written_among_the_results(gate: Gate) -> None:
+    quiet = closed("nonsense", "2>&-", url=gate.url)
+    assert (quiet.returncode, quiet.stdout) == (2, b"")
+
+
 def test_a_table_that_came_as_arrow_is_printed_as_its_rows(gate: Gate) -> None:
     table = pyarrow.table({"id": pyarrow.array([2**64 - 1], pyarrow.uint64()), "word": ["a"]})
     sink = pyarrow.BufferOutputStream()

@@ -56,6 +56,21 @@ def test_a_wrong_name_is_an_attribute_error_that_says_what_was_meant(gate: Gate)
     assert getattr(lab.jobs, "zzz", 5) == 5
 
 
+def test_a_name_of_a_service_that_is_down_says_that_it_is(gate: Gate) -> None:
+    gate.about["namespaces"] = {"tiles": {"down": True}, "jobs": {"down": False}}
+    gate.add("tiles.get_tile")
+    lab = labgate.connect(gate.url)
+    with pytest.raises(AttributeError, match=r"the service tiles is down, .* see labgate\.status\(lab\)"):
+        _ = lab.tiles.nothing_like_it
+    with pytest.raises(
+        NotFound, match=r"'tiles.nothing_like_it'\nThe service tiles is down, .*status\(lab\)\."
+    ):
+        _ = lab["tiles.nothing_like_it"]
+    with pytest.raises(AttributeError) as caught:
+        _ = lab.jobs.nothing_like_it
+    assert "down" not in str(caught.value)
+
+
 def test_python_does_not_say_did_you_mean_twice(gate: Gate) -> None:
     code = f"import labgate; labgate.connect({gate.url!r}).jobs.get_jbo"
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
@@ -217,6 +232,8 @@ def test_brackets_of_a_namespace_call_its_one_method_for_items(gate: Gate) -> No
     )
     gate.add("data.list", [])
     lab = labgate.connect(gate.url)
+    with pytest.raises(AttributeError, match=r"""has no 'data.runs'; an entry is in brackets: \["runs"\]"""):
+        _ = lab.data.runs
     assert lab.data["a.b"] == {"key": "a.b"}
     assert lab.jobs["get_job"] == lab.jobs.get_job
     gate.add("data.second", **{"x-labgate": {"item": True}})
@@ -233,6 +250,16 @@ def test_a_local_namespace_without_a_datastack_names_those_there_are(gate: Gate)
     assert caught.value.datastacks == ("minnie65", "fly1")
     assert pickle.loads(pickle.dumps(caught.value)).datastacks == ("minnie65", "fly1")
     assert not hasattr(lab, "chunkedgraph")
+
+
+@pytest.mark.parametrize("wire", ["chunkedgraph.get_roots", "chunkedgraph"])
+def test_a_wire_name_in_a_local_namespace_names_the_datastacks_too(gate: Gate, wire: str) -> None:
+    gate.about["local"] = {"chunkedgraph": ["minnie65", "fly1"]}
+    lab = labgate.connect(gate.url)
+    with pytest.raises(NeedsDatastack, match="exists only within a datastack: minnie65, fly1"):
+        lab[wire]
+    with labgate.batch(lab) as many, pytest.raises(NeedsDatastack, match="minnie65, fly1"):
+        many[wire]
 
 
 def test_the_datastack_goes_with_every_request(gate: Gate) -> None:
@@ -321,6 +348,20 @@ def test_an_error_of_any_shape_is_an_error(gate: Gate, error: Any) -> None:
     assert isinstance(found, Error)
     assert str(found)
     assert isinstance(found.code, int)
+
+
+def test_a_hint_that_the_gates_message_gives_is_not_given_twice(gate: Gate) -> None:
+    said = "no method is called jobs.x: did you mean jobs.y?"
+    data = {"fault": "UnknownMethod", "did_you_mean": ["jobs.y"]}
+    gate.add("jobs.ask", lambda _: (_ for _ in ()).throw(ScriptedError(-32601, said, data=data)))
+    with pytest.raises(NotFound) as caught:
+        labgate.connect(gate.url).jobs.ask()
+    assert str(caught.value).lower().count("did you mean") == 1
+
+
+def test_an_option_that_there_is_not_is_one_of_the_clients(gate: Gate) -> None:
+    with pytest.raises(TypeError, match=r"^client\(\) got an unexpected keyword argument 'timout'"):
+        labgate.connect(gate.url)(timout=5)  # type: ignore[call-arg]
 
 
 def test_copies_of_a_client_are_clients(gate: Gate) -> None:

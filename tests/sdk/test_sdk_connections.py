@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -93,6 +94,33 @@ def test_https_works_keeps_its_connections_and_is_refused_without_trust(
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
         lab = labgate.connect(url, token="other")
         assert (lab.s.safe(), lab.s.safe()) == (1, 2)
+
+
+def test_a_certificate_for_another_name_is_not_said_to_lack_an_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path, "gate.lab.org")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    with scripted(over_tls(context, document)) as url, pytest.raises(GateUnreachable) as caught:
+        labgate.connect(url.replace("http://127.0.0.1", "https://localhost"))
+    assert "its certificate is for another name (Hostname mismatch" in str(caught.value)
+    assert "SSL_CERT_FILE" not in str(caught.value)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_https_to_what_speaks_plain_http_says_which_address_may_be_right(gate: Gate, awaited: bool) -> None:
+    url = gate.url.replace("http://", "https://")
+    with pytest.raises(
+        GateUnreachable, match=r"speaks no TLS; if it is plain http, write its address with http://"
+    ):
+        asyncio.run(_opened(url)) if awaited else labgate.connect(url)
+
+
+async def _opened(url: str) -> None:
+    async with labgate.aconnect(url):
+        pass
 
 
 def test_a_forked_child_does_not_use_its_parents_connections(gate: Gate) -> None:

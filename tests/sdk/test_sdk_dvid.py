@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import labgate
-from labgate.errors import InvalidParams, Locked
+from labgate.errors import InvalidParams, Locked, SetupError
 
 CONFIG = """\
 policies: [{{to: ["group:lab"], allow: ["*", "/**"]}}]
@@ -32,10 +32,12 @@ def used(over, request, monkeypatch, dvid_lab, gate_of, token_for):
         secured = f"tls: {{certificate: {issued.certificate}, key: {issued.key}}}\n"
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
 
-    async def made(function, content=None):
+    async def made(function, content=None, also=""):
         content = content or dvid_lab.small()
         with dvid_lab.running(content.store) as server:
-            async with gate_of(secured + CONFIG.format(url=server.url, root=content.root.uuid)) as gate:
+            async with gate_of(
+                secured + (CONFIG + also).format(url=server.url, root=content.root.uuid)
+            ) as gate:
                 async with asyncio.timeout(20):
                     while any(one.down for one in gate.discovery.health().values()):
                         await asyncio.sleep(0.005)
@@ -98,6 +100,23 @@ async def test_an_open_version_is_written_to_and_a_locked_one_is_not(used):
         assert (lab.dvid.volume(child, "gray")[1:4, 1:4, 1:4] == 9).all()
 
     await used(notebook)
+
+
+async def test_the_path_of_a_volume_clients_host_is_that_of_one_of_several_services(used):
+    def program(lab, content, server, url, token):
+        host = url.removeprefix("http://")
+        with pytest.raises(SetupError, match="several services with volumes: archive, dvid"):
+            labgate.VolumeClient(host, "prod", "gray", token=token)
+        for space in ("archive", "dvid"):
+            client = labgate.VolumeClient(f"{host}/{space}", content.root.uuid, "gray", token=token)
+            whole = client.retrieve_subvolume((0, 0, 0, 0), (1, 100, 70, 40))
+            assert (content.gray == whole[0].T).all()
+            assert labgate.cite(client.volume[0:2]).service == space
+            assert labgate.VolumeClient.query_datasets_info(f"{host}/{space}/", token=token)
+        with pytest.raises(SetupError, match="at /lost; it has archive at /archive, dvid at /dvid"):
+            labgate.VolumeClient(f"{host}/lost", "prod", "gray", token=token)
+
+    await used(program, also='  archive: {{dialect: dvid, url: "{url}", mount: /archive}}\n')
 
 
 async def test_new_volumes_grow_with_what_is_written(used):

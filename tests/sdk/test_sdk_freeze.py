@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -232,3 +233,36 @@ def test_the_demos_module_is_clean_to_linter_and_type_checker_and_its_calls_work
             check=False, cwd=tmp_path, env=environ, timeout=240, capture_output=True, text=True,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("write", [labgate.freeze, labgate.lock])
+def test_what_is_no_file_is_never_replaced_by_one(gate: Gate, tmp_path: Path, write: Any) -> None:
+    lab = labgate.connect(gate.url)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises((OSError, SetupError), match="a device or a pipe"):
+        write(lab, pipe)
+    assert pipe.is_fifo()
+    with pytest.raises(FileNotFoundError, match=r"its folder is not there: make it first: .*/no/made.py'"):
+        write(lab, tmp_path / "no" / "made.py")
+    assert not [one for one in tmp_path.iterdir() if one.suffix == ".tmp"]
+
+
+def test_a_full_disk_is_named_by_the_file_that_it_had_no_room_for(gate: Gate, tmp_path: Path) -> None:
+    program = """
+import resource, signal, sys, labgate
+lab = labgate.connect(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+for write, name in ((labgate.freeze, "made.py"), (labgate.lock, "made.lock"), (labgate.stubs, "typings")):
+    try:
+        write(lab, f"{sys.argv[2]}/{name}")
+    except OSError as error:
+        print(error.filename)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, gate.url, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    made = ["made.py", "made.lock", "typings/labgate/__init__.pyi"]
+    assert ended.stdout.split() == [str(tmp_path / name) for name in made]
+    assert not [one for one in tmp_path.rglob("*") if one.suffix == ".tmp"]

@@ -23,3 +23,8 @@ def test_a_gate_without_websockets_is_asked_once_and_calls_go_on(gate: Gate) -> 
 def test_only_a_client_can_be_watched() -> None:
     with pytest.raises(TypeError):
         labgate.watch(None)  # type: ignore[arg-type]
+
+
+def test_what_is_no_function_is_not_told_of_changes(gate: Gate) -> None:
+    with pytest.raises(TypeError, match="on_change is a function, and no int"):
+        labgate.watch(labgate.connect(gate.url), 3)  # type: ignore[call-overload]

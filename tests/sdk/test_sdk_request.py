@@ -289,3 +289,11 @@ def test_the_gate_is_told_the_deadline_of_a_small_request_and_none_that_moves(fi
     assert "labgate-timeout" not in sent(files, "GET", "/f", timeout=None)[2]
     with pytest.raises(errors.SetupError, match="timeout"):
         sent(files, "GET", "/f", timeout=0)
+
+
+@pytest.mark.parametrize("query", ["limit=1", b"limit=1"])
+def test_a_query_that_is_a_text_is_refused_with_what_it_is(files: Gate, query: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"query is names and values, like \{'limit': 1\}, and no (str|bytes)"
+    ):
+        labgate.request(labgate.connect(files.url), "GET", "/files/x", query=query)

@@ -9,6 +9,7 @@ import sys
 import threading
 import urllib.request
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -405,3 +406,19 @@ def test_what_came_is_written_to_the_lists_that_a_test_has_put_there() -> None:
         lab.files.version()
         assert [call.method for call in gate.calls] == ["files.version"]
         assert gate.requests == [("POST", "/rpc")]
+
+
+@pytest.mark.parametrize(
+    ("services", "words"),
+    [
+        ({"files": 3}, r"the service 'files' is its methods by their names, like \{'get': 1\}, not int"),
+        ({"files": lambda: 1}, "the service 'files' is its methods by their names"),
+        ({"files": {3: 1}}, "the name of a method is a text, not 3"),
+        ({3: {"get": 1}}, "the name of a service is a text, not 3"),
+        ({"files": {"": 1}}, "the name of a method is empty"),
+        ({"": {"get": 1}}, "the name of a service is empty"),
+    ],
+)
+def test_what_is_no_service_is_refused_by_its_name(services: Any, words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        testing.gate(services)

@@ -274,8 +274,13 @@ def test_a_place_that_cannot_be_written_is_pythons_own_error(
 ) -> None:
     with pytest.raises(IsADirectoryError):
         labgate.download(service(files), "/raw", to=tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"its folder is not there: make it first: .*/no/map'"):
         labgate.download(service(files), "/raw", to=tmp_path / "no" / "map")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a device or a pipe, whose place no file takes"):
+        labgate.download(service(files), "/raw", to=tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert not [one for one in tmp_path.iterdir() if ".part" in one.name]
     (tmp_path / "secret").write_bytes(b"kept")
     (tmp_path / "map.part").symlink_to(tmp_path / "secret")
     with pytest.raises(OSError, match="symbolic"):

@@ -165,6 +165,11 @@ def test_a_box_that_is_none_is_a_value_error(vol, start, stop, words) -> None:
         vol.read(start, stop, box_nm=((0, 0, 0), (1, 1, 1)))
     with pytest.raises(ValueError, match="two corners of 3 nanometers"):
         vol.read(box_nm=((0, 0), (1, 1)))
+    for wrong in ((0, 0, 0), ((0, 0, 0),), 4, (("a", 0, 0), (1, 1, 1))):
+        with pytest.raises(
+            ValueError, match="box_nm has two corners of 3 nanometers each, in the order z, y, x"
+        ):
+            vol.read(box_nm=wrong)
 
 
 def test_a_refresh_knows_how_far_the_volume_has_grown(vol: labgate.Volume, voxels: Voxels) -> None:
@@ -247,3 +252,8 @@ def test_the_names_of_the_methods_may_leave_out_the_namespace(voxels: Voxels) ->
     voxels.gate.add("write", None)
     labgate.refresh(lab)
     assert wire_of(vol._session, vol._method, "write") == "dvid.write"
+
+
+def test_a_box_that_no_memory_holds_is_named_with_its_size(vol: labgate.Volume) -> None:
+    with pytest.raises(MemoryError, match=r"has 1,000,000,000,000,000,000,000 bytes, .*read it in parts"):
+        vol.read((0, 0, 0), (10**7, 10**7, 10**7))

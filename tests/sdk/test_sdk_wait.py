@@ -101,7 +101,9 @@ def test_a_job_that_failed_is_an_error_with_its_last_answer(gate: Gate) -> None:
 
 def test_the_time_that_is_over_tells_the_last_answer(gate: Gate) -> None:
     lab = client(gate, Jobs(*running(3)), JOB)
-    with pytest.raises(DeadlineExceeded, match=r"within 0\.3 s") as told:
+    with pytest.raises(
+        DeadlineExceeded, match=r"^runs\.get_run: the job did not come to its end within 0\.3 s"
+    ) as told:
         labgate.wait(lab.runs, "P3", "J42", every=0.01, timeout=0.3)
     assert told.value.data == running(3)[0]
     assert "goes on" in told.value.hint

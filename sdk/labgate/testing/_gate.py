@@ -51,6 +51,11 @@ class ScriptedGate:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._lab: Client | None = None
         for service, entries in services.items():
+            if not hasattr(entries, "items"):
+                kind = type(entries).__name__
+                raise TypeError(
+                    f"the service {service!r} is its methods by their names, like {{'get': 1}}, not {kind}"
+                )
             for name, answer in entries.items():
                 self.add(service, name, answer)
 
@@ -64,7 +69,15 @@ class ScriptedGate:
             name: the method's name; `group.name` for one in a group. With a `/` before it, a path of the service.
             answer: a function, a value, or what `method` and `volume` make; for a path: bytes, text, a JSON value, or a
                 function of the request that gives one of these.
+
+        Raises:
+            TypeError, ValueError: a name is no text, or empty.
         """
+        for what, given in (("service", service), ("method", name)):
+            if not isinstance(given, str):
+                raise TypeError(f"the name of a {what} is a text, not {given!r}")
+            if not given.strip():
+                raise ValueError(f"the name of a {what} is empty")
         self._offer.add(service, name, answer)
 
     def remove(self, service: str, name: str) -> None:

@@ -24,6 +24,7 @@ import threading
 import zlib
 
 from labgate._names import printable
+from labgate._places import Naming, refuse_other_than_files
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -150,14 +151,15 @@ def write_tape(path: str, about: dict[str, Any], exchanges: list[Exchange], blob
     ]
     head = ("\n".join(lines) + "\n").encode("ascii")
     end = {"end": len(exchanges), "stored": stored, "sha256": hashlib.sha256(head).hexdigest()}
+    refuse_other_than_files(os.fspath(path))
     draft = f"{path}.{os.getpid()}.tmp"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        with open(handle, "wb") as file:
+        with Naming(os.fspath(path)), open(handle, "wb") as file:
             file.write(head + _compact(end).encode("ascii") + b"\n")
             blobs.copy(file)
         os.replace(draft, path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
         os.unlink(draft)
         raise
 
