@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from labgate._client import Part, Whole
 from labgate._codec import simpler
-from labgate._session import Session, Terms
+from labgate._session import Terms
 from labgate.errors import NotFound, SetupError
 
 TYPE_CHECKING = False
@@ -20,20 +20,8 @@ if TYPE_CHECKING:
 _NOT_IN_A_TARGET = re.compile(r"[^!-~]+")
 
 
-def session_of(target: object) -> tuple[Session, str]:
-    """The session behind a client or a namespace, and the namespace's name, empty for a client.
-
-    Raises:
-        TypeError: it is neither, or one whose calls are awaited.
-    """
-    terms, name = terms_of(target)
-    if not isinstance(terms, Session):
-        raise TypeError("this does not await its answers: it takes a client that labgate.connect has made")
-    return terms, name
-
-
 def terms_of(target: object) -> tuple[Terms, str]:
-    """The same, awaited or not.
+    """The session behind a client or a namespace, and the namespace's name, empty for a client.
 
     Raises:
         TypeError: it is neither.

@@ -10,7 +10,10 @@ globals().update(
         "test_a_kept_connection_with_bytes_that_nobody_asked_for_is_not_used",
     )
 )
-globals().update(laws_of("test_sdk_batch"))
+globals().update(
+    # It says `async with` here, which the same test looks at.
+    laws_of("test_sdk_batch", "test_a_batch_without_its_block_says_how_it_is_begun")
+)
 globals().update(laws_of("test_sdk_status"))
 globals().update(laws_of("test_sdk_explain"))
 globals().update(

@@ -304,6 +304,7 @@ async def main(how, state):
     disk = Disk(Path(state))
     assert await disk.tier.put(entry_of("before", b"1"))
     if how == "full":
+        sys.dont_write_bytecode = True  # else Python leaves its own files cut, too
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     else:
         close_folders(state)
