@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from labgate._cli_shown import complain, connected, print_result
+from labgate._cli_shown import complain, connected, print_result, write_result
 from labgate._codec import rows_of, to_json_text
 from labgate.errors import GateUnreachable, NotFound
 
@@ -39,6 +39,8 @@ def add(commands: Any) -> list[Any]:
             metavar="NAME=VALUE",
             help="an argument; NAME:=JSON for one that is no text",
         )
+    text = "write the result there: bytes as they are, an array as a .npy file, all else as JSON"
+    parsers["call"].add_argument("-o", dest="output", metavar="FILE", help=text)
     return list(parsers.values())
 
 
@@ -58,8 +60,12 @@ def run(given: argparse.Namespace, *, for_people: bool) -> None:
     if given.command == "explain":
         found = labgate.explain(lab, given.method, **arguments)
         print(found if for_people else to_json_text(found))
+        return
+    result = rows_of(_function(lab, given.method)(**arguments))
+    if given.output is not None:
+        write_result(result, given.output)
     else:
-        print_result(rows_of(_function(lab, given.method)(**arguments)), for_people=for_people)
+        print_result(result, for_people=for_people)
 
 
 def keywords(lab: Client, name: str, arguments: list[str]) -> dict[str, Any]:

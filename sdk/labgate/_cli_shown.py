@@ -33,8 +33,7 @@ def connected(given: argparse.Namespace, **more: Any) -> Client:
 def print_result(result: Any, *, for_people: bool) -> None:
     """A result in the form that its reader takes: JSON text, or what a terminal shows of it."""
     if not for_people:
-        handle = hasattr(type(result), "about")
-        sys.stdout.write(to_json_text(result.about if handle else result) + "\n")
+        sys.stdout.write(_json(result))
     elif isinstance(result, str):
         sys.stdout.write(printable(result, len(result), lines=True) + "\n")
     elif _is_rows(result):
@@ -44,6 +43,33 @@ def print_result(result: Any, *, for_people: bool) -> None:
     else:
         text = to_json_text(result, indent=2)
         sys.stdout.write(printable(text, len(text), lines=True) + "\n")
+
+
+def write_result(result: Any, path: str) -> None:
+    """A result in a file, which is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+        SetupError: somebody else is writing it.
+    """
+    from labgate._partfile import PartFile
+
+    with PartFile(path, "") as part:
+        part.restart(None)
+        if isinstance(result, bytes):
+            part.write(result)
+        elif hasattr(result, "dtype"):
+            from numpy.lib.format import write_array
+
+            write_array(part, result, allow_pickle=False)
+        else:
+            part.write(_json(result).encode())
+        part.finish()
+
+
+def _json(result: Any) -> str:
+    handle = hasattr(type(result), "about")
+    return to_json_text(result.about if handle else result) + "\n"
 
 
 def _is_rows(result: Any) -> bool:

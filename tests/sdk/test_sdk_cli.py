@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pytest
 
@@ -61,6 +63,28 @@ def test_a_call_prints_json_into_a_pipe(gate: Gate) -> None:
     assert json.loads(ended.stdout) == {
         "params": {"project_uid": "P3", "job_uid": "J1", "limit": 5, "lane": None}
     }
+
+
+def test_a_result_is_written_to_a_file_as_what_it_is(gate: Gate, tmp_path: Path) -> None:
+    picture, array = bytes(range(256)), np.arange(6, dtype=">u2").reshape(2, 3)
+    gate.add("jobs.picture", picture)
+    gate.add("jobs.array", array)
+    gate.add("jobs.tree", {"a": ["\u00e9"]})
+
+    def written(name: str) -> bytes:
+        file = tmp_path / name
+        ended = run("call", f"jobs.{name}", "-o", str(file), url=gate.url)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+        return file.read_bytes()
+
+    assert written("picture") == picture
+    assert (found := np.load(io.BytesIO(written("array")))).dtype == array.dtype
+    assert (found == array).all()
+    assert json.loads(written("tree")) == {"a": ["\u00e9"]}
+    ended = run("call", "jobs.tree", "-o", str(tmp_path / "no" / "file"), url=gate.url)
+    assert (ended.returncode, ended.stdout) != (0, "")
+    assert "its folder is not there" in ended.stderr
+    assert not [one.name for one in tmp_path.iterdir() if ".part" in one.name]
 
 
 def test_text_is_read_as_what_the_method_takes_and_else_stays_text(gate: Gate) -> None:
