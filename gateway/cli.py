@@ -1,6 +1,7 @@
 """Which command does `labgated` run?"""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from gateway.commands import COMMANDS
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Version(argparse.Action):
@@ -38,14 +41,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("no such command")
     try:
         status = int(run(args))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:  # as it is where it was closed before
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has gone
+        _leave_unsaid()
+        return 1
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _leave_unsaid()
+        print(f"labgated {args.command}: its output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _leave_unsaid() -> None:
+    """Drop what cannot be written: the interpreter would try it once more at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -297,3 +298,22 @@ def test_serve_says_when_its_address_is_taken(tmp_path):
     assert done.returncode == 1
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_is_told_in_one_line_and_one_that_is_closed_is_none(
+    tmp_path, unbuffered
+):
+    file = tmp_path / "labgate.yaml"
+    file.write_text(POLICY)
+
+    def ended(redirected):
+        line = f'"$0" -m gateway.cli check --config "$1" {redirected}'
+        environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered, "LABGATE_STATE_DIR": str(tmp_path)}
+        done = subprocess.run(["sh", "-c", line, sys.executable, file], capture_output=True, env=environ)
+        return done.returncode, done.stderr
+
+    told = b"labgated check: its output cannot be written: No space left on device\n"
+    assert ended(">/dev/full") == (1, told)
+    assert ended(">&-") == ended(">/dev/null") == (0, b"")
+    assert ended("2>&1 | true") == (0, b"")

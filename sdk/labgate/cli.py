@@ -62,18 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     parser = command_parser()
     given = parser.parse_args(arguments)
-    if given.version:
-        import labgate
-
-        print(f"labgate {labgate.__version__}")
-        return 0
-    if given.command is None:
+    if given.command is None and not given.version:
         parser.error("name a command")
     try:
         return _run(given)
     except BrokenPipeError:
-        # `| head` has read enough. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_unsaid()  # `| head` has read enough
         return 0
     except KeyboardInterrupt:
         return 130
@@ -85,10 +79,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         complain(f"{error.filename or 'the output, or a file'}: {error.strerror or error}")
+        _leave_unsaid()
         return 2
 
 
+def _leave_unsaid() -> None:
+    """Drop what cannot be written: Python would try it once more at its end, complain, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(given: argparse.Namespace) -> int:
+    if given.version:
+        import labgate
+
+        print(f"labgate {labgate.__version__}", flush=True)
+        return 0
     for_people = sys.stdout.isatty() and not getattr(given, "json", False)
     if for_people and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode shows a mark instead of failing

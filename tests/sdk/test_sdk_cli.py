@@ -258,8 +258,11 @@ def test_an_output_that_is_closed_or_full_is_named_in_one_line(gate: Gate) -> No
     assert nowhere.returncode == 2
     assert nowhere.stderr == b"labgate: its output is closed: there is nowhere to write to\n"
     full = closed(">/dev/full", url=gate.url)
-    assert full.returncode == 2
-    assert full.stderr.startswith(b"labgate: the output, or a file: No space left on device\n")
+    assert (full.returncode, full.stderr) == (2, b"labgate: the output, or a file: No space left on device\n")
+    words = [*COMMAND, "--version"]
+    with Path("/dev/full").open("wb") as output:
+        full = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (full.returncode, full.stderr) == (2, b"labgate: the output, or a file: No space left on device\n")
 
 
 def test_a_complaint_without_a_stderr_is_not_written_among_the_results(gate: Gate) -> None:
