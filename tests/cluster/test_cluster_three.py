@@ -2,14 +2,14 @@
 
 import re
 import subprocess
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 
 import pytest
-from cluster_lab import CONFIG, PATIENCE, Balancer, until
+from cluster_lab import CONFIG, PATIENCE, Balancer, serving, until
 
 
 @contextmanager
@@ -30,23 +30,8 @@ def server(name):
         def log_message(self, *_):
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, *_):
-            pass  # HAProxy resets the connections of its looks
-
-    found = Server(("127.0.0.1", 0), Handler)
-    found.name, found.address, found.handler = name, f"127.0.0.1:{found.server_port}", Handler
-    thread = threading.Thread(target=found.serve_forever)
-    thread.start()
-    try:
-        yield found
-    finally:
-        found.shutdown()
-        thread.join()
-        found.server_close()
+    with serving(Handler) as url:
+        yield SimpleNamespace(name=name, address=url.removeprefix("http://"), handler=Handler)
 
 
 @pytest.fixture
