@@ -147,11 +147,15 @@ def test_a_refusal_is_the_error_that_it_is_whatever_was_taken(gate: Gate) -> Non
 
 def test_the_memory_beside_the_array_is_a_quarter_of_a_mib() -> None:
     array = np.arange(4 << 20, dtype=np.uint32).astype(np.uint8).reshape(16, 256, 1024)
-    body, out = Counted(blocks_of(array, (0, 0, 0), (16, 128, 512))), np.empty_like(array)
-    with traced() as peak:
-        at_once(receive_blocks(body, out, (0, 0, 0), len(body.data), bool))
-        assert peak() < 300_000
-    np.testing.assert_array_equal(out, array)
+    data = blocks_of(array, (0, 0, 0), (16, 128, 512))
+    beside = []
+    for _ in range(5):  # what is traced is the whole process: threads of other tests may be at their end
+        body, out = Counted(data), np.empty_like(array)
+        with traced() as peak:
+            at_once(receive_blocks(body, out, (0, 0, 0), len(body.data), bool))
+            beside.append(peak())
+        np.testing.assert_array_equal(out, array)
+    assert min(beside) < 300_000
 
 
 class Counted(Body):
