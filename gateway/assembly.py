@@ -14,6 +14,7 @@ from gateway.core.claims import Issuer
 from gateway.core.introducing import with_rights
 from gateway.core.limits import CALLER, Limit, Named, of_policy
 from gateway.core.policy import NONE, Policies, Policy
+from gateway.core.presented import MIDDLE_AUTH
 from gateway.core.principal import Principal
 from gateway.core.rates import Rate
 from gateway.core.service import Service
@@ -182,7 +183,7 @@ def logins(settings: config.Settings) -> tuple[dict[str, Any], ...]:
 def token_name(settings: config.Settings) -> bytes | None:
     """The cookie, and the parameter of addresses, in which clients of some service may show the gate's token."""
     kinds = {one.kind for one in settings.identity.introspection}
-    return b"middle_auth_token" if "middle_auth" in kinds else None
+    return MIDDLE_AUTH.encode("ascii") if "middle_auth" in kinds else None
 
 
 def listeners(settings: config.Settings) -> dict[str, Address]:

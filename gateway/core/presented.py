@@ -17,6 +17,8 @@ from gateway.core.faults import Fault, Forbidden, Unauthenticated
 from gateway.core.places import cookie_names, normal_origin
 from gateway.core.reply import Fields
 
+MIDDLE_AUTH: Final = "middle_auth_token"
+"""The cookie, and the parameter of addresses, in which clients of middle_auth show their token."""
 _OWN: Final = b"labgate-token"
 _bearer = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(.*)", re.DOTALL)
 _TWO: Final = (

@@ -195,6 +195,10 @@ class Tracer:
         """Whether anything is ever recorded."""
         return self.sink is not None
 
+    def may_record(self, *, traced: bool) -> bool:
+        """Whether the next request may be recorded, so that `begin` is to be asked; `traced` = it belongs to its caller's trace."""
+        return self.left <= 0 or (traced and self.sink is not None)
+
     def _draw(self) -> int:
         """How many requests pass before the next one that is recorded: the number of failures before a success."""
         if self._sample <= 0.0:

@@ -55,7 +55,7 @@ class Shortcut:
         epoch = self._relay.epoch
         principal = notes.principal(epoch, self._tools.wall())
         tracer = self._tools.observer.tracer
-        if tracer.left <= 0 or (notes.traced and tracer.records):
+        if tracer.may_record(traced=notes.traced):
             return None
         if principal is None or way.is_special or (closed and way.service.qualified in closed):
             return None

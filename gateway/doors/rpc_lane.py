@@ -258,9 +258,7 @@ class RpcLane:
         now = self.wall()
         if not standing.is_settled(now) and not self.settled(standing, now):
             return None
-        tracer = self.tracer
-        recorded = tracer.left <= 0 or (standing.notes.traced and tracer.records)
-        if not data or not standing.is_quick or recorded:
+        if not data or not standing.is_quick or self.tracer.may_record(traced=standing.notes.traced):
             return self._guest(caller, standing)
         body = data[end:]
         call = usual_call(body, self._limits.depth)

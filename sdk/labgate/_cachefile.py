@@ -8,6 +8,7 @@ import os
 import stat
 
 from labgate._catalog import Catalog, CorruptCatalog, read_catalog
+from labgate._places import Replacing
 
 _MOST_FILES = 64
 _LARGEST = 256 * 1024 * 1024
@@ -47,13 +48,8 @@ class CatalogFile:
                 return
             os.chmod(self._folder, 0o700)
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            try:
-                with open(handle, "wb") as file:
-                    file.write(catalog.to_bytes())
-                os.replace(draft, self._path)
-            except BaseException:  # Ctrl-C, too, leaves nothing behind
-                os.unlink(draft)
-                raise
+            with Replacing(draft, self._path), open(handle, "wb") as file:
+                file.write(catalog.to_bytes())
             self._prune()
         except OSError:
             # A full or read-only disk costs the next start its speed, nothing else.

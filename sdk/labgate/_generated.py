@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from labgate._places import Naming, refuse_other_than_files
+from labgate._places import Replacing, refuse_other_than_files
 from labgate.errors import SetupError
 
 _LARGEST = 64 * 1024 * 1024
@@ -39,14 +39,8 @@ def write_whole(path: str, text: str) -> None:
     """
     refuse_other_than_files(path)
     draft = f"{path}.{os.getpid()}.tmp"
-    try:
-        with Naming(path), open(draft, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(draft, path)
-    except BaseException:  # Ctrl-C, too, leaves nothing behind
-        if os.path.exists(draft):
-            os.unlink(draft)
-        raise
+    with Replacing(draft, path), open(draft, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
 
 
 def body_of(text: str) -> list[str]:

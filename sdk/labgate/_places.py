@@ -28,6 +28,36 @@ def refuse_other_than_files(path: str) -> None:
         raise OSError(errno.EINVAL, "a device or a pipe, whose place no file takes: name another", path)
 
 
+class Replacing:
+    """Put a draft into its place when its block has ended well; else, after Ctrl-C too, what was there stays, and nothing is left."""
+
+    __slots__ = ("_draft", "_path")
+
+    def __init__(self, draft: str, path: str) -> None:
+        self._draft = draft
+        self._path = path
+
+    def __enter__(self) -> None:
+        """The draft is the block's to write."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            self._forget()
+            _name(error, self._path)
+            return
+        try:
+            os.replace(self._draft, self._path)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        try:
+            os.unlink(self._draft)
+        except FileNotFoundError:
+            return  # it could not be begun
+
+
 class Naming:
     """Let a failure of the system name the file that it is about: a full disk does not say whose fault it is."""
 
@@ -40,5 +70,9 @@ class Naming:
         """Nothing is opened."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = self._path
+        _name(error, self._path)
+
+
+def _name(error: BaseException | None, path: str) -> None:
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = path

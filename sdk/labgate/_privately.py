@@ -8,7 +8,7 @@ import json
 import os
 import stat
 
-from labgate._places import Naming
+from labgate._places import Replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,10 +92,5 @@ def write_text(path: str, text: str) -> None:
     draft = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with Naming(path), open(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-        os.replace(draft, path)
-    except BaseException:  # Ctrl-C, too, leaves nothing behind
-        os.unlink(draft)
-        raise
+    with Replacing(draft, path), open(handle, "wb") as file:
+        file.write(text.encode("utf-8"))

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.core.method import IN_PATH, Param, Place
+from gateway.core.presented import MIDDLE_AUTH
 from gateway.dialects.openapi.schemas import Document, Schemas, listed, members
 from gateway.dialects.texts import MAX_SUMMARY, text
 
@@ -77,7 +78,7 @@ _THE_GATES_OWN: Final = frozenset(
 )
 
 
-GATES_COOKIES: Final = frozenset(("middle_auth_token",))
+GATES_COOKIES: Final = frozenset((MIDDLE_AUTH,))
 """Cookies in which clients show the gate's token: no service is to ask for them as parameters."""
 
 

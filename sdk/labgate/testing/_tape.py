@@ -24,7 +24,7 @@ import threading
 import zlib
 
 from labgate._names import printable
-from labgate._places import Naming, refuse_other_than_files
+from labgate._places import Replacing, refuse_other_than_files
 from labgate.errors import SetupError
 
 TYPE_CHECKING = False
@@ -154,14 +154,9 @@ def write_tape(path: str, about: dict[str, Any], exchanges: list[Exchange], blob
     refuse_other_than_files(os.fspath(path))
     draft = f"{path}.{os.getpid()}.tmp"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with Naming(os.fspath(path)), open(handle, "wb") as file:
-            file.write(head + _compact(end).encode("ascii") + b"\n")
-            blobs.copy(file)
-        os.replace(draft, path)
-    except BaseException:  # Ctrl-C, too, leaves nothing behind
-        os.unlink(draft)
-        raise
+    with Replacing(draft, os.fspath(path)), open(handle, "wb") as file:
+        file.write(head + _compact(end).encode("ascii") + b"\n")
+        blobs.copy(file)
 
 
 class Tape:
