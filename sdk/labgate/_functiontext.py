@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labgate._docs import docstring
+from labgate._names import receiver_beside, unused
 from labgate._typetext import ANY, OWN_NAMES, TypeTexts, default_text, quoted
 
 TYPE_CHECKING = False
@@ -30,7 +31,6 @@ AWAITED_HANDLES = (
 
 ARRAYS = "from numpy.typing import NDArray as _NDArray  # type: ignore[import-not-found, unused-ignore]"
 _HANDLE_NAMES = ("_Found", "_Source", "_Volume")
-_RECEIVERS = ("self", "_labgate")
 _WIDTH = 100
 _OURS = OWN_NAMES | {line.rpartition(" ")[2] for line in (*HANDLES, *AWAITED_HANDLES)} | {"_NDArray"}
 
@@ -109,9 +109,7 @@ class FunctionText:
 
     def stub(self, name: str, indent: str, *, awaited: bool) -> str:
         """The function without a body, but with its documentation; `awaited` makes it a coroutine function."""
-        receiver = next(
-            one for one in (*_RECEIVERS, unused("_labgate_", self.names)) if one not in self.names
-        )
+        receiver = receiver_beside(self.names)
         lines = []
         if self.method.description.get("deprecated") is True:
             lines.append(f'{indent}@_deprecated("its service wants it to be used no more")')
@@ -135,13 +133,6 @@ def written(opening: str, parameters: list[str], returns: str) -> list[str]:
         return [line]
     indent = opening[: len(opening) - len(opening.lstrip())]
     return [f"{opening}(", *(f"{indent}    {one}," for one in parameters), f"{indent}) -> {returns}:"]
-
-
-def unused(name: str, names: Collection[str]) -> str:
-    """The name, with as many `_` behind it as make it a new one."""
-    while name in names:
-        name += "_"
-    return name
 
 
 def _returned(method: Method, types: TypeTexts, hidden: Collection[str]) -> str:

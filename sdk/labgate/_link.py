@@ -234,7 +234,8 @@ class Link(Caller):
             text = self.catalog.text(name)
             if text is None and self.catalog.text(own := self.catalog.true_name(name)) is not None:
                 return self.function(own)
-            function = self._functions[name] = self._made(self.method(name))
+            method = self.method(name) if text is None else self._method(name, text)
+            function = self._functions[name] = self._made(method)
             return function
 
     def method(self, name: str) -> Method:
@@ -248,7 +249,10 @@ class Link(Caller):
             text = self.catalog.text(name)
         if text is None and not name.startswith(_OWN_PREFIXES):
             raise unknown(self, name)
-        method = Method(name, text or b'{"x-labgate":{"undescribed":true,"safe":true}}')
+        return self._method(name, text or b'{"x-labgate":{"undescribed":true,"safe":true}}')
+
+    def _method(self, name: str, text: bytes) -> Method:
+        method = Method(name, text)
         if self.pins is not None and name in self.pins.broken:
             method.refused = self.pins
         return method

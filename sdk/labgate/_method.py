@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from json.encoder import encode_basestring_ascii
 
 from labgate._catalog import decoded
 from labgate._defaults import fill
-from labgate._names import python_name
+from labgate._names import python_name, unused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Parameter:
     def __init__(self, described: dict[str, Any], taken: set[str]) -> None:
         self.wire: str = described["name"]
         name = python_name(self.wire)
-        while name is not None and name in taken:
-            name += "_"
+        if name is not None and name in taken:
+            name = unused(name, taken)
         self.name = name
         self.required = described.get("required") is True
         schema = described.get("schema")
@@ -110,6 +110,7 @@ class Method:
         described = decoded(text)
         notes = described.get("x-labgate")
         notes = notes if isinstance(notes, dict) else {}
+        result = notes.get("result")
         parameters = _parameters(described.get("params"))
         self.name = name
         self.description = described
@@ -120,22 +121,15 @@ class Method:
         self.odd = {one.wire: one for one in parameters if one.name is None}
         self.positional = _positional(self.named)
         self.repeatable = notes.get("safe") is True or notes.get("idempotent") is True
-        self.binary = notes.get("result") in _BINARY_RESULTS
+        self.binary = result in _BINARY_RESULTS
         self.item = notes.get("item") is True
         self.refused: Pins | None = None
-        self.table = notes.get("result") == "table"
-        marked = notes.get("result") == "tables" and all(
-            isinstance(notes.get(mark), str) for mark in ("query", "of")
-        )
-        self.tables = notes if marked else None
-        does = notes.get("volume") if notes.get("result") == "volume" else None
-        self.volume = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
-        does = notes.get("source") if notes.get("result") == "source" else None
-        self.source = does if isinstance(does, dict) and isinstance(does.get("read"), str) else None
-        found = notes.get("sources")
-        told = isinstance(found, dict) and all(isinstance(found.get(one), str) for one in ("items", "source"))
-        self.sources: dict[str, Any] | None = found if told else None
-        self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % json.dumps(name).encode("ascii")
+        self.table = result == "table"
+        self.tables = notes if result == "tables" and _has(notes, "query", "of") else None
+        self.volume = _noted(notes, "volume", "read") if result == "volume" else None
+        self.source = _noted(notes, "source", "read") if result == "source" else None
+        self.sources = _noted(notes, "sources", "items", "source") if "sources" in notes else None
+        self.head = b'{"jsonrpc":"2.0","id":1,"method":%b' % encode_basestring_ascii(name).encode("ascii")
         self._wires = [one.wire for one in self.named]
         self._by_position = described.get("paramStructure") == "by-position"
         self._parameters = parameters
@@ -227,6 +221,16 @@ class Method:
                     f"{self.name}() takes its arguments by position: {one.wire!r} cannot be left out before others"
                 )
         return values or None
+
+
+def _noted(notes: dict[str, Any], name: str, *members: str) -> dict[str, Any] | None:
+    """An object of the notes, None where it lacks one of these members."""
+    found = notes.get(name)
+    return found if isinstance(found, dict) and _has(found, *members) else None
+
+
+def _has(found: dict[str, Any], *members: str) -> bool:
+    return all(isinstance(found.get(one), str) for one in members)
 
 
 def _parameters(described: object) -> list[Parameter] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from keyword import iskeyword
 
@@ -57,7 +57,7 @@ def printable(text: object, longest: int, *, lines: bool = False) -> str:
     """Text from the network for a terminal: no control characters, at most `longest` characters."""
     if not isinstance(text, str):
         return ""
-    if len(text) <= longest and (text.replace("\n", "") if lines else text).isprintable():
+    if len(text) <= longest and (text.isprintable() or (lines and text.replace("\n", "").isprintable())):
         return text
     kept = "".join(c if c.isprintable() or (lines and c == "\n") else " " for c in text[: longest + 1])
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
@@ -71,6 +71,18 @@ def callers_level() -> int:
     while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("labgate."):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """`name` with as many `_` behind it as make it one that is not taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def receiver_beside(names: Container[str]) -> str:
+    """What the first parameter of a method with these parameters is called."""
+    return "self" if "self" not in names else unused("_labgate", names)
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:

@@ -7,10 +7,11 @@ text; a method's function is this template's code with other names in it.
 from __future__ import annotations
 
 from functools import partial
+from keyword import iskeyword
 from types import CellType, FunctionType
 
 from labgate._docs import docstring, hints_of
-from labgate._names import callers_level, printable, python_name
+from labgate._names import callers_level, printable, receiver_beside, unused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from labgate._method import Method
 
-# Names of ours inside the templates; the second is no identifier, so that no parameter can have it.
-_RECEIVERS = ("self", "_labgate")
+# A name of ours inside the templates; it is no identifier, so that no parameter can have it.
 _METHOD_CELL = ".method"
 
 _templates: dict[tuple[int, int, bool, bool], CodeType] = {}
@@ -73,9 +73,10 @@ def function_of(
     """
     title = method.name if method.name.isprintable() else "method"
     leaf = title.rpartition(".")[2]
-    leaf = python_name(leaf) or leaf
-    names = [str(one.name) for one in method.named]
-    receiver = next((one for one in _RECEIVERS if one not in names), None) or _unused("_labgate_", names)
+    leaf = f"{leaf}_" if iskeyword(leaf) else leaf
+    named = method.named
+    names = [one.name or "" for one in named]
+    receiver = receiver_beside(names)
     by_position = method.positional
     if method.open:
         code = _open_template(awaited)
@@ -83,17 +84,17 @@ def function_of(
     else:
         code = _template(by_position, len(names) - by_position, bool(method.odd), awaited)
         if method.odd:
-            names.append(_unused("more", names))
+            names.append(unused("more", names))
     code = code.replace(
         co_varnames=(receiver, *names), co_freevars=(_METHOD_CELL,), co_name=leaf, co_qualname=title
     )
     old = method.description.get("deprecated") is True
-    function = FunctionType(code, _OLD if old else _GLOBALS, leaf, None, (CellType(method),))
-    defaults = [(one.name, one.default) for one in method.named if not one.required]
-    if defaults:
-        positional = {one.name for one in method.named[:by_position]}
-        function.__defaults__ = tuple(default for name, default in defaults if name in positional)
-        function.__kwdefaults__ = {str(name): default for name, default in defaults if name not in positional}
+    defaults = tuple([one.default for one in named[:by_position] if not one.required])
+    function = FunctionType(code, _OLD if old else _GLOBALS, leaf, defaults, (CellType(method),))
+    if by_position < len(named):
+        function.__kwdefaults__ = {
+            one.name or "": one.default for one in named[by_position:] if not one.required
+        }
     function.__annotations__ = hints_of(method, components)
     function.__doc__ = docstring(method)
     function.__qualname__ = title
@@ -147,9 +148,3 @@ def _compiled(parameters: str, call: str, awaited: bool) -> CodeType:
     exec(compile(text, "<labgate>", "exec"), space)  # noqa: S102 - our own text, made of numbers only
     code: CodeType = space["outer"](None).__code__
     return code
-
-
-def _unused(name: str, names: list[str]) -> str:
-    while name in names:
-        name += "_"
-    return name
