@@ -22,7 +22,7 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "cache": lambda asked: cache_table.run(asked.seconds, asked.runs, asked.only),
     "access": lambda asked: _module("access_checks").run(asked.seconds, asked.runs),
     "catalog": lambda _: _module("catalog_lists").run(),
-    "sdk": lambda _: subprocess.run([sys.executable, str(HERE / "sdk_budgets.py")], check=True),
+    "sdk": lambda _: _budgets(),
     "map": lambda asked: _module("mapped_calls").run(asked.runs),
     "anchors": lambda asked: _module("anchors").run(asked.runs),
     "clients": lambda asked: _module("clients").run(asked.runs),
@@ -35,6 +35,13 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "balanced": lambda asked: _module("balanced").run(asked.seconds, asked.runs),
     "replicas": lambda asked: _module("replicas").run(asked.runs),
 }
+
+
+def _budgets() -> None:
+    """What is over its budget is told in its row; the other benchmarks are run all the same."""
+    ended = subprocess.run([sys.executable, str(HERE / "sdk_budgets.py")], check=False)
+    if ended.returncode not in (0, 1):
+        raise SystemExit(ended.returncode)
 
 
 def _module(name: str) -> Any:
