@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 
-_SOON = 0.02
-_LATE = 0.1
+# What several batches at once take is mostly each other's time: sooner than this, small ones would only make each other small.
+_SOON = 0.05
+_LATE = 0.15
 _LARGE = 1 << 20
 
 
 class Pace:
     """The size of the next batch, which follows from how the last ones went; for any thread.
 
-    It doubles while batches come back soon (20 ms), and falls where they take long (0.1 s) or bring much (1 MiB), so that
+    It doubles while batches come back soon (50 ms), and falls where they take long (0.15 s) or bring much (1 MiB), so that
     a slow call holds up no others.
     """
 

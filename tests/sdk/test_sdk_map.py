@@ -342,10 +342,10 @@ def test_batches_grow_while_they_come_back_soon_and_shrink_where_they_take_long(
         pace.took(pace.size, 0.001, 100)
     assert sizes == [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]
     pace.took(256, 1.0, 100)
-    assert pace.size == 12
-    pace.took(12, 0.05, 100)
-    assert pace.size == 12
-    pace.took(12, 0.01, 8 << 20)
+    assert pace.size == 19
+    pace.took(19, 0.1, 100)
+    assert pace.size == 19
+    pace.took(19, 0.01, 8 << 20)
     assert pace.size == 1
     pace.at_most(3)
     for _ in range(5):
