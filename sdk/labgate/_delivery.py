@@ -166,7 +166,7 @@ class Course:
                 # A kept connection that the gate closed at this very moment: no failure yet.
                 self.fresh = True
                 return 0.0
-            again, failure = request.again, unanswered(request, gate, str(broken))
+            again, failure = request.again, unanswered(request, gate, _reason(broken, request, gate))
         elif isinstance(broken, NotSent):
             again, failure = not broken.final, _unreachable(request, gate, str(broken))
         elif isinstance(broken, OutOfTime):
@@ -270,6 +270,14 @@ def unanswered(request: Request, gate: str, reason: str) -> Error:
     """The error of a reply that did not come, or not to its end."""
     message = f"the gate at {gate} did not finish its answer: {reason}"
     return GateUnreachable(message, method=request.method, maybe_executed=not request.repeatable)
+
+
+def _reason(broken: NoAnswer, request: Request, gate: str) -> str:
+    """Why there is no answer; a server that speaks TLS hangs up on whoever does not, before its first word."""
+    first = request.method is None and broken.silent and not broken.untouched
+    if first and gate.startswith("http://"):
+        return f"{broken}; if what is there speaks TLS, write its address with https://"
+    return str(broken)
 
 
 def _late(request: Request, gate: str, *, sent: bool) -> Error:

@@ -40,10 +40,14 @@ class NotSent(Exception):
 
 
 class NoAnswer(Exception):
-    """The request left as a whole, its reply did not come; `untouched` = on a kept socket, without one byte back."""
+    """The request left as a whole, its reply did not come; `silent` = nor is a byte of it known to have.
 
-    def __init__(self, reason: str, *, untouched: bool) -> None:
+    `untouched` = that was on a kept socket.
+    """
+
+    def __init__(self, reason: str, *, silent: bool, untouched: bool) -> None:
         super().__init__(reason)
+        self.silent = silent
         self.untouched = untouched
 
 
@@ -312,10 +316,10 @@ def translated(error: BaseException, *, sent: bool, kept: bool) -> Exception | N
     if isinstance(error, TimeoutError):
         return OutOfTime(sent=sent)
     if isinstance(error, ReplyCut):
-        return NoAnswer(str(error), untouched=kept and not error.started)
+        return NoAnswer(str(error), silent=not error.started, untouched=kept and not error.started)
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
-        return NoAnswer(reason, untouched=kept) if sent else NotSent(reason)
+        return NoAnswer(reason, silent=True, untouched=kept) if sent else NotSent(reason)
     return None
 
 

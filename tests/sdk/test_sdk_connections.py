@@ -118,8 +118,20 @@ def test_https_to_what_speaks_plain_http_says_which_address_may_be_right(gate: G
         asyncio.run(_opened(url)) if awaited else labgate.connect(url)
 
 
+@pytest.mark.parametrize("awaited", [False, True])
+def test_plain_http_to_what_speaks_tls_says_which_address_may_be_right(tmp_path: Path, awaited: bool) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with (
+        scripted(over_tls(context, document)) as url,
+        pytest.raises(GateUnreachable, match=r"if what is there speaks TLS, write its address with https://"),
+    ):
+        asyncio.run(_opened(url)) if awaited else labgate.connect(url, retries=0)
+
+
 async def _opened(url: str) -> None:
-    async with labgate.aconnect(url):
+    async with labgate.aconnect(url, retries=0):
         pass
 
 
