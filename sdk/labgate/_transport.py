@@ -338,13 +338,14 @@ def unconnected(failure: OSError, proxy: Proxy | None = None) -> NotSent:
             )
         how = "name its authority's file in the environment's SSL_CERT_FILE"
         return NotSent(f"its certificate is not trusted by this machine ({why}); {how}", final=True)
+    not_tls = getattr(failure, "reason", "") == "WRONG_VERSION_NUMBER"
     if isinstance(failure, TimeoutError):
         reason = "no connection within the time"
-    elif getattr(failure, "reason", "") == "WRONG_VERSION_NUMBER":
+    elif not_tls:
         reason = "what answers there speaks no TLS; if it is plain http, write its address with http://"
     else:
         reason = failure.strerror or (str(failure) if failure.args else type(failure).__name__)
-    return NotSent(reason if proxy is None else f"{proxy}: {reason}")
+    return NotSent(reason if proxy is None else f"{proxy}: {reason}", final=not_tls)
 
 
 def unknown_host(host: str, proxy: Proxy | None, error: OSError) -> NotSent:
