@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,13 +68,25 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 class _Grammar:
-    """A value of at most so many levels, and what can be skipped at once inside an array or object of such."""
+    """A value of at most so many levels, and what can be skipped at once inside an array or object of such.
+
+    Each takes a while to compile (25 ms), which commands that read no JSON, and gates that read none so deep, are spared.
+    """
 
     def __init__(self, levels: int) -> None:
-        value = _nested(levels)
-        self.value = _compiled(value)
-        self.items = _compiled(b"(?:" + value + _SPACE + b"," + _SPACE + b")*+")
-        self.members = _compiled(b"(?:" + _KEY + value + _SPACE + b"," + _SPACE + b")*+")
+        self._text = _nested(levels)
+
+    @cached_property
+    def value(self) -> re.Pattern[bytes]:
+        return _compiled(self._text)
+
+    @cached_property
+    def items(self) -> re.Pattern[bytes]:
+        return _compiled(b"(?:" + self._text + _SPACE + b"," + _SPACE + b")*+")
+
+    @cached_property
+    def members(self) -> re.Pattern[bytes]:
+        return _compiled(b"(?:" + _KEY + self._text + _SPACE + b"," + _SPACE + b")*+")
 
 
 _SHALLOW = _Grammar(_LEVELS)
