@@ -9,7 +9,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -68,25 +67,30 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 class _Grammar:
-    """A value of at most so many levels, and what can be skipped at once inside an array or object of such.
-
-    Each takes a while to compile (25 ms), which commands that read no JSON, and gates that read none so deep, are spared.
-    """
+    """A value of at most so many levels, and what can be skipped at once inside an array or object of such."""
 
     def __init__(self, levels: int) -> None:
-        self._text = _nested(levels)
+        value = _nested(levels)
+        self.value: re.Pattern[bytes] | _Uncompiled = _Uncompiled(self, "value", value)
+        self.items: re.Pattern[bytes] | _Uncompiled = _Uncompiled(
+            self, "items", b"(?:" + value + _SPACE + b"," + _SPACE + b")*+"
+        )
+        self.members: re.Pattern[bytes] | _Uncompiled = _Uncompiled(
+            self, "members", b"(?:" + _KEY + value + _SPACE + b"," + _SPACE + b")*+"
+        )
 
-    @cached_property
-    def value(self) -> re.Pattern[bytes]:
-        return _compiled(self._text)
 
-    @cached_property
-    def items(self) -> re.Pattern[bytes]:
-        return _compiled(b"(?:" + self._text + _SPACE + b"," + _SPACE + b")*+")
+class _Uncompiled(NamedTuple):
+    """An expression that the first match compiles: that takes 25 ms, which whoever reads no such JSON is spared."""
 
-    @cached_property
-    def members(self) -> re.Pattern[bytes]:
-        return _compiled(b"(?:" + _KEY + self._text + _SPACE + b"," + _SPACE + b")*+")
+    grammar: _Grammar
+    name: str
+    pattern: bytes
+
+    def match(self, raw: bytes, at: int) -> re.Match[bytes] | None:
+        compiled = _compiled(self.pattern)
+        setattr(self.grammar, self.name, compiled)
+        return compiled.match(raw, at)
 
 
 _SHALLOW = _Grammar(_LEVELS)
