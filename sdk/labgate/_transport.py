@@ -344,8 +344,18 @@ def unconnected(failure: OSError, proxy: Proxy | None = None) -> NotSent:
     elif not_tls:
         reason = "what answers there speaks no TLS; if it is plain http, write its address with http://"
     else:
-        reason = failure.strerror or (str(failure) if failure.args else type(failure).__name__)
+        reason = _in_a_word(failure)
     return NotSent(reason if proxy is None else f"{proxy}: {reason}", final=not_tls)
+
+
+def _in_a_word(failure: OSError) -> str:
+    """What the system says. An event loop has its own sentence around that, and one for all the addresses of a name."""
+    if type(failure) is OSError or isinstance(failure, ConnectionError):
+        told = str(failure)
+        numbers = {int(one.partition("]")[0]) for one in told.split("[Errno ")[1:]}
+        if len(numbers) == 1:
+            return os.strerror(*numbers)
+    return failure.strerror or (str(failure) if failure.args else type(failure).__name__)
 
 
 def unknown_host(host: str, proxy: Proxy | None, error: OSError) -> NotSent:

@@ -119,6 +119,19 @@ def test_https_to_what_speaks_plain_http_says_which_address_may_be_right(gate: G
 
 
 @pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_refused_connection_reads_the_same_with_and_without_an_event_loop(host: str, awaited: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://{host}:{port}"
+    with pytest.raises(
+        GateUnreachable,
+        match=r"cannot be reached: (Connection refused|Cannot assign|Network|Address family)[^:]*\n",
+    ):
+        asyncio.run(_opened(url)) if awaited else labgate.connect(url, retries=0)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
 def test_plain_http_to_what_speaks_tls_says_which_address_may_be_right(tmp_path: Path, awaited: bool) -> None:
     cert, key = certificate(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
