@@ -10,7 +10,6 @@ from gateway.core.repeats import FIELD, Once, by_key, key_of
 from gateway.core.verdict import HttpHead
 from gateway.doors.mounted import Mounted
 from gateway.doors.mounted_reply import REPEATED
-from gateway.doors.refusal import refused
 from gateway.outcomes import LARGEST, Outcome
 from gateway.wire.passage_there import EARLY
 
@@ -124,7 +123,7 @@ class MountedOnce(Mounted):
         """Answer with a fault, now and when the request is repeated, if it may have reached the service."""
         outcome, self._outcome = self._outcome, None
         if outcome is not None and fault.data.get("maybe_executed"):
-            told = refused(fault, self.id, ((b"Cache-Control", b"no-store"),), reading=True)
+            told = self.refusal(fault, ((b"Cache-Control", b"no-store"),))
             self.tools.outcomes.end(outcome, HttpHead(told.status, b"", told.fields), told.body)
         elif outcome is not None:
             self.tools.outcomes.never_ran(outcome)

@@ -26,6 +26,7 @@ from gateway.doors.mounted_cached import MountedCached
 from gateway.doors.mounted_reply import INVITES_A_RETRY
 from gateway.doors.refusal import refused, scope_fields
 from gateway.doors.resource import METADATA
+from gateway.wire.answer import Answer
 from gateway.wire.upstream_answer import AnswerTooLargeError
 
 log = logging.getLogger("labgate.doors")
@@ -37,6 +38,8 @@ class MountedRefused(MountedCached):
     """A request below a mount, as far as it may fail."""
 
     _task: asyncio.Task[None] | None = None
+    _call_id: bytes | None = None
+    """The id of the one JSON-RPC call that it is, as it was spelled."""
 
     def refuse(self, fault: Fault) -> None:
         """Answer with a fault, unless there is something better."""
@@ -59,11 +62,15 @@ class MountedRefused(MountedCached):
             fields += self.tools.entrance.challenge(fault, self._metadata())
         if isinstance(fault, Forbidden):
             fields += scope_fields(fault, self.principal, self._metadata())
-        answer = refused(fault, self.id, fields, reading=True)
-        status = answer.status
-        if status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
-            status = 500
-        self._answer(status, answer.fields, answer.body)
+        answer = self.refusal(fault, fields)
+        self._answer(answer.status, answer.fields, answer.body)
+
+    def refusal(self, fault: Fault, fields: Fields) -> Answer:
+        """The answer to a fault; of what may have been carried out its status does not invite to try again."""
+        answer = refused(fault, self.id, fields, reading=True, id=self._call_id)
+        if answer.status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
+            return Answer(500, None, answer.fields, answer.body)
+        return answer
 
     def _metadata(self) -> str | None:
         """Where it is told where tokens come from; a port of a service's own carries nothing that is the gate's."""

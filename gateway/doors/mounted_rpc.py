@@ -109,6 +109,8 @@ class MountedRpc(MountedOnce):
 
     def _read(self, said: RpcBody) -> None:
         """Judge every call of the body."""
+        if len(said.calls) == 1 and not said.batch:
+            self._call_id = said.calls[0].id
         listing = self._way.listing
         if listing.offer.description is None:
             raise Unavailable(

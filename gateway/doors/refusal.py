@@ -26,14 +26,21 @@ def error_bytes(fault: Fault, *, service: str | None, method: str | None, reques
 
 
 def refused(
-    fault: Fault, request_id: str, fields: Fields, *, reading: bool = False, writing: Encoding = JSON
+    fault: Fault,
+    request_id: str,
+    fields: Fields,
+    *,
+    reading: bool = False,
+    writing: Encoding = JSON,
+    id: bytes | None = None,  # noqa: A002 - the protocol's name
 ) -> Answer:
-    """The answer to a request of which nothing was carried out: a JSON-RPC error, its id null.
+    """The answer to a request of which nothing was carried out: a JSON-RPC error.
 
-    `reading`: it came by GET or HEAD, where the status is all that many callers look at.
+    `reading`: it came by GET or HEAD, where the status is all that many callers look at. `id` is the token of the one call
+    that it was, None where that is not known: then it is null (JSON-RPC 2.0 section 5).
     """
     error = error_bytes(fault, service=None, method=None, request_id=request_id)
-    body = writing.error(writing.null, writing.value(error))
+    body = writing.error(writing.null if id is None else id, writing.value(error))
     status = fault.plain_status if reading else fault.status
     return Answer(
         status, None, ((b"Content-Type", writing.content_type), *extra_fields(fault), *fields), body

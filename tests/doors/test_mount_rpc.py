@@ -62,6 +62,28 @@ async def test_a_notification_counts_as_a_call_does(up, sam):
     assert (await sam.rpc("/calc/api", said | {"method": "add"})).body == b""
 
 
+@pytest.mark.parametrize("token", [b"7", b"1e0", b'"a b"', b'"\\u00e9"', b"123456789012345678901234567890"])
+async def test_a_fault_has_the_id_of_the_one_call_that_it_is_about(up, ada, sam, token):
+    def said(method: bytes) -> bytes:
+        return b'{"jsonrpc":"2.0","method":"%b","id":%b}' % (method, token)
+
+    forbidden = await sam.rpc("/calc/api", said(b"secret"))
+    assert (forbidden.status, forbidden.fault) == (403, "Forbidden")
+    await up.stop()
+    gone = await ada.rpc("/calc/api", said(b"add"))
+    assert (gone.status, gone.fault) == (502, "UpstreamUnreachable")
+    assert all(one.body.endswith(b',"id":%b}' % token) for one in (forbidden, gone))
+
+
+@pytest.mark.parametrize(
+    "said", [[call("secret", token=3)], {"jsonrpc": "2.0", "method": "secret"}, {"method": 1, "id": 1}]
+)
+async def test_a_fault_of_a_batch_a_notification_or_no_call_has_none(up, sam, said):
+    answer = await sam.rpc("/calc/api", said)
+    assert answer.status in (400, 403)
+    assert json.loads(answer.body)["id"] is None
+
+
 UNREADABLE = {
     "nothing": b"",
     "no JSON": b"{",

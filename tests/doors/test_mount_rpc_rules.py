@@ -133,6 +133,7 @@ async def test_a_write_is_sent_once_whatever_becomes_of_it(up, ada):
     for said in (call("set"), [call("get", token=1), call("set", token=2)]):
         answer = await ada.rpc("/calc/api", said)
         assert (answer.status, json.loads(answer.body)["error"]["data"]["maybe_executed"]) == (500, True)
+        assert json.loads(answer.body)["id"] == (None if isinstance(said, list) else said["id"])
         # Beside these the gate itself asks whether the service is down.
         assert [one.body for one in up.asked].count(json.dumps(said).encode()) == 1
 
