@@ -38,8 +38,6 @@ class MountedRefused(MountedCached):
     """A request below a mount, as far as it may fail."""
 
     _task: asyncio.Task[None] | None = None
-    _call_id: bytes | None = None
-    """The id of the one JSON-RPC call that it is, as it was spelled."""
 
     def refuse(self, fault: Fault) -> None:
         """Answer with a fault, unless there is something better."""
@@ -65,9 +63,14 @@ class MountedRefused(MountedCached):
         answer = self.refusal(fault, fields)
         self._answer(answer.status, answer.fields, answer.body)
 
+    @property
+    def call_id(self) -> bytes | None:
+        """The id of the one JSON-RPC call that it is, as it was spelled; None where it is none."""
+        return None
+
     def refusal(self, fault: Fault, fields: Fields) -> Answer:
         """The answer to a fault; of what may have been carried out its status does not invite to try again."""
-        answer = refused(fault, self.id, fields, reading=True, id=self._call_id)
+        answer = refused(fault, self.id, fields, reading=True, id=self.call_id)
         if answer.status in INVITES_A_RETRY and fault.data.get("maybe_executed"):
             return Answer(500, None, answer.fields, answer.body)
         return answer

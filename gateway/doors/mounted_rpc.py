@@ -48,6 +48,10 @@ class MountedRpc(MountedOnce):
     _parts: list[bytes] | None = None
     _head: HttpHead | None = None
 
+    @property
+    def call_id(self) -> bytes | None:
+        return None if self._single is None else self._single.id
+
     # --- the body comes before anything is judged
 
     def body(self, data: bytes) -> None:
@@ -109,8 +113,8 @@ class MountedRpc(MountedOnce):
 
     def _read(self, said: RpcBody) -> None:
         """Judge every call of the body."""
-        if len(said.calls) == 1 and not said.batch:
-            self._call_id = said.calls[0].id
+        if not said.batch and said.calls:
+            self._single = said.calls[0]
         listing = self._way.listing
         if listing.offer.description is None:
             raise Unavailable(
@@ -130,8 +134,6 @@ class MountedRpc(MountedOnce):
         self.safe = all(method.safe for method in methods)
         if not self.safe:
             self.begin_line()
-        if not said.batch and methods:
-            self._single = said.calls[0]
         self._go(methods)
 
     def _go(self, methods: list[Method]) -> None:

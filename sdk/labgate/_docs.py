@@ -98,9 +98,6 @@ def _one_line(value: object) -> str:
 
 
 def _parameter(one: Parameter) -> str:
-    if one.required and one.name == one.wire:
-        text = _one_line(one.description)
-        return f"    {one.name}: {text}" if text else f"    {one.name}"
     name = one.name or f'**{{"{printable(one.wire, 100)}": ...}}'
     marks = [] if one.required else ["optional" if not one.default.described else f"default {_default(one)}"]
     if one.name is not None and one.name != one.wire:

@@ -90,7 +90,7 @@ def function_of(
     )
     old = method.description.get("deprecated") is True
     defaults = tuple([one.default for one in named[:by_position] if not one.required])
-    function = FunctionType(code, _OLD if old else _GLOBALS, leaf, defaults, (CellType(method),))
+    function = FunctionType(code, _OLD if old else _GLOBALS, leaf, defaults or None, (CellType(method),))
     if by_position < len(named):
         function.__kwdefaults__ = {
             one.name or "": one.default for one in named[by_position:] if not one.required
