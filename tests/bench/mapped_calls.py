@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +14,15 @@ import bench_lab
 
 CALLS = 10_000
 BUDGET = 5.0
+_BARE = 3000
+_BODY = b'{"jsonrpc":"2.0","id":1,"method":"get_00003","params":{"uid":"J1"}}'
+_CALL = (
+    b"POST /api HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+    % (
+        len(_BODY),
+        _BODY,
+    )
+)
 KINDS = {
     "reads from memory, one for all": ("get_00000", lambda at: {"uid": f"J{at % 1000}"}),
     "reads that the service answers": ("get_00001", lambda at: {"uid": f"J{at}"}),
@@ -48,7 +58,15 @@ def run(runs: int, calls: int = CALLS) -> bool:
             rows.append(
                 (title, f"{median['loop']:,.0f}", f"{median['map']:,.0f}", f"{ratio:.1f}", f"{BUDGET:g}")
             )
+        spent = bench_lab.median_of(
+            runs, *((name, _rate(partial(each, here.upstream), _BARE)) for name, each in _WAYS.items())
+        )
     bench_lab.table("labgate.map against a loop", rows)
+    kept_open, apart = (1e6 / spent[name] for name in _WAYS)
+    print(
+        f"\nThe service alone, without SDK and gate, by bare sockets: {kept_open:.0f} us a call over a kept connection,"
+        f" {apart:.0f} us over one of its own, which each write has behind the gate."
+    )
     return kept
 
 
@@ -62,6 +80,27 @@ def _mapped(method: Any, items: list[dict[str, str]]) -> None:
 
     count = sum(1 for _ in labgate.map(method, items))
     assert count == len(items)
+
+
+def _kept(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        for _ in range(_BARE):
+            _exchange(sock)
+
+
+def _apart(port: int) -> None:
+    for _ in range(_BARE):
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            _exchange(sock)
+
+
+_WAYS = {"kept": _kept, "apart": _apart}
+
+
+def _exchange(sock: socket.socket) -> None:
+    sock.sendall(_CALL)
+    if not sock.recv(65536).startswith(b"HTTP/1.1 200"):
+        raise SystemExit("the service refused a call")
 
 
 def _rate(action: Callable[[], None], calls: int) -> Callable[[], float]:
