@@ -22,6 +22,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+# So many calls of each before the other's turn, and so many turns in a round: machines change their speed in between.
+_CALLS, _TURNS = 30, 10
+
 # The server of the calls: answers each request on a kept connection with the same small JSON-RPC reply.
 _SERVER = r"""
 import asyncio, json
@@ -252,9 +255,9 @@ def compared(
         lab.jobs.get_job("P3")
 
     both = []
-    for _ in range(rounds):
-        theirs = statistics.median(seconds(plain) for _ in range(300)) * 1e6
-        both.append((statistics.median(seconds(ours) for _ in range(300)) * 1e6, theirs))
+    for _ in range(rounds * _TURNS):
+        theirs = statistics.median(seconds(plain) for _ in range(_CALLS)) * 1e6
+        both.append((statistics.median(seconds(ours) for _ in range(_CALLS)) * 1e6, theirs))
     return [mine - theirs for mine, theirs in both], both
 
 
@@ -313,14 +316,14 @@ async def awaited_calls(port: int, folder: str, rounds: int) -> Row:
 
     async def median(call: Callable[[], Any]) -> float:
         times = []
-        for _ in range(300):
+        for _ in range(_CALLS):
             began = time.perf_counter()
             await call()
             times.append(time.perf_counter() - began)
         return statistics.median(times) * 1e6
 
     async with labgate.aconnect(url, token="t", cache_dir=folder) as lab, aiohttp.ClientSession() as session:
-        both = [(await median(ours), await median(theirs)) for _ in range(rounds)]
+        both = [(await median(ours), await median(theirs)) for _ in range(rounds * _TURNS)]
     mine, other = (statistics.median(column) for column in zip(*both, strict=True))
     row = f"async small call less aiohttp's client ({mine:.0f} - {other:.0f} us)"
     return Row(row, statistics.median(one - two for one, two in both), 0, "us")
