@@ -93,7 +93,6 @@ class Gate(Succession, Telling):
         self.tier = MemoryTier(settings.cache.memory) if before is None else before.tier
         self.flights = Flights()
         self.switches = member.switches
-        style = settings.telemetry.access_log
         self.withdrawn = Withdrawn(settings.state_dir)
         self.links = Links(settings.state_dir, self.wall)
         self.outcomes = (
@@ -101,7 +100,10 @@ class Gate(Succession, Telling):
         )
         stack.callback(self._close_outcomes)
         self.meters: Meters | None = None if before is None else before.meters
-        self.metrics = Metrics(None if style == "off" else access_log(style, sys.stderr.buffer), self.wall)
+        log = access_log(settings.telemetry.access_log, sys.stderr.buffer)
+        if log is not None:
+            stack.callback(log.flush)
+        self.metrics = Metrics(log, self.wall)
         self.recent = Lately(self.monotonic()) if before is None else before.recent
         self.servers: list[Server] = []
         self.named_servers: dict[str, Server] = {}

@@ -312,8 +312,12 @@ class Observer(Protocol):
         sent: int,
         verdict: Verdict,
         who: Principal | None = None,
+        visit: Visit | None = None,
     ) -> None:
-        """Count one call through a mount that is no more than counted: its HTTP request, and the bytes of its answer."""
+        """Count one call through a mount, its HTTP request, and the bytes of its answer; `visit` has it written down.
+
+        What the visit says of status, size and time is filled in.
+        """
 
     def counted(self, door: str, status: int, service: str | None = None) -> None:
         """Count one HTTP request that nobody wants to have written down; `service` is that of the mount it came through."""

@@ -18,6 +18,7 @@ from gateway.core.upstream import Lease
 from gateway.core.verdict import Miss
 from gateway.doors.asked import new_id
 from gateway.doors.mount_tools import MountTools
+from gateway.doors.mount_visit import settled_visit
 from gateway.doors.mounted import Mounted
 from gateway.doors.passing import Passing
 from gateway.doors.way import Settled
@@ -115,23 +116,16 @@ class Dash:
                 body,
             )
         )
-        observer = self._tools.observer
+        observer, visit = self._tools.observer, None
+        outcome = "error" if head.status >= 400 else "miss" if why else settled.outcome
+        verdict, passing = _FORBIDDEN[why] if why else settled.verdict, self._passing
         if observer.writes or spent >= observer.slow:
-            self._write_down(head.status, len(body), why)
-        else:
-            outcome = "error" if head.status >= 400 else "miss" if why else settled.outcome
-            verdict, who = _FORBIDDEN[why] if why else settled.verdict, self._passing.seen.notes.caller
-            observer.passed(settled.method, outcome, spent, head.status, len(body), verdict, who)
-
-    def _write_down(self, status: int, size: int, why: str) -> None:
-        """Have the access log say what a `Mounted` would."""
-        made = self._hand_over(with_lease=False)
-        made.accounts = ()  # what was sent is charged
-        if why:
-            made.verdict = _FORBIDDEN[why]
-        made.status, made.sent = status, size
-        made.wait, made.replica = perf_counter() - self._started, self._lease.address
-        made.close()
+            visit = settled_visit(
+                self._tools, caller, passing.line, passing.seen, passing.way, settled, self._id, verdict
+            )
+            visit.replica = self._lease.address
+        who = passing.seen.notes.caller
+        observer.passed(settled.method, outcome, spent, head.status, len(body), verdict, who, visit)
 
     # --- what turns out differently
 

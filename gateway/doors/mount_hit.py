@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 from gateway.core.cache_status import age_of, ttl
 from gateway.core.charging import Account
 from gateway.core.faults import RateLimited
 from gateway.core.verdict import Entry, Hit
 from gateway.doors.asked import new_number
 from gateway.doors.mount_tools import MountTools
-from gateway.doors.mounted import Mounted
+from gateway.doors.mount_visit import settled_visit
 from gateway.doors.notes import Notes
 from gateway.doors.passing import Passing
 from gateway.doors.way import Settled
@@ -32,7 +30,6 @@ class MountHit:
         "_lineage",
         "_peer",
         "_principal",
-        "_query",
         "_second",
         "_seen",
         "_settled",
@@ -56,11 +53,10 @@ class MountHit:
         self._line = passing.line
         self._seen = seen = passing.seen
         self._way = way = passing.way
-        self._query = query = passing.query
         self._settled = settled
         self._signpost = signpost
         self._principal = seen.notes.caller
-        self._lineage = way.lineage_of(settled.method, query)
+        self._lineage = way.lineage_of(settled.method, passing.query)
         self._changes = -1
         self._second = -1
         self._before = self._after = b""
@@ -142,17 +138,15 @@ class MountHit:
         settled, entry, observer = self._settled, self.entry, self._tools.observer
         status = 200 if entry.head is None else entry.head.status
         size = len(entry.body)
-        if observer.writes:
-            made = Mounted(self._tools, caller, self._line, self._seen, self._way, self._query)
-            made.take_over(settled, number.decode("ascii"), perf_counter(), 0.0, None)
-            made.accounts = ()  # what was sent is charged
-            made.verdict = Hit(entry)
-            made.status, made.sent = status, size
-            made.close()
-        elif status == 200:
+        if status == 200 and not observer.writes:
             hits = settled.hits
             hits.count += 1
             hits.size += size
-        else:
-            ended = "hit" if status < 400 else "error"
-            observer.passed(settled.method, ended, 0.0, status, size, Hit(entry), self._principal)
+            return
+        verdict, visit = Hit(entry), None
+        if observer.writes:
+            visit = settled_visit(
+                self._tools, caller, self._line, self._seen, self._way, settled, number, verdict
+            )
+        ended = "hit" if status < 400 else "error"
+        observer.passed(settled.method, ended, 0.0, status, size, verdict, self._principal, visit)

@@ -32,6 +32,7 @@ from gateway.core.verdict import HttpHead, Pass, Verdict
 from gateway.doors.asked import new_id
 from gateway.doors.attending import CALLER_GONE, recorded, trace_id
 from gateway.doors.mount_tools import MountTools
+from gateway.doors.mount_visit import begun
 from gateway.doors.notes import notes_of
 from gateway.doors.passed import reply_head, status_lines
 from gateway.doors.way import Way
@@ -305,11 +306,9 @@ class MountedReply(Passage):
 
     def _visit(self, seconds: float) -> Visit:
         """What the access log says."""
-        verb, _, target = self.line.decode("latin-1").partition(" ")
-        peer = self.origin.client if self.origin is not None else self.caller.peer
-        visit = Visit(self.id, "mount", verb, target.partition("?")[0], peer, self.status or CALLER_GONE)
+        visit = begun(self.line, self.id, self._origin().client, self.way)
+        visit.status = self.status or CALLER_GONE
         visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
-        visit.service = self.way.service.qualified if self.way is not None else None
         visit.subject = self.principal.subject if self.principal is not None else None
         if self.methods:
             visit.cache = in_a_word(self.verdict)

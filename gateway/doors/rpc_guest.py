@@ -11,13 +11,14 @@ from gateway.core.envelope import Request
 from gateway.core.faults import BadRequest, Fault
 from gateway.core.ports import Observer
 from gateway.core.quick_envelope import usual_call
+from gateway.core.reply import Reply
 from gateway.doors.asked import Occasion
 from gateway.doors.attending import CALLER_GONE, attend, attended
 from gateway.doors.part import Part
 from gateway.doors.refusal import refused
 from gateway.doors.rpc import RpcDoor
 from gateway.doors.rpc_trip import RpcTrip
-from gateway.doors.rpc_written import written
+from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME, written
 from gateway.doors.standing import Standing
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
@@ -137,12 +138,15 @@ class RpcGuest:
         if spent < self._observer.slow and reply is not None and part.id is not None and self._is_plain(part):
             if seconds is not None:
                 self._door.observe(part, seconds)
-            self._standing.answered.count += 1
             shared, now = caller.shared, self._relay.wall()
             told = self._standing.told
             if asked.accounts:
                 told = lines_of(asked.accounts, now) + told
             caller.answer(written(reply, part.id, asked.id.encode("ascii"), told, shared.date(), now, spent))
+            if self._observer.writes:
+                self._write_down(part, reply, part.id, spent)
+            else:
+                self._standing.answered.count += 1
             return
         asked.visit.seconds = spent
         answer = self._door.end(part, asked, self._standing.terms, seconds)
@@ -153,10 +157,19 @@ class RpcGuest:
             self._task = caller.shared.loop.create_task(self._deliver(answer))
 
     def _is_plain(self, part: Part) -> bool:
-        """Whether the reply is short, nobody writes it down, and the connection goes on."""
+        """Whether the reply is short, and the connection goes on."""
         reply = part.reply
-        short = reply is not None and len(reply.body.data) < JOINED_BYTES
-        return short and self._caller.goes_on and not self._observer.writes
+        return reply is not None and len(reply.body.data) < JOINED_BYTES and self._caller.goes_on
+
+    def _write_down(self, part: Part, reply: Reply, token: bytes, spent: float) -> None:
+        """Have the access log say of a plain answer what it says of others."""
+        asked, visit = self._asked, self._asked.visit
+        asked.replied(reply)
+        frame = RESULT_FRAME if reply.kind == "result" else ERROR_FRAME
+        visit.status, visit.size, visit.seconds = 200, frame + len(reply.body.data) + len(token), spent
+        visit.entries = 1
+        visit.method = None if part.method is None else part.method.qualified
+        self._observer.visited(visit)
 
     # --- any request
 

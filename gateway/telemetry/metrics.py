@@ -164,11 +164,16 @@ class Metrics:
         sent: int,
         verdict: Verdict,
         who: Principal | None = None,
+        visit: Visit | None = None,
     ) -> None:
-        """Count one call, the HTTP request that it was, and the bytes of its answer."""
+        """Count one call, the HTTP request that it was, and the bytes of its answer; write down the visit."""
         self.called(method, outcome, seconds, sent, verdict, who)
-        self.counted("mount", status, method.service)
         self._moved[method.service, "sent"] += sent
+        if visit is None:
+            self.counted("mount", status, method.service)
+        else:
+            visit.status, visit.size, visit.seconds = status, sent, seconds
+            self.visited(visit)
 
     def counted(self, door: str, status: int, service: str | None = None) -> None:
         """Count one HTTP request, and the service that it was for, where it came through a mount."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 
 import lane_alone
-from bench_lab import Lab, lab, post, table
+from bench_lab import Lab, lab, post, switch, table
 from relay_calls import call
-from side_by_side import Contender, Figure, compared, posts
+from side_by_side import gates_beside, median
 
 MANY = 1000
 LIMITS = "limits: {per_principal: {rate: 1000000/s, bytes: 500TiB/h}}\n"
@@ -26,27 +25,11 @@ def _gate(ends: ExitStack, rules: int, *, limits: bool = False, audit: bool = Fa
         for n in range(rules - 1)
     )
     more = LIMITS if limits else ""
-    here = ends.enter_context(lab(with_nginx=False, rules=lines, more=more, audit=audit))
+    telemetry = 'access_log: "off"' + (", audit: /dev/null" if audit else "")
+    here = ends.enter_context(lab(with_nginx=False, rules=lines, more=more, telemetry=telemetry))
     for name in ("bench.get_00000", "bench.get_00001"):
         assert b"completed" in post(here.gate, call(name, ["J42"]).encode(), here.token)
     return here
-
-
-def _switch(here: Lab, lanes: str) -> None:
-    said = json.dumps({"lanes": lanes}).encode()
-    post(f"http://127.0.0.1:{here.operator}/-/switches", said, here.token)
-
-
-def _measured(gates: dict[str, Lab], seconds: float, runs: int, body: str, script: str) -> dict[str, Figure]:
-    return compared(
-        runs,
-        **{
-            name: Contender(
-                here.pid, posts(here.gate, body, script=script, token=here.token, seconds=seconds)
-            )
-            for name, here in gates.items()
-        },
-    )
 
 
 def run(seconds: float, runs: int) -> None:
@@ -54,13 +37,13 @@ def run(seconds: float, runs: int) -> None:
     with ExitStack() as ends:
         gates = {name: _gate(ends, **settings) for name, settings in SETTINGS.items()}
         hit, write = call("bench.get_00000", ["J42"]), call("bench.get_00003", ["@@"])
-        found = {"front lane, cached": _measured(gates, seconds, runs, hit, "post.lua")}
-        found["write to the service"] = _measured(gates, seconds, runs, write, "post_unique.lua")
+        found = {"front lane, cached": gates_beside(gates, seconds, runs, hit, "post.lua")}
+        found["write to the service"] = gates_beside(gates, seconds, runs, write, "post_unique.lua")
         for here in gates.values():
-            _switch(here, "off")
-        found["parsed, cached"] = _measured(gates, seconds, runs, hit, "post.lua")
+            switch(here, "off")
+        found["parsed, cached"] = gates_beside(gates, seconds, runs, hit, "post.lua")
     rows = [("CPU us for a call", *SETTINGS)]
     for work, figures in found.items():
-        rows.append((work, *(f"{figures[name].cpu:.2f}" for name in SETTINGS)))
+        rows.append((work, *(f"{median(figures[name]).cpu:.2f}" for name in SETTINGS)))
     table("Access, one core for the server, 32 connections, token and metrics on, access log off", rows)
     lane_alone.run()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ services:
       "get_00000": {{cache: {{fresh: 1h, share: everyone}}}}
       "get_00002": {{cache: {{fresh: 1h, share: everyone}}}}
       "get_00003": {{safe: false}}
-telemetry: {{access_log: "off"{audit}}}
+telemetry: {{{telemetry}}}
 """
 
 
@@ -76,11 +76,19 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    *command: str, core: int, wait_for: str | None = None, env: Mapping[str, str] = {}
+    *command: str,
+    core: int,
+    wait_for: str | None = None,
+    env: Mapping[str, str] = {},
+    errors: int | None = None,
 ) -> Iterator[int]:
-    """A child process on one core; `wait_for` is how the line begins that says it is ready."""
+    """A child process on one core; `wait_for` is how the line begins that says it is ready, `errors` where it writes errors."""
     child = subprocess.Popen(
-        ["taskset", "-c", str(core), *command], stdout=subprocess.PIPE, text=True, env=os.environ | dict(env)
+        ["taskset", "-c", str(core), *command],
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        env=os.environ | dict(env),
     )
     try:
         assert child.stdout is not None
@@ -118,12 +126,18 @@ class Lab:
 
 @contextmanager
 def lab(
-    methods: int = 10, *, with_nginx: bool = True, more: str = "", rules: str = "", audit: bool = False
+    methods: int = 10,
+    *,
+    with_nginx: bool = True,
+    more: str = "",
+    rules: str = "",
+    telemetry: str = 'access_log: "off"',
+    program: Sequence[str] = ("-m", "gateway.cli"),
 ) -> Iterator[Lab]:
     """Everything started; the servers under test on one core, the load and the upstream on the other.
 
     `more` is added to the gate's settings, `rules` are lines of policies before the one that lets the load in;
-    `audit` has writes written down, to nowhere.
+    `program` is the gate's, as Python is told it. What the gate writes is told nobody while there is an access log.
     """
     with tempfile.TemporaryDirectory() as name:
         here = Lab(Path(name), methods)
@@ -134,17 +148,18 @@ def lab(
                 upstream=here.upstream,
                 folder=name,
                 rules=rules,
-                audit=", audit: /dev/null" if audit else "",
+                telemetry=telemetry,
             )
             + more
         )
         python = sys.executable
         here.token = token_of(here.config)
         upstream = (python, str(HERE / "upstream.py"), str(here.upstream), str(methods))
-        serve = (python, "-m", "gateway.cli", "serve", "--config", str(here.config))
+        serve = (python, *program, "serve", "--config", str(here.config))
+        errors = None if 'access_log: "off"' in telemetry else subprocess.DEVNULL
         with (
             process(*upstream, core=LOAD_CORE, wait_for="ready"),
-            process(*serve, core=SERVER_CORE, wait_for="ready") as pid,
+            process(*serve, core=SERVER_CORE, wait_for="ready", errors=errors) as pid,
         ):
             here.pid = pid
             if not with_nginx:
@@ -210,6 +225,12 @@ def post(url: str, body: bytes, token: str = "") -> bytes:
         request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=30) as response:
         return bytes(response.read())
+
+
+def switch(here: Lab, lanes: str) -> None:
+    """Turn the gate's lanes `on` or `off`."""
+    said = json.dumps({"lanes": lanes}).encode()
+    post(f"http://127.0.0.1:{here.operator}/-/switches", said, here.token)
 
 
 def wrk(

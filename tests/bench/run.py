@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|telemetry|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "mounts": lambda asked: _module("mount_passing").run(asked.seconds, asked.runs, asked.stream_mib),
     "cache": lambda asked: cache_table.run(asked.seconds, asked.runs, asked.only),
     "access": lambda asked: _module("access_checks").run(asked.seconds, asked.runs),
+    "telemetry": lambda asked: _module("telemetry_costs").run(asked.seconds, asked.runs),
     "catalog": lambda _: _module("catalog_lists").run(),
     "sdk": lambda _: _budgets(),
     "map": lambda asked: _module("mapped_calls").run(asked.runs),

@@ -6,12 +6,12 @@ import os
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_lab import wrk_counts
+from bench_lab import Lab, wrk_counts
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -117,13 +117,38 @@ def measured(contender: Contender) -> Figure:
     return Figure(load.done / load.seconds, (cpu_seconds(contender.pid) - before) / load.done * 1e6)
 
 
-def compared(runs: int, **contenders: Contender) -> dict[str, Figure]:
-    """The medians of some runs, taken in turn so that a slow minute falls on all alike."""
+def in_turns(runs: int, **contenders: Contender) -> dict[str, list[Figure]]:
+    """Some runs of each, taken in turn so that a slow minute falls on all alike."""
     seen: dict[str, list[Figure]] = {name: [] for name in contenders}
     for _ in range(runs):
         for name, contender in contenders.items():
             seen[name].append(measured(contender))
-    return {name: Figure(*map(statistics.median, zip(*all_, strict=True))) for name, all_ in seen.items()}
+    return seen
+
+
+def median(figures: Iterable[Figure]) -> Figure:
+    """The median of each."""
+    return Figure(*map(statistics.median, zip(*figures, strict=True)))
+
+
+def compared(runs: int, **contenders: Contender) -> dict[str, Figure]:
+    """The medians of some runs in turns."""
+    return {name: median(all_) for name, all_ in in_turns(runs, **contenders).items()}
+
+
+def gates_beside(
+    gates: Mapping[str, Lab], seconds: float, runs: int, body: str, script: str = "post.lua"
+) -> dict[str, list[Figure]]:
+    """The same load of POSTs on each of these gates in turns."""
+    return in_turns(
+        runs,
+        **{
+            name: Contender(
+                here.pid, posts(here.gate, body, script=script, token=here.token, seconds=seconds)
+            )
+            for name, here in gates.items()
+        },
+    )
 
 
 def row(work: str, mine: Figure, yardstick: str, theirs: Figure, wanted: str, unit: str = "/s") -> Row:

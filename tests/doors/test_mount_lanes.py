@@ -291,13 +291,13 @@ class Side:
         return same(answer.raw) if answer is not None else b"cut", seen
 
 
-async def two_gates(stand: Stand, anonymous: str = "false"):
+async def two_gates(stand: Stand, anonymous: str = "false", more: str = ""):
     """Gates that differ in their lanes alone."""
     up = await stand.upstream()
     up.on("*", echo)
     gates = []
     for lanes in ("on", "off"):
-        await stand.gate(CONFIG.format(url=up.url, anonymous=anonymous))
+        await stand.gate(more + CONFIG.format(url=up.url, anonymous=anonymous))
         gates.append(alone(stand.running))
         operator = stand.caller("lab", name="operator")
         await stand.switch(operator, lanes=lanes)
@@ -320,6 +320,51 @@ async def test_the_same_traffic_gives_the_same_bytes_with_lanes_on_and_off(stand
     # Else nothing was compared.
     assert gates[0].servers[0].lane
     assert len(gates[1].servers[0].lane) == 0
+
+
+def noted(gate):
+    """What is written down of each request, as it is written down."""
+    visits = []
+    gate.metrics._log = lambda visit, _: visits.append(
+        {
+            name: getattr(visit, name)
+            for name in visit.__struct_fields__
+            if name not in ("id", "seconds", "wait", "trace")
+        }
+    )
+    return visits
+
+
+def counted(gate):
+    """What the counters say of what came through mounts."""
+    metrics = gate.metrics
+    metrics.gather()
+    mounts = {key: count for key, count in metrics._requests.items() if key[0] == "mount"}
+    return mounts, +metrics._statuses, +metrics._calls, +metrics._sizes, +metrics._verdicts, +metrics._moved
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_the_log_and_the_counters_say_the_same_with_lanes_on_and_off(stand, seed):
+    up, gates = await two_gates(stand, more="trusted_proxies: [127.0.0.1/32]\n")
+    visits = [noted(gate) for gate in gates]
+    traffic = Traffic(seed, [str(stand.caller(group, name=group).token) for group in ("lab", "some", "lab")])
+    on, off = (Side(Caller(gate.address[1], None, stand.ends), up) for gate in gates)
+    requests = [traffic.next() for _ in range(60)]
+    from_afar = b"\r\nX-Forwarded-For: 198.51.100.9\r\n"
+    requests += [(verb, one.replace(b"\r\n", from_afar, 1)) for verb, one in requests[:30]]
+    for verb, request in [one for one in requests for _ in range(3)]:
+        assert await on.take(verb, request) == await off.take(verb, request), request
+    assert visits[0] == visits[1]
+    assert {visit["peer"] for visit in visits[0]} == {"127.0.0.1", "198.51.100.9"}
+    assert {"hit", "miss"} <= {visit["cache"] for visit in visits[0]}
+    assert counted(gates[0]) == counted(gates[1])
+    # Whoever has nobody write it down counts the same.
+    before = [counted(gate) for gate in gates]
+    for gate in gates:
+        gate.metrics._log = None
+    for verb, request in requests:
+        assert await on.take(verb, request) == await off.take(verb, request), request
+    assert before[0] != counted(gates[0]) == counted(gates[1])
 
 
 async def test_entries_that_expire_in_between_serve_neither_by_the_lanes_nor_by_the_usual_way(stand):

@@ -1,9 +1,13 @@
 """Logs: a line for each thing that happened, which nothing that a caller sends can break or forge."""
 
+import asyncio
 import io
 import json
 import logging
+import os
 import sys
+from datetime import UTC, datetime, timedelta
+from select import PIPE_BUF
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +18,22 @@ from gateway.telemetry.logs import JsonFormatter, access_log
 from gateway.telemetry.metrics import Metrics
 
 
-def written(style, visit):
+def written(style, *visits):
+    """What is written of visits, each with the moment at which it ended."""
+
+    async def write():
+        log = access_log(style, stream)
+        for visit, now in visits:
+            log(visit, now)
+        log.flush()
+
     stream = io.BytesIO()
-    access_log(style, stream)(visit, 0.0)
+    asyncio.run(write())
     return stream.getvalue()
+
+
+def line_of(visit):
+    return json.loads(written("json", (visit, 0.0)))
 
 
 def visited(**more):
@@ -25,7 +41,7 @@ def visited(**more):
 
 
 def test_a_line_of_json_says_who_what_and_how_it_ended():
-    line = json.loads(written("json", visited(subject="ada", method="jobs.get", cache="hit", seconds=0.0123)))
+    line = line_of(visited(subject="ada", method="jobs.get", cache="hit", seconds=0.0123))
     assert line == {
         "time": "1970-01-01T00:00:00.000+00:00",
         "request_id": "r1",
@@ -44,9 +60,7 @@ def test_a_line_of_json_says_who_what_and_how_it_ended():
 
 
 def test_a_line_says_what_the_cache_and_the_policies_said_whom_it_went_to_and_which_trace_has_more():
-    line = json.loads(
-        written("json", visited(cache="miss", reason="expired", replica="http://a", trace="ab"))
-    )
+    line = line_of(visited(cache="miss", reason="expired", replica="http://a", trace="ab"))
     assert (line["cache"], line["reason"], line["replica"], line["trace"]) == (
         "miss",
         "expired",
@@ -55,9 +69,9 @@ def test_a_line_says_what_the_cache_and_the_policies_said_whom_it_went_to_and_wh
     )
     assert "policy" not in line, "nobody was judged"
     refused = visited(subject="ada", fault="Forbidden")
-    assert json.loads(written("json", refused))["policy"] == "refused"
+    assert line_of(refused)["policy"] == "refused"
     failed = visited(subject="ada", fault="UpstreamBroken")
-    assert json.loads(written("json", failed))["policy"] == "allowed"
+    assert line_of(failed)["policy"] == "allowed"
 
 
 def test_a_slow_request_is_told_of_with_its_id_though_there_is_no_access_log(caplog):
@@ -75,14 +89,106 @@ def test_a_slow_request_is_told_of_with_its_id_though_there_is_no_access_log(cap
 
 
 def test_off_writes_nothing():
-    assert written("off", visited()) == b""
+    assert access_log("off", io.BytesIO()) is None
 
 
-@given(st.text(max_size=30), st.text(max_size=30), st.sampled_from(["json", "text"]))
+class Writes(io.RawIOBase):
+    """A stream that keeps what it was given at once."""
+
+    def __init__(self):
+        self.given = []
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.given.append(bytes(data))
+        return len(data)
+
+
+def numbered(count):
+    return [f"r{number}" for number in range(count)]
+
+
+def ids(raw):
+    return [json.loads(line)["request_id"] for line in b"".join(raw.given).splitlines()]
+
+
+async def until(condition):
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_lines_of_a_moment_are_written_together_and_a_pipe_never_mixes_them_with_another_workers():
+    raw = Writes()
+    log = access_log("json", io.BufferedWriter(raw))
+    for number in numbered(100):
+        log(Visit(number, "rpc", "POST", "/rpc", "::1"), 0.0)
+    assert raw.given == []
+    log.flush()
+    assert ids(raw) == numbered(100)
+    assert 1 < len(raw.given) < 10
+    assert all(piece.endswith(b"\n") and len(piece) <= PIPE_BUF for piece in raw.given)
+    log(visited(subject="s" * 2 * PIPE_BUF), 0.0)
+    log.flush()
+    assert b"s" * 2 * PIPE_BUF in b"".join(raw.given), "a longer line is written all the same"
+
+
+async def test_lines_are_written_a_moment_later_and_sooner_where_there_are_many():
+    raw = Writes()
+    log = access_log("json", io.BufferedWriter(raw))
+    log(Visit("r0", "rpc", "POST", "/rpc", "::1"), 0.0)
+    await until(lambda: ids(raw) == ["r0"])
+    for number in numbered(2000):
+        log(Visit(number, "rpc", "POST", "/rpc", "::1"), 0.0)
+    assert len(ids(raw)) > 1000
+    await until(lambda: ids(raw) == ["r0", *numbered(2000)])
+
+
+async def test_a_log_that_nobody_reads_any_more_fails_no_request():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb", buffering=0) as broken:
+        log = access_log("json", broken)
+        for _ in range(2):
+            log(visited(), 0.0)
+            log.flush()
+
+
+@given(st.lists(st.integers(0, 4_000_000_000_000), max_size=5))
+def test_the_moment_is_told_to_the_millisecond_whatever_was_told_before(moments):
+    lines = written("json", *((visited(), moment / 1000) for moment in moments)).splitlines()
+    told = [datetime.fromisoformat(json.loads(line)["time"]) for line in lines]
+    assert told == [datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=moment) for moment in moments]
+
+
+ANY_TEXT = st.text(st.characters(), max_size=30)  # halves of surrogate pairs, too
+
+
+@given(ANY_TEXT, ANY_TEXT, st.sampled_from(["json", "text"]))
 def test_no_name_can_write_a_line_of_its_own(path, subject, style):
-    text = written(style, Visit("r1", "rpc", "GET", path, "::1", subject=subject))
+    text = written(style, (Visit("r1", "rpc", "GET", path, "::1", subject=subject), 0.0))
     assert text.endswith(b"\n")
     assert not any(byte < 0x20 for byte in text[:-1])
+
+
+def test_what_lines_have_in_common_is_never_another_lines():
+    stories = [
+        visited(),
+        visited(subject="ada"),
+        visited(subject="ada", fault="Forbidden"),
+        visited(cache="hit"),
+    ]
+    stories += [
+        Visit("r2", "mount", "GET", "/rpc", "127.0.0.1", status=200),
+        visited(entries=2),
+        visited(trace="ab"),
+    ]
+    lines = [json.loads(line) for line in written("json", *((one, 0.0) for one in stories * 2)).splitlines()]
+    alone = [line_of(one) for one in stories]
+    assert lines == alone * 2
+    assert len({json.dumps(one) for one in alone}) == len(stories)
 
 
 def test_the_gates_own_log_carries_the_request_id_and_the_story():
