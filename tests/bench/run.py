@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|telemetry|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|telemetry|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas|console]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "capacity": lambda asked: _module("capacity").run(asked.seconds),
     "balanced": lambda asked: _module("balanced").run(asked.seconds, asked.runs),
     "replicas": lambda asked: _module("replicas").run(asked.runs),
+    "console": lambda asked: _module("console_paint").run(asked.runs),
 }
 
 
