@@ -14,7 +14,7 @@ from gateway.core.faults import RateLimited
 from gateway.core.limits import Named, policy_items
 from gateway.core.policy import NONE
 from gateway.core.principal import Principal
-from gateway.core.rates import SECOND, add, overdrawn, told, until_room, wait
+from gateway.core.rates import SECOND, add, overdrawn, until_room, wait
 from gateway.core.tally import Book
 from gateway.quotas import BYTES, Meter, Quota
 
@@ -81,21 +81,7 @@ class Account:
         moment = int(now * SECOND)
         if self.ahead.drawn:
             self.ahead.give_back()
-        for quota in self._sized:
-            if quota.kept[quota.row()] - moment >= quota.span:
-                raise self._too_many_bytes(quota, moment)
-        spent: list[tuple[Quota, int, int, int]] = []
-        for quota in self._rated:
-            row, time = quota.row(), quota.one if cost == 1 else quota.rate.time_of(cost)
-            due = quota.kept[row]
-            after = max(due, moment) + time
-            if after - moment > quota.span:
-                raise self._too_often(quota, cost, moment)
-            spent.append((quota, row, after, time))
-        for quota, row, after, time in spent:
-            quota.kept[row] = after
-            if quota.tally is not None:
-                quota.tally.note(time, moment)
+        self._take(moment, cost)
 
     def spend(self, size: int, now: float) -> None:
         """So many bytes of an answer were sent."""
@@ -131,6 +117,17 @@ class Account:
         return told
 
     def _paid(self, size: int, moment: int) -> bytes:
+        debts = self._take(moment, 1)
+        numbers: list[int] = []
+        for quota, owed in zip(self._rated, debts, strict=True):
+            numbers += ((quota.span - owed) * quota.count // quota.window, -(-owed // SECOND))
+        if self._sized:
+            numbers += self._sent(size, moment)
+        return self._template % tuple(numbers)
+
+    def _take(self, moment: int, cost: int) -> list[int]:
+        """Charge so many calls; what is owed of each rate then, in nanoseconds. All rows are looked up in this moment."""
+        # Every call of somebody under a limit comes by here: rows are looked at without a call.
         for quota in self._sized:
             meter = quota.meter
             if meter.keys[meter.at] != meter.key:
@@ -139,23 +136,19 @@ class Account:
                 raise self._too_many_bytes(quota, moment)
         debts: list[int] = []
         for quota in self._rated:
-            meter = quota.meter
+            meter, time = quota.meter, quota.one if cost == 1 else quota.rate.time_of(cost)
             if meter.keys[meter.at] != meter.key:
                 meter.row()
             owed = quota.kept[meter.at] - moment
-            owed = owed + quota.one if owed > 0 else quota.one
+            owed = owed + time if owed > 0 else time
             if owed > quota.span:
-                raise self._too_often(quota, 1, moment)
+                raise self._too_often(quota, cost, moment)
             debts.append(owed)
-        numbers: list[int] = []
         for quota, owed in zip(self._rated, debts, strict=True):
             quota.kept[quota.meter.at] = moment + owed
             if quota.tally is not None:
-                quota.tally.note(quota.one, moment)
-            numbers += ((quota.span - owed) * quota.count // quota.window, -(-owed // SECOND))
-        if self._sized:
-            numbers += self._sent(size, moment)
-        return self._template % tuple(numbers)
+                quota.tally.note(quota.one if cost == 1 else quota.rate.time_of(cost), moment)
+        return debts
 
     def _sent(self, size: int, moment: int) -> list[int]:
         """Charge bytes to quotas whose rows were looked up in this moment; how one stands then."""
@@ -217,7 +210,15 @@ class Account:
         moment = int(now * SECOND)
         numbers: list[int] = []
         for quota in self._quotas:
-            numbers += told(quota.rate, quota.kept[quota.row()], moment)
+            meter = quota.meter
+            if meter.keys[meter.at] != meter.key:
+                meter.row()
+            owed = quota.kept[meter.at] - moment
+            if owed <= 0:
+                numbers += (quota.burst, 0)
+            else:  # as `rates.told` has it
+                left = (quota.span - owed) * quota.count // quota.window
+                numbers += (max(0, left), -(-owed // SECOND))
         return self._template % tuple(numbers)
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:
@@ -282,7 +283,7 @@ class Limiter:
         self._limits = dict(limits)
         self._table = table
         self._book = book
-        self._accounts: dict[tuple[str, ...], Account | None] = {}
+        self._accounts: dict[tuple[tuple[str, str], tuple[int, ...]], Account | None] = {}
 
     def account(self, principal: Principal, client: str, places: tuple[int, ...]) -> Account | None:
         """What calls that these policies allow are charged to, None where nothing limits them.
@@ -290,7 +291,7 @@ class Limiter:
         Who comes without a credential is told apart by `client`, their address.
         """
         whose = ("", _network(client)) if principal.anonymous else (principal.issuer, principal.subject)
-        at = (*whose, *map(str, places))
+        at = (whose, places)
         try:
             return self._accounts[at]
         except KeyError:
