@@ -35,6 +35,10 @@ class Audited:
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended(failure)
+
+    def ended(self, failure: BaseException | None = None) -> None:
+        """The write is over: by the reply, by this failure, or (neither) because the gate ends."""
         call, reply = self._call, self.reply
         code = None
         if isinstance(failure, Fault):

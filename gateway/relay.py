@@ -6,6 +6,7 @@ Between the two lies this file, and every call of every door goes through it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import Any
@@ -63,6 +64,10 @@ class Trip(Struct, frozen=True):
     flight: Solo
     started: float
     hold: Hold | None = None
+    marked: tuple[str, ...] = ()
+    """What is noted of a write until it has ended."""
+    audited: Audited | None = None
+    """Who writes a write down."""
 
 
 class Relay(Judging):
@@ -277,9 +282,10 @@ class Relay(Judging):
         return self.routes[call.method.service].service.timeout
 
     def solo(self, call: Call, verdict: Miss | Pass) -> Trip | None:
-        """A trip for a safe call, which was admitted and judged just now, that the caller carries through by himself.
+        """A trip for a call, which was admitted and judged just now, that the caller carries through by himself.
 
-        None where there is somebody to join, or a farther tier to ask, or a write to be made, or a token to be sent.
+        None where there is somebody to join, or a farther tier to ask, or a token to be sent. A write is carried through
+        to its end, whoever waits for it.
         """
         if self.routes[call.method.service].service.introduced:
             return None
@@ -290,31 +296,47 @@ class Relay(Judging):
             key = self._flight_key(call, verdict)
             if self._flights.find(key) is not None:
                 return None
-        elif not call.method.safe:
-            return None
         hold = None
         if call.account is not None and call.account.at_once is not None:
             try:
                 hold = call.account.hold()
             except RateLimited:
                 return None  # the usual way says so
-        return Trip(call, verdict, key, self._flights.solo(key), self._monotonic(), hold)
+        marked: tuple[str, ...] = ()
+        audited: Audited | None = None
+        if not call.method.safe:
+            marked = self.writes.begins(call.method)
+            audited = None if self.auditor is None else Audited(self.auditor, call, self._monotonic)
+        return Trip(call, verdict, key, self._flights.solo(key), self._monotonic(), hold, marked, audited)
 
     def landed(self, trip: Trip, reply: Reply) -> Reply:
         """Such a trip has brought this: store and share it, and say what the cache did."""
-        if trip.hold is not None:
-            trip.hold.release()
+        self._over(trip)
         told = self._brought(trip.call, trip.verdict, reply, trip.started)
         self._flights.landed(trip.key, trip.flight, told)
+        if trip.audited is not None:
+            trip.audited.reply = told
+            trip.audited.ended()
         return told
 
     def fell(self, trip: Trip, fault: Fault | None) -> None:
-        """Such a trip has failed, or was given up (None)."""
-        if trip.hold is not None:
-            trip.hold.release()
+        """Such a trip has failed, or was given up (None): of a write nothing was sent then, and it is made by `obtain`."""
+        self._over(trip)
+        if fault is not None and trip.audited is not None:
+            trip.audited.ended(fault)
         if isinstance(fault, UpstreamUnreachable):
             self._watcher.suspect(trip.call.method.service, self._monotonic())
         self._flights.landed(trip.key, trip.flight, None)
+
+    def _over(self, trip: Trip) -> None:
+        if trip.hold is not None:
+            trip.hold.release()
+        if not trip.call.method.safe:
+            self.writes.ends(trip.call.method, trip.marked)
+
+    def adopt(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have the gate wait for this when it ends, as for a trip."""
+        return self._flights.adopt(work)
 
     def _flight_key(self, call: Call, verdict: Miss | Stale) -> Hashable:
         """What calls must agree in to share a trip: the service may have been written to since it began.

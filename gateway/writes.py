@@ -20,16 +20,23 @@ class Writes:
     @contextmanager
     def under_way(self, method: Method) -> Iterator[None]:
         """A call of the method is carried out; what it may have changed holds no longer when it ends, however it does."""
-        changes = not method.safe and isinstance(method.binding, HttpBinding)
-        marked = self._mark((*method.purges, *method.calls) if changes else method.purges)
+        marked = self.begins(method)
         try:
             yield
         finally:
-            # A write may have happened even if nobody heard of it, so its tags end in every case.
-            self._generations.bump(method.purges)
-            if changes:
-                self._generations.bump(method.calls)
-            self._clear(marked)
+            self.ends(method, marked)
+
+    def begins(self, method: Method) -> tuple[str, ...]:
+        """A call of the method sets out. What is noted until it `ends`."""
+        return self._mark((*method.purges, *method.calls) if _changes_pages(method) else method.purges)
+
+    def ends(self, method: Method, marked: tuple[str, ...]) -> None:
+        """The call is over, however it ended; `marked` is what `begins` has noted."""
+        # A write may have happened even if nobody heard of it, so its tags end in every case.
+        self._generations.bump(method.purges)
+        if _changes_pages(method):
+            self._generations.bump(method.calls)
+        self._clear(marked)
 
     # --- what a door carries through by itself, byte by byte
 
@@ -63,3 +70,8 @@ class Writes:
     def _clear(self, marked: tuple[str, ...]) -> None:
         if self._marks is not None and marked:
             self._marks.clear(marked)
+
+
+def _changes_pages(method: Method) -> bool:
+    """Whether a call of it changes what is at addresses that others read."""
+    return not method.safe and isinstance(method.binding, HttpBinding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -12,6 +12,9 @@ from gateway.core.heads import AnswerHead
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.room import Room
+
+MOST_AT_ONCE: Final = 64 << 10
+"""Bytes of a body that is sent over a connection that is only just being made."""
 
 
 class Request(Struct, frozen=True, gc=False):

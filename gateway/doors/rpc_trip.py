@@ -14,7 +14,7 @@ from gateway.core.faults import DeadlineExceeded, Fault, InternalFault, TooLarge
 from gateway.core.heads import AnswerHead
 from gateway.core.ports import Messenger
 from gateway.core.service import Service
-from gateway.core.upstream import Answer, Carrier, Lease, Place
+from gateway.core.upstream import MOST_AT_ONCE, Answer, Carrier, Lease, Place
 from gateway.doors.part import Part
 from gateway.relay import Relay, Trip
 from gateway.wire.passage import SOON
@@ -30,10 +30,12 @@ _MISTAKE: Final = "call failed by a mistake of the gate's"
 
 
 class RpcTrip:
-    """One safe call on its way: the `Receiver` of the upstream's answer.
+    """One call on its way: the `Receiver` of the upstream's answer.
 
-    It goes over a connection that has carried others, when it is its turn; where that turns out to be gone, the call is
-    made once more by the relay, as any other.
+    A safe one goes over a connection that has carried others, when it is its turn; where that turns out to be gone, the call
+    is made once more by the relay, as any other. One that may change something goes over a connection of its own, which is
+    only just being made; only where that came to nothing, so that nothing was sent, is it made by the relay. It goes on to
+    its end whoever waits for it.
     """
 
     def __init__(
@@ -67,6 +69,9 @@ class RpcTrip:
         self._within = min(self._left, route.service.within)
         self._until = trip.started + self._within
         self._again: asyncio.Task[None] | None = None
+        self._safe = trip.call.method.safe
+        self._outlasts: asyncio.Future[None] | None = None
+        """Done when it is over, where the gate waits for that."""
 
     @property
     def told(self) -> bool:
@@ -85,13 +90,21 @@ class RpcTrip:
         """Set off; None, with nothing done, where the relay has to be asked for the reply."""
         route = relay.routes[call.method.service]
         carrier = route.carrier
-        if carrier is None or part.verdict is None or not call.method.safe or route.service.within < SOON:
+        if carrier is None or part.verdict is None or route.service.within < SOON:
             return None
-        if call.method.hedge is not None:  # it may be sent twice
+        method = call.method
+        if method.hedge is not None or (method.idempotent and not method.safe):  # it may be sent twice
             return None
-        found = route.dialect.messenger(call.method, route.service, route.address)
-        lease = carrier.at_hand() if found is not None else None
-        if found is None or (lease is None and not carrier.full):
+        found = route.dialect.messenger(method, route.service, route.address)
+        if found is None:
+            return None
+        if method.safe:
+            lease = carrier.at_hand()
+        elif len(call.ask.raw or b"") <= MOST_AT_ONCE:
+            lease = carrier.begun(min(route.service.within, call.deadline - loop.time()))
+        else:
+            return None
+        if lease is None and not (method.safe and carrier.full):
             return None
         trip = relay.solo(call, part.verdict)
         if trip is None:
@@ -198,14 +211,13 @@ class RpcTrip:
         if self.over:
             return
         self._release()
-        gone = isinstance(failure, NotConnectedError) or (
-            isinstance(failure, ConnectionLostError) and not failure.begun
-        )
-        if gone and self._finish is not None:
-            # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+        unsent = isinstance(failure, NotConnectedError)
+        # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
+        gone = self._safe and isinstance(failure, ConnectionLostError) and not failure.begun
+        if (unsent and not self._safe) or ((unsent or gone) and self._finish is not None):
             self._set_off_anew(self._trip.call, 0.0)
         elif not self._goes_again(failure):
-            self._fall(self._carrier.fault(failure, safe=True))
+            self._fall(self._carrier.fault(failure, safe=self._safe))
 
     def _asks_again(self, head: AnswerHead, body: bytes) -> bool:
         """Whether the call is made again because of this answer."""
@@ -213,7 +225,7 @@ class RpcTrip:
 
     def _goes_again(self, outcome: Exception | Answer) -> bool:
         """Whether the call, which came to this, is made again."""
-        if self._finish is None:
+        if self._finish is None or not self._safe:
             return False
         call = self._trip.call
         wait = self._carrier.again(outcome, call.deadline - self._loop.time())
@@ -225,7 +237,9 @@ class RpcTrip:
     def _set_off_anew(self, call: Call, wait: float) -> None:
         self.over = True
         self._relay.fell(self._trip, None)
-        self._again = self._loop.create_task(self._once_more(call, wait))
+        work = self._once_more(call, wait)
+        self._again = self._loop.create_task(work) if self._safe else self._relay.adopt(work)
+        self._outlasted()
 
     async def _once_more(self, call: Call, wait: float) -> None:
         part, finish = self._part, self._finish
@@ -291,23 +305,46 @@ class RpcTrip:
 
     def _tell(self) -> None:
         finish, self._finish = self._finish, None
+        self._outlasted()
         if finish is not None:
             finish(self._part, self._loop.time() - self._trip.started)
 
     def leave(self) -> None:
-        """The caller has gone: nobody is told any more, and the trip ends unless others wait for it."""
+        """The caller has gone: nobody is told any more, and a safe trip ends unless others wait for it."""
         self._finish = None
-        if self._again is not None:
+        if self._again is not None and self._safe:
             self._again.cancel()
         if self.over:
             return
-        if self._trip.flight.awaited:
+        if self._trip.flight.awaited or not self._safe:
             # Nobody looks at the time any more.
             self._loop.call_at(self._until, self._late)
+            if not self._safe:
+                self._relay.adopt(self._outlast())
         else:
             self.over = True
             self._give_up()
             self._relay.fell(self._trip, None)
+
+    async def _outlast(self) -> None:
+        """Have the gate wait for a write that nobody else waits for."""
+        if self._trip.audited is not None:
+            self._trip.audited.heard = False
+        self._outlasts = self._loop.create_future()
+        try:
+            await self._outlasts
+        except asyncio.CancelledError:
+            if not self.over:
+                self.over = True
+                self._give_up()
+                if self._trip.audited is not None:
+                    self._trip.audited.ended()
+                self._relay.fell(self._trip, None)
+            raise
+
+    def _outlasted(self) -> None:
+        if self._outlasts is not None and not self._outlasts.done():
+            self._outlasts.set_result(None)
 
     def check(self, now: float) -> None:
         """End what has taken too long; `now` is on the loop's clock."""
@@ -333,11 +370,18 @@ class RpcTrip:
             self._give_up()
             self._fall(
                 DeadlineExceeded(
-                    f"The service {self._service.qualified!r} did not answer within the call's time."
+                    f"The service {self._service.qualified!r} did not answer within the call's time.",
+                    **self._doubt,
                 )
             )
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
-            f"The answer of {self._service.qualified!r} is larger than {self._service.max_reply} bytes."
+            f"The answer of {self._service.qualified!r} is larger than {self._service.max_reply} bytes.",
+            **self._doubt,
         )
+
+    @property
+    def _doubt(self) -> dict[str, bool]:
+        """What is said of a failure after which nobody knows whether something was changed."""
+        return {} if self._safe else {"maybe_executed": True}

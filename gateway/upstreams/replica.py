@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway.core.durations import Durations
 from gateway.core.reply import Fields
 from gateway.core.tracing import current
-from gateway.core.upstream import Answer, Request
+from gateway.core.upstream import MOST_AT_ONCE, Answer, Request
 from gateway.wire.upstream import Connection, ConnectionLostError, NotConnectedError
 from gateway.wire.upstream_pool import Pool
 from gateway.wire.upstream_request import field_lines, request_head
@@ -23,7 +23,6 @@ MISSES: Final = 3
 """Requests in a row without an answer after which a replica rests. One that cannot be reached rests at once."""
 
 _LONGEST: Final = 8
-_SHORT: Final = 64 << 10  # bytes of a body that is sent over a connection that is only just being made
 _NEED_A_LENGTH: Final = frozenset(("POST", "PUT", "PATCH"))
 
 
@@ -126,7 +125,7 @@ class Replica:
 
     def _begun(self, request: Request) -> Connection | None:
         """A connection that begins to be made for this request alone, where it suits one."""
-        if request.room is not None or len(request.body or b"") > _SHORT or current.get() is not None:
+        if request.room is not None or len(request.body or b"") > MOST_AT_ONCE or current.get() is not None:
             return None
         return self.pool.begun(request.deadline - asyncio.get_running_loop().time())
 

@@ -105,7 +105,9 @@ services:
         await stand.nobody().get("/up/x")
         await ada.rpc("/up/api", call)
         await ada.rpc("/up/api", [call, call | {"method": "two", "id": 2}])
-        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [
+        json.loads(line) for line in capsys.readouterr().err.splitlines()
+    ]  # the gate has written all of it
     keys = ("verb", "path", "status", "subject", "method", "entries", "fault", "cache", "bytes")
     assert [tuple(line.get(key) for key in keys) for line in lines] == [
         ("GET", "/up/thing", 200, "ada", "up.get", None, None, "miss", 4),

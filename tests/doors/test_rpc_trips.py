@@ -100,12 +100,15 @@ async def test_what_a_batch_brought_is_stored_and_equal_calls_of_it_make_one_tri
     assert sum(b'"kept"' in one.body for one in up.asked) == 3
 
 
-async def test_writes_of_a_batch_go_by_the_relay_and_each_once(stand, begun):
+async def test_writes_of_a_batch_go_over_connections_of_their_own_and_each_once(stand, begun):
     up, ada = await lab(stand)
     await results(ada, batch("get", 8))
+    upstream = stand.running.relay.routes["up"].carrier
     begun.clear()
+    opened, reused = upstream.opened, upstream.reused
     assert await results(ada, batch("put", 20)) == [[n] for n in range(20)]
-    assert not begun
+    assert len(begun) == 20
+    assert (upstream.opened, upstream.reused) == (opened + 20, reused)
     assert sum(b'"put"' in one.body for one in up.asked) == 20
 
 
