@@ -227,11 +227,11 @@ async def in_line(stand, count, concurrency=1):
         return await one(asked)
 
     up.on("*", hold_the_first)
-    line = await ada.line()
+    line, seen = await ada.line(), len(up.asked)
     body = json.dumps(batch("kept", count)).encode()
     line.writer.write(ada.request("POST", "/rpc", "Content-Type: application/json", body=body))
     upstream = stand.running.relay.routes["up"].carrier
-    await until(lambda: upstream.waiting == count - concurrency)
+    await until(lambda: upstream.waiting == count - concurrency and len(up.asked) == seen + concurrency)
     return up, upstream, held, line
 
 
