@@ -142,12 +142,7 @@ class RpcTrip:
         if lease is None:
             self._set_off_anew(self._trip.call, 0.0)
             return
-        try:
-            self._send(lease)
-        except Exception:
-            log.exception(_MISTAKE, extra={"request_id": self._trip.call.id})
-            self._give_up()
-            self._mistaken()
+        self._send(lease)
 
     def _send(self, lease: Lease) -> None:
         self._lease = lease
@@ -167,6 +162,10 @@ class RpcTrip:
         except Fault as fault:
             self._release()
             self._fall(fault)
+        except Exception:
+            log.exception(_MISTAKE, extra={"request_id": call.id})
+            self._give_up()
+            self._mistaken()
 
     def _release(self) -> None:
         """The exchange with the upstream is over."""
@@ -320,19 +319,19 @@ class RpcTrip:
             # Nobody looks at the time any more.
             self._loop.call_at(self._until, self._late)
             if not self._safe:
-                self._relay.adopt(self._outlast())
+                self._outlasts = self._loop.create_future()
+                self._relay.adopt(self._outlast(self._outlasts))
+                if self._trip.audited is not None:
+                    self._trip.audited.heard = False
         else:
             self.over = True
             self._give_up()
             self._relay.fell(self._trip, None)
 
-    async def _outlast(self) -> None:
+    async def _outlast(self, over: asyncio.Future[None]) -> None:
         """Have the gate wait for a write that nobody else waits for."""
-        if self._trip.audited is not None:
-            self._trip.audited.heard = False
-        self._outlasts = self._loop.create_future()
         try:
-            await self._outlasts
+            await over
         except asyncio.CancelledError:
             if not self.over:
                 self.over = True

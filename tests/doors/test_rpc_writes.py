@@ -6,6 +6,7 @@ import json
 import pytest
 from mounting import Held, as_json, told, until
 
+from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.doors import rpc, rpc_trips
 
 CONFIG = """\
@@ -153,6 +154,36 @@ async def test_a_write_whose_caller_goes_away_is_made_and_what_it_changed_ends_w
     await here.ada.call("up.kept", [7])
     assert len(here.up.asked) == seen + 1
     assert await here.audit(len(numbers)) == [("ok", CALLER_GONE)] * len(numbers)
+
+
+async def test_a_write_that_ends_in_the_moment_in_which_its_caller_goes_leaves_nothing_to_wait_for(lab):
+    here = await lab()
+    await here.ada.call("up.kept", [0])
+    held = here.holds()
+    line = await here.set_off(1)
+    (trip,) = here.trips
+    held[0].free.set()
+    trip.leave()
+    trip._late()
+    await until(here.nothing_is_left)
+    await line.close()
+    assert await here.audit(1) == [("DeadlineExceeded", CALLER_GONE)]
+
+
+async def test_a_mistake_on_the_way_holds_nothing(lab, monkeypatch, caplog):
+    here = await lab()
+
+    def mistaken(*_):
+        raise ZeroDivisionError
+
+    await here.ada.call("up.kept", [0])
+    monkeypatch.setattr(JsonRpcDialect, "request", mistaken)
+    assert [fault(one)[0] for one in await here.put(1)] == ["InternalFault"]
+    assert [fault(one)[0] for one in await here.put(2, 3)] == ["InternalFault"] * 2
+    assert "ZeroDivisionError" in caplog.text
+    assert here.nothing_is_left()
+    assert not here.written()
+    assert [outcome for outcome, _ in await here.audit(3)] == ["InternalFault"] * 3
 
 
 async def test_a_gate_that_ends_ends_such_a_write_and_says_so(lab):
