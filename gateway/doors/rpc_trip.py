@@ -311,8 +311,9 @@ class RpcTrip:
     def leave(self) -> None:
         """The caller has gone: nobody is told any more, and a safe trip ends unless others wait for it."""
         self._finish = None
-        if self._again is not None and self._safe:
-            self._again.cancel()
+        if self._again is not None:
+            # A write has set off by then, and goes on whoever waits.
+            self._loop.call_soon(self._again.cancel)
         if self.over:
             return
         if self._trip.flight.awaited or not self._safe:

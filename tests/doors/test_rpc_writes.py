@@ -8,6 +8,7 @@ from mounting import Held, as_json, told, until
 
 from gateway.dialects.jsonrpc import JsonRpcDialect
 from gateway.doors import rpc, rpc_trips
+from gateway.wire.upstream import NotConnectedError
 
 CONFIG = """\
 limits: {{reply: 1MiB}}
@@ -43,6 +44,14 @@ class Lab:
         self.flights = self.relay._flights
         self.upstream = self.relay.routes["up"].carrier
         self.trips = []
+        self.starts = []
+        start = self.flights.start
+
+        def starting(*said, **more):
+            self.starts.append(start(*said, **more))
+            return self.starts[-1]
+
+        self.flights.start = starting
 
     async def put(self, *numbers):
         """The answers to writes: alone, or as one batch."""
@@ -168,6 +177,33 @@ async def test_a_write_that_ends_in_the_moment_in_which_its_caller_goes_leaves_n
     await until(here.nothing_is_left)
     await line.close()
     assert await here.audit(1) == [("DeadlineExceeded", CALLER_GONE)]
+
+
+@pytest.mark.parametrize("soon", [True, False])
+async def test_a_write_that_came_to_nobody_at_first_is_made_though_its_caller_goes_away(
+    lab, monkeypatch, soon
+):
+    here = await lab()
+    await here.ada.call("up.kept", [0])
+    held = here.holds()
+    gone = []
+
+    def refused(trip, lease):
+        trip._lease = lease
+        trip.failed(NotConnectedError("it took no connection"))
+        if soon:
+            trip.leave()
+            gone.append(trip)
+
+    monkeypatch.setattr(rpc_trips.RpcTrip, "_send", refused)
+    line = await here.set_off(1)
+    await line.close()
+    await until(lambda: not any(flight.awaited for flight in here.starts))
+    held[0].free.set()
+    await until(here.nothing_is_left)
+    assert here.written() == [1]
+    assert await here.audit(1) == [("ok", CALLER_GONE)]
+    assert bool(gone) is soon
 
 
 async def test_a_mistake_on_the_way_holds_nothing(lab, monkeypatch, caplog):
