@@ -151,6 +151,7 @@ class DiskTier:
         self.counts["stored" if stored else "refused"] += 1
         if stored:
             self._looked[service_of(entry.key)] = _ALWAYS
+            self._is_full()  # the last of many has nobody behind it who would find that out
         return stored
 
     async def drop(self, key: bytes) -> None:

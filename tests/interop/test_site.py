@@ -86,6 +86,10 @@ async def test_a_reader_searches_in_a_browser_and_is_led_to_the_page(
     async with chromium_lab.chromium(tmp_path) as browser:
         page = await browser.page()
         await page.goto(f"{served}/start.html")
+        # What is typed before the page has its index is lost.
+        await page.until(
+            "document.querySelector('.md-search-result__meta')?.textContent.includes('Type to start')"
+        )
         await page.fill("[data-md-component=search-query]", "middle_auth")
         await page.until(
             "document.querySelector('.md-search-result__link[href*=\"single-sign-on\"]') !== null"
