@@ -11,20 +11,15 @@ from msgspec.structs import replace
 
 from gateway.afar import Afar
 from gateway.audited import Audited
-from gateway.core.audit import Auditor
 from gateway.core.call import Call
-from gateway.core.charging import Accounts, Hold
+from gateway.core.charging import Hold
 from gateway.core.conditions import in_force, named_in_result, named_params
-from gateway.core.decisions import Decider
 from gateway.core.faults import Fault, RateLimited, UnknownMethod, UpstreamUnreachable
-from gateway.core.policy import Policies
-from gateway.core.ports import Generations, Route, Watcher
+from gateway.core.ports import Route, Watcher
 from gateway.core.reply import Reply, error_code
-from gateway.core.switches import Switches
 from gateway.core.verdict import Miss, Pass, Stale
 from gateway.flights import Flights, Solo
 from gateway.judging import Judging
-from gateway.store import Store
 from gateway.writes import Writes
 
 
@@ -44,32 +39,14 @@ class Trip(Struct, frozen=True):
 
 
 class Landing(Judging):
-    """Lets doors set off by themselves, and knows what to do with what every trip brings."""
+    """Lets doors set off by themselves, and knows what to do with what every trip brings; `Relay` has the parts."""
 
-    def __init__(
-        self,
-        store: Store,
-        generations: Generations,
-        policies: Policies,
-        switches: Switches,
-        wall: Callable[[], float],
-        accounts: Accounts | None,
-        auditor: Auditor | None,
-        decider: Decider | None,
-        *,
-        watcher: Watcher,
-        flights: Flights,
-        writes: Writes,
-        monotonic: Callable[[], float],
-    ) -> None:
-        """`monotonic` tells the time of the event loop, for deadlines; for the first ones see `Judging`."""
-        super().__init__(store, generations, policies, switches, wall, accounts, auditor, decider)
-        self.writes = writes
-        self.routes: Mapping[str, Route] = {}
-        self.afar = Afar(store, generations)
-        self._watcher = watcher
-        self._flights = flights
-        self._monotonic = monotonic
+    routes: Mapping[str, Route]
+    writes: Writes
+    afar: Afar
+    _watcher: Watcher
+    _flights: Flights
+    _monotonic: Callable[[], float]
 
     # what a door carries through by itself
 

@@ -117,16 +117,18 @@ class Account:
         return told
 
     def _paid(self, size: int, moment: int) -> bytes:
-        debts = self._take(moment, 1)
         numbers: list[int] = []
-        for quota, owed in zip(self._rated, debts, strict=True):
+        for quota, owed, _ in self._take(moment, 1):
             numbers += ((quota.span - owed) * quota.count // quota.window, -(-owed // SECOND))
         if self._sized:
             numbers += self._sent(size, moment)
         return self._template % tuple(numbers)
 
-    def _take(self, moment: int, cost: int) -> list[int]:
-        """Charge so many calls; what is owed of each rate then, in nanoseconds. All rows are looked up in this moment."""
+    def _take(self, moment: int, cost: int) -> list[tuple[Quota, int, int]]:
+        """Charge so many calls: for each rate what is owed then, and what of it they cost, in nanoseconds.
+
+        All rows are looked up in this moment.
+        """
         # Every call of somebody under a limit comes by here: rows are looked at without a call.
         for quota in self._sized:
             meter = quota.meter
@@ -134,7 +136,7 @@ class Account:
                 meter.row()
             if quota.kept[meter.at] - moment >= quota.span:
                 raise self._too_many_bytes(quota, moment)
-        debts: list[int] = []
+        charged: list[tuple[Quota, int, int]] = []
         for quota in self._rated:
             meter, time = quota.meter, quota.one if cost == 1 else quota.rate.time_of(cost)
             if meter.keys[meter.at] != meter.key:
@@ -143,12 +145,12 @@ class Account:
             owed = owed + time if owed > 0 else time
             if owed > quota.span:
                 raise self._too_often(quota, cost, moment)
-            debts.append(owed)
-        for quota, owed in zip(self._rated, debts, strict=True):
+            charged.append((quota, owed, time))
+        for quota, owed, time in charged:
             quota.kept[quota.meter.at] = moment + owed
             if quota.tally is not None:
-                quota.tally.note(quota.one if cost == 1 else quota.rate.time_of(cost), moment)
-        return debts
+                quota.tally.note(time, moment)
+        return charged
 
     def _sent(self, size: int, moment: int) -> list[int]:
         """Charge bytes to quotas whose rows were looked up in this moment; how one stands then."""
@@ -210,15 +212,7 @@ class Account:
         moment = int(now * SECOND)
         numbers: list[int] = []
         for quota in self._quotas:
-            meter = quota.meter
-            if meter.keys[meter.at] != meter.key:
-                meter.row()
-            owed = quota.kept[meter.at] - moment
-            if owed <= 0:
-                numbers += (quota.burst, 0)
-            else:  # as `rates.told` has it
-                left = (quota.span - owed) * quota.count // quota.window
-                numbers += (max(0, left), -(-owed // SECOND))
+            numbers += quota.told(moment)
         return self._template % tuple(numbers)
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.admission import plea_for
+from gateway.afar import Afar
 from gateway.audited import Audited
 from gateway.core.assembling import Assembler
 from gateway.core.audit import Auditor
@@ -78,22 +79,15 @@ class Relay(Landing):
         """
         switches = switches or Switches()
         store = Store(tier, far, switches)
-        super().__init__(
-            store,
-            generations,
-            policies,
-            switches,
-            wall,
-            accounts,
-            auditor,
-            decider,
-            watcher=watcher,
-            flights=flights,
-            writes=Writes(marks, generations),
-            monotonic=monotonic,
-        )
+        super().__init__(store, generations, policies, switches, wall, accounts, auditor, decider)
         self.introducer = introducer or Nobody()
+        self.writes = Writes(marks, generations)
         self.catalog = Catalog()
+        self.routes: Mapping[str, Route] = {}
+        self._watcher = watcher
+        self._flights = flights
+        self._monotonic = monotonic
+        self.afar = Afar(store, generations)
         self.parts = RelayParts(self)
         self.book = HttpBook(self.store, generations, self.switches)
 

@@ -118,7 +118,7 @@ class RpcDoor:
         if terms.once is None or not changing:
             answer, _ = await work()
             return answer
-        self._note(asked, parts, None)  # a repetition is answered without the parts
+        self.note(asked, parts, None)  # a repetition is answered without the parts
         until = max(part.call.deadline for part in changing if part.call is not None)
         return await self._once.answer(terms.once, until, work)
 
@@ -290,7 +290,7 @@ class RpcDoor:
     ) -> Answer:
         writing = terms.writing
         reply = worst(part.reply for part in parts if part.reply)
-        self._note(asked, parts, reply)
+        self.note(asked, parts, reply)
         fields = (*self._fields(reply, len(parts) == 1), *_others_notices(parts, reply))
         if not answers:
             return Answer(204, None, fields, b"")
@@ -336,8 +336,8 @@ class RpcDoor:
         told = of_reply(reply, self._wall(), aged=alone) if reply else ()
         return ((b"Cache-Control", b"no-store"), *told)
 
-    def _note(self, asked: Occasion, parts: list[Part], reply: Reply | None) -> None:
-        """Fill what the access log says of this request."""
+    def note(self, asked: Occasion, parts: list[Part], reply: Reply | None) -> None:
+        """Fill what the access log says of this request: of its parts, and of the reply that its answer tells of."""
         visit = asked.visit
         visit.entries = len(parts)
         asked.upstream_ms = reply.upstream_ms if reply else None

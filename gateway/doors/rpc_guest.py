@@ -18,7 +18,7 @@ from gateway.doors.part import Part
 from gateway.doors.refusal import refused
 from gateway.doors.rpc import RpcDoor
 from gateway.doors.rpc_trip import RpcTrip
-from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME, written
+from gateway.doors.rpc_written import length, written
 from gateway.doors.standing import Standing
 from gateway.relay import Relay
 from gateway.wire.answer import Answer, StreamAnswer
@@ -163,12 +163,9 @@ class RpcGuest:
 
     def _write_down(self, part: Part, reply: Reply, token: bytes, spent: float) -> None:
         """Have the access log say of a plain answer what it says of others."""
-        asked, visit = self._asked, self._asked.visit
-        asked.replied(reply)
-        frame = RESULT_FRAME if reply.kind == "result" else ERROR_FRAME
-        visit.status, visit.size, visit.seconds = 200, frame + len(reply.body.data) + len(token), spent
-        visit.entries = 1
-        visit.method = None if part.method is None else part.method.qualified
+        visit, size = self._asked.visit, length(reply.kind, len(reply.body.data), len(token))
+        self._door.note(self._asked, [part], reply)
+        visit.status, visit.size, visit.seconds = 200, size, spent
         self._observer.visited(visit)
 
     # --- any request

@@ -26,7 +26,7 @@ from gateway.doors.notes import notes_of, vet
 from gateway.doors.rpc import RpcDoor, RpcLimits
 from gateway.doors.rpc_guest import RpcGuest
 from gateway.doors.rpc_known import Known, paid
-from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME
+from gateway.doors.rpc_written import ERROR_FRAME, RESULT_FRAME, length
 from gateway.doors.standing import DOOR, Standing
 from gateway.relay import Quick, Relay
 from gateway.wire.connection import Connection
@@ -189,8 +189,7 @@ class RpcLane:
         if not observer.writes:
             self._requests.count += 1
             return
-        frame = RESULT_FRAME if entry.kind == "result" else ERROR_FRAME
-        visit = self._visit(caller, standing, number, 1, frame + entry.length + token)
+        visit = self._visit(caller, standing, number, 1, length(entry.kind, entry.length, token))
         visit.method = quick.method.qualified
         observer.visited(visit)
 

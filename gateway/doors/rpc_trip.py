@@ -213,7 +213,7 @@ class RpcTrip:
         unsent = isinstance(failure, NotConnectedError)
         # The upstream had closed a connection that was kept: nothing was answered, and nothing is changed.
         gone = self._safe and isinstance(failure, ConnectionLostError) and not failure.begun
-        if (unsent and not self._safe) or ((unsent or gone) and self._finish is not None):
+        if (unsent or gone) and (self._finish is not None or not self._safe):
             self._set_off_anew(self._trip.call, 0.0)
         elif not self._goes_again(failure):
             self._fall(self._carrier.fault(failure, safe=self._safe))
@@ -316,18 +316,22 @@ class RpcTrip:
             self._loop.call_soon(self._again.cancel)
         if self.over:
             return
-        if self._trip.flight.awaited or not self._safe:
-            # Nobody looks at the time any more.
-            self._loop.call_at(self._until, self._late)
-            if not self._safe:
-                self._outlasts = self._loop.create_future()
-                self._relay.adopt(self._outlast(self._outlasts))
-                if self._trip.audited is not None:
-                    self._trip.audited.heard = False
-        else:
-            self.over = True
-            self._give_up()
-            self._relay.fell(self._trip, None)
+        if self._safe and not self._trip.flight.awaited:
+            self._end_early()
+            return
+        # Nobody looks at the time any more.
+        self._loop.call_at(self._until, self._late)
+        if not self._safe:
+            self._outlasts = self._loop.create_future()
+            self._relay.adopt(self._outlast(self._outlasts))
+            if self._trip.audited is not None:
+                self._trip.audited.heard = False
+
+    def _end_early(self) -> None:
+        """It is nobody's any more."""
+        self.over = True
+        self._give_up()
+        self._relay.fell(self._trip, None)
 
     async def _outlast(self, over: asyncio.Future[None]) -> None:
         """Have the gate wait for a write that nobody else waits for."""
@@ -335,11 +339,9 @@ class RpcTrip:
             await over
         except asyncio.CancelledError:
             if not self.over:
-                self.over = True
-                self._give_up()
+                self._end_early()
                 if self._trip.audited is not None:
                     self._trip.audited.ended()
-                self._relay.fell(self._trip, None)
             raise
 
     def _outlasted(self) -> None:

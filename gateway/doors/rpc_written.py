@@ -37,6 +37,11 @@ def written(
     return _ERROR % (head, told, date, ERROR_FRAME + len(body) + len(token), body, token)
 
 
+def length(kind: str, body: int, token: int) -> int:
+    """How long an answer's body is, from the lengths of its result or error and of its id."""
+    return (RESULT_FRAME if kind == "result" else ERROR_FRAME) + body + token
+
+
 def _timing(reply: Reply, spent: float) -> bytes:
     if reply.upstream_ms is not None:
         return _TRIP % (outcome(reply).encode(), reply.upstream_ms, spent * 1000)

@@ -54,11 +54,12 @@ async def test_what_a_stream_has_moved_is_seen_while_it_is_open(stand, up, ada):
     up.on("/stream", stream)
     line = await ada.line()
     line.writer.write(ada.request("GET", "/up/stream"))
+    sent = 'labgate_mount_bytes_total{direction="sent",service="up"}'
     async with asyncio.timeout(PATIENCE):
-        while (await stand.numbers(ada)).get(
-            'labgate_mount_bytes_total{direction="sent",service="up"}', 0
-        ) < 10:
+        while (await stand.numbers(ada)).get(sent, 0) < 10:
             pass
+    assert (await stand.numbers(ada))[sent] >= 10
+    assert not line.reader.at_eof()
 
 
 async def test_the_log_tells_of_an_answer_that_breaks_off(up, ada, caplog):
