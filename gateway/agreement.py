@@ -22,7 +22,7 @@ LOOK: Final = 0.5
 """Seconds from one look at what the others have agreed on to the next."""
 _TRIES: Final = 4
 _ANEW_SECONDS: Final = 10.0
-"""From one question because nothing is agreed on to the next, where Redis takes nothing."""
+"""From one question because Redis does not have the last answer to the next, where it takes nothing."""
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Agreement:
         self._mine: dict[str, str] = {}
         """The digest of what is advertised here, by service."""
         self._turns: dict[str, int] = {}
+        self._untold: dict[str, bool] = {}
+        """Services whose last answer Redis was not there to hear, or did not take, and whether an operator had asked for it."""
         self._anew: dict[str, float] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -95,10 +97,14 @@ class Agreement:
             return description, dialect
         text = await asyncio.to_thread(_text, description, dialect)
         heard = self._digest(text.encode("utf-8", "surrogatepass"))
+        force = self._untold.pop(service.qualified, False) or force
         for _ in range(_TRIES):
             seen, now = await self._offers.seen(), await self._offers.now()
-            one = None if seen is None else seen.get(name)
-            if seen is None or now is None or (one is not None and one.strange):
+            if seen is None or now is None:
+                self._untold[service.qualified] = force
+                break
+            one = seen.get(name)
+            if one is not None and one.strange:
                 break  # nobody to agree with
             agreed = None if one is None else one.agreed
             wanted = proposed(agreed, heard, now, force=force)
@@ -112,7 +118,10 @@ class Agreement:
             if wanted is not None and await self._offers.agree(
                 name, b"" if one is None else one.raw, wanted, text
             ):
+                self._anew.pop(service.qualified, None)
                 break
+        else:
+            self._untold[service.qualified] = force
         self._mine[service.qualified] = heard
         return description, dialect
 
@@ -142,15 +151,14 @@ class Agreement:
             if name is None:
                 continue
             one = seen.get(name)
+            if service in self._untold or one is None or (one.agreed is None and not one.strange):
+                self._begin_anew(service, learner)
             if one is None:
-                self._begin_anew(service, learner)
                 continue
-            if one.agreed is None and not one.strange:
-                self._begin_anew(service, learner)
             if one.turns != self._turns.get(service, one.turns):
                 learner.nudge(service)
             self._turns[service] = one.turns
-            if one.agreed is None or one.agreed.digest == self._mine.get(service):
+            if service in self._untold or one.agreed is None or one.agreed.digest == self._mine.get(service):
                 continue
             found = await self._read(name, one.agreed.digest)
             if found is not None:
@@ -158,7 +166,7 @@ class Agreement:
                 learner.adopt(service, *found)
 
     def _begin_anew(self, service: str, learner: Learner) -> None:
-        """Nothing is agreed on, since Redis was away when the service was asked, or has forgotten: ask again."""
+        """Redis was away when the service was asked, or has forgotten what was agreed on: ask again."""
         now = asyncio.get_running_loop().time()
         if service in self._mine and now - self._anew.get(service, -math.inf) > _ANEW_SECONDS:
             self._anew[service] = now
