@@ -25,6 +25,9 @@ _EXHAUSTED: Final = 1.0
 _AT_ONCE: Final = 32
 """Connections that are taken in one turn of the event loop where nobody else would take them."""
 
+_CALM: Final = 0.002
+"""Seconds without a connection after which only one is taken in the next turn: to see that there is no other costs as much as to take one."""
+
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +65,7 @@ class Accepting:
         self._make = make
         self._patience = patience
         self._at_once = _AT_ONCE if patience is None else 1
+        self._last = -1.0
         self._later: asyncio.TimerHandle | None = None
         self._closed = False
         self._adopting: set[asyncio.Task[None]] = set()
@@ -120,7 +124,9 @@ class Accepting:
         self._take()
 
     def _take(self) -> None:
-        for _ in range(self._at_once):
+        now = self._loop.time()
+        calm, self._last = now - self._last > _CALM, now
+        for _ in range(1 if calm else self._at_once):
             try:
                 taken, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -63,7 +63,7 @@ def run(runs: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ports = {key: free_port() for key in ("port", "operator", "cave", "command", "nginx")}
+        ports = {key: free_port() for key in ("port", "operator", "cave", "command", "nginx", "forwarder")}
         config = folder / "labgate.yaml"
         config.write_text(CONFIG.format(folder=folder, token=PEOPLE["gate"], license=LICENSE, **ports))
         operators = token_of(config)
@@ -71,6 +71,7 @@ def run(runs: int) -> None:
         yardstick.write_text(NGINX.format(folder=folder, **ports))
         env = {"LABGATE_DEMO_CAVE_TOKENS": json.dumps(PEOPLE), "LABGATE_DEMO_LICENSE": LICENSE}
         demo = (sys.executable, "-m")
+        forward = (sys.executable, str(HERE / "forwarder.py"), str(ports["forwarder"]), str(ports["command"]))
         serve = (*demo, "gateway.cli", "serve", "--config", str(config))
         with (
             process(
@@ -93,13 +94,19 @@ def run(runs: int) -> None:
             ),
             process(*serve, core=SERVER_CORE, wait_for="ready"),
             process(nginx_binary(), "-c", str(yardstick), "-p", name, core=SERVER_CORE),
+            process(*forward, core=SERVER_CORE, wait_for="ready"),
         ):
             until_it_answers(f"http://127.0.0.1:{ports['nginx']}/ready")
             gate, operator = (f"http://127.0.0.1:{ports[key]}" for key in ("port", "operator"))
             direct = f"http://127.0.0.1:{ports['cave']}"
             words = (direct, gate, operator, PEOPLE["ada"], operators, str(runs))
             session = _told(environment("caveclient"), "clients_session.py", folder, *words)
-            words = (*(str(ports[key]) for key in ("command", "port", "nginx")), operators, LICENSE, "50")
+            words = (
+                *(str(ports[key]) for key in ("command", "port", "nginx", "forwarder")),
+                operators,
+                LICENSE,
+                "50",
+            )
             calls = _told(environment("cryosparc-tools"), "clients_calls.py", folder, *words)
     print("\n| a client's work | direct | gate | ratio | at most |\n|---|---|---|---|---|")
     _row("caveclient, made and 50 calls, cold", session["direct"], session["cold"], "1.15", 1e3, "ms")
@@ -110,6 +117,7 @@ def run(runs: int) -> None:
     print("| a client's work | direct | this | ratio | at most |\n|---|---|---|---|---|")
     _row("caveclient's own processor time, warm", session["direct"], session["own"], "-", 1e3, "ms")
     _row("CommandClient, nginx's proxy_pass between", calls["direct"], calls["nginx"], "-", 1e6, "us")
+    _row("CommandClient, a bare forwarder in Python", calls["direct"], calls["forwarder"], "-", 1e6, "us")
 
 
 def _row(work: str, direct: list[float], gate: list[float], most: str, scale: float, unit: str) -> None:

@@ -1,6 +1,6 @@
-"""Calls of CommandClient, timed: `clients_calls.py DIRECT_PORT GATE_PORT NGINX_PORT TOKEN LICENSE CALLS` prints JSON, seconds a call.
+"""Calls of CommandClient, timed: `clients_calls.py DIRECT_PORT GATE_PORT NGINX_PORT FORWARDER_PORT TOKEN LICENSE CALLS` prints JSON, seconds a call.
 
-A new connection each, as the client does it; direct, through the gate and through nginx take turns in blocks.
+A new connection each, as the client does it; direct, through the gate, through nginx and through a bare forwarder take turns in blocks.
 """
 
 import json
@@ -14,11 +14,12 @@ warnings.simplefilter("ignore")
 BLOCKS = 20
 
 
-def main(direct, gate, nginx, token, license_id, calls):
+def main(direct, gate, nginx, forwarder, token, license_id, calls):
     headers = {"License-ID": license_id}
     clients = {
         "direct": CommandClient("core", "127.0.0.1", int(direct), headers=headers),
         "nginx": CommandClient("core", "127.0.0.1", int(nginx), headers=headers),
+        "forwarder": CommandClient("core", "127.0.0.1", int(forwarder), headers=headers),
         "gate": CommandClient(
             "core", "127.0.0.1", int(gate), "/cryosparc", headers={"Authorization": f"Bearer {token}"}
         ),

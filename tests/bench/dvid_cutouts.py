@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import statistics
 import subprocess
@@ -68,6 +69,7 @@ class Dvid:
             [*command, *map(str, shape)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.url, self.version, self.open_version = self._line().split()
+        self.pid = self._child.pid
 
     def _line(self) -> str:
         assert self._child.stdout is not None
@@ -136,18 +138,23 @@ def run(runs: int) -> None:
 
 
 def _cold(dvid: Dvid, out: np.ndarray, runs: int) -> None:
-    pairs, spent = [], Spent()
+    pairs, alone, spent = [], Spent(), Spent()
     for _ in range(runs):
-        beside = rate_of(lambda: direct(dvid.url, dvid.version, out))
+        with alone.of(dvid.pid):
+            beside = rate_of(lambda: direct(dvid.url, dvid.version, out))
         expected = out[::50].copy()
         with gate(dvid.url, "1GiB") as (lab, pid, _):
             vol = lab.dvid.volume(dvid.version, "big")
-            with spent.of(pid):
+            with spent.of(dvid.pid, pid):
                 own = rate_of(lambda: vol.read(out=out))  # noqa: B023 - called at once
         assert (out[::50] == expected).all()
         pairs.append((beside, own))
     _row("cold, 256 MiB", _compared(pairs, "a direct client's"), "0.8")
-    _row("its processor time", spent.told(), "")
+    _row("its processor time", spent.told("the DVID", "gate", "SDK"), "")
+    _row("the direct client's", alone.told("the DVID", "client"), "")
+    seconds = out.nbytes / MIB / statistics.median(beside for beside, _ in pairs)
+    best = 1000 * seconds / (spent.total / (os.cpu_count() or 1))
+    _row("cold, were no processor ever idle", f"{best:.2f} of a direct client's", "")
 
 
 def _warm(dvid: Dvid, out: np.ndarray, runs: int) -> None:
@@ -169,7 +176,7 @@ def _warm(dvid: Dvid, out: np.ndarray, runs: int) -> None:
         Reading._accepted = forms[0]
         for form, name in enumerate(("warm, 256 MiB", "the same as numpy files")):
             _row(name, _compared(pairs[form], "a raw socket's"), "0.8")
-            _row("its processor time", spent[form].told(), "")
+            _row("its processor time", spent[form].told("gate", "SDK"), "")
         _row("24 random cubes of 64 voxels at once, warm", f"{_random(vol):.1f} ms each", "3 ms")
         tracemalloc.start()
         vol.read(out=out)
@@ -179,28 +186,38 @@ def _warm(dvid: Dvid, out: np.ndarray, runs: int) -> None:
 
 
 class Spent:
-    """The processor time of gate and SDK in several runs, which others on the machine change less than the clock's."""
+    """The processor time of some processes and of this one in several runs, which others on the machine change less than the clock's."""
 
     def __init__(self) -> None:
-        self._runs: list[tuple[float, float]] = []
+        self._runs: list[list[float]] = []
 
     @contextmanager
-    def of(self, pid: int) -> Iterator[None]:
-        """One run of this gate and of this process."""
-        gate, own = processor_ms(pid), time.process_time()
+    def of(self, *pids: int) -> Iterator[None]:
+        """One run of these processes and of this one."""
+        before, own = [processor_ms(pid) for pid in pids], time.process_time()
         yield
-        self._runs.append((processor_ms(pid) - gate, (time.process_time() - own) * 1000))
+        after = [processor_ms(pid) for pid in pids]
+        others = [end - begin for begin, end in zip(before, after, strict=True)]
+        self._runs.append([*others, (time.process_time() - own) * 1000])
 
-    def told(self) -> str:
-        """The medians."""
-        gate, own = (statistics.median(column) for column in zip(*self._runs, strict=True))
-        return f"gate {gate:.0f} ms, SDK {own:.0f} ms"
+    @property
+    def _medians(self) -> list[float]:
+        return [statistics.median(column) for column in zip(*self._runs, strict=True)]
+
+    @property
+    def total(self) -> float:
+        """Milliseconds of all of them, the medians."""
+        return sum(self._medians)
+
+    def told(self, *names: str) -> str:
+        """The medians, of the processes by these names."""
+        return ", ".join(f"{name} {ms:.0f} ms" for name, ms in zip(names, self._medians, strict=True))
 
 
 def processor_ms(pid: int) -> float:
-    """What a process has used of the processors so far, in milliseconds."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+    """What a process has used of the processors so far, with its threads that have ended, in milliseconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _compared(pairs: list[tuple[float, float]], beside: str) -> str:
@@ -250,7 +267,7 @@ def _open_beside_locked(dvid: Dvid, out: np.ndarray, runs: int) -> None:
                 with spent[name].of(pid):
                     vol.read((0, 0, 0), part.shape, out=part)
     for name, times in spent.items():
-        _row(f"64 MiB {name}: processor time", times.told(), "")
+        _row(f"64 MiB {name}: processor time", times.told("gate", "SDK"), "")
     _row("64 MiB of an open version: the gate's memory", f"+ {grown['of an open version']:.0f} MiB", "64 MiB")
 
 
