@@ -12,6 +12,7 @@ from gateway.core import arrays, envelope, msgpack_envelope
 from gateway.core.arrays import Array
 from gateway.core.envelope import Batch, Refused, Single
 from gateway.core.faults import UnsupportedMediaType
+from gateway.core.preference import weight_of
 from gateway.core.transcode import json_to_msgpack, msgpack_to_json
 
 
@@ -104,7 +105,7 @@ def of_answer(accept: str | None, sent: Encoding) -> Encoding:
     weights = {JSON.content_type: 0.0, MSGPACK.content_type: 0.0}
     for part in accept.lower().split(","):
         media, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = _weight(parameters)
+        weight = weight_of(parameters)
         if media in _MSGPACK_TYPES:
             weights[MSGPACK.content_type] = weight
         elif media in _JSON_TYPES:
@@ -112,14 +113,3 @@ def of_answer(accept: str | None, sent: Encoding) -> Encoding:
     if not any(weights.values()):
         return sent
     return MSGPACK if weights[MSGPACK.content_type] >= weights[JSON.content_type] else JSON
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return min(1.0, max(0.0, float(value)))
-            except ValueError:
-                return 0.0
-    return 1.0

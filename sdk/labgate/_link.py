@@ -12,7 +12,7 @@ from labgate._caller import Caller
 from labgate._catalog import Catalog, Group, catalog_of
 from labgate._changes import Changes
 from labgate._delivery import Request, deliver
-from labgate._listed import Ungated, listed
+from labgate._listed import ASKING, Ungated, listed
 from labgate._method import Method
 from labgate._shapes import function_of
 from labgate._transport import Pool, close_all
@@ -342,7 +342,7 @@ class Link(Caller):
 
     def question(self, timeout: float | None, retries: int) -> Request:
         """The request for the catalog, unless it is still the one held."""
-        head = self.fields("GET", "/openrpc.json") + b"Accept: application/json\r\n"
+        head = self.fields("GET", "/openrpc.json") + ASKING
         if self._held:
             head += b'If-None-Match: "%b"\r\n' % self._held
         return Request(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labgate._catalog import catalog_of
 from labgate._codec import decode_json
+from labgate._names import printable
 from labgate._outcome import refusal_of
 from labgate.errors import BadReply, Error
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
     from labgate._catalog import Catalog
     from labgate._wire import Response
+
+ASKING = b"Accept: application/json\r\nAccept-Encoding: gzip\r\n"
+"""The lines by which a list is asked for: packed, since one of thousands of methods is to come over slow lines, too."""
+
+_MOST = 256 * 1024 * 1024  # bytes of a list
 
 
 class Ungated(Exception):
@@ -39,6 +45,7 @@ def listed(response: Response, gate: str, *, direct: bool, shown: bool) -> Catal
     """
     if response.status == 304:
         return None
+    _unpack(response, gate)
     document = _list_in(response)
     if document is not None and _is_gates(document, response):
         about = document.get("x-labgate")
@@ -51,6 +58,29 @@ def listed(response: Response, gate: str, *, direct: bool, shown: bool) -> Catal
     if not direct or not _may_be_direct(response, refusal, shown=shown):
         raise refusal
     raise Ungated(document, refusal)
+
+
+def _unpack(response: Response, gate: str) -> None:
+    """Have the body as it was before it was packed.
+
+    Raises:
+        BadReply: it is cut, larger than any list, or not packed as it says.
+    """
+    coding = (response.text(b"content-encoding") or "identity").strip().lower()
+    if coding == "identity":
+        return
+    import zlib
+
+    unpacking = zlib.decompressobj(31)  # with gzip's head
+    try:
+        if coding in ("gzip", "x-gzip"):
+            response.body = unpacking.decompress(response.body, _MOST)
+    except zlib.error:
+        pass
+    if not unpacking.eof:
+        raise BadReply(
+            f"{gate}/openrpc.json is packed ({printable(coding, 40)}) in a way that cannot be undone, or larger than {_MOST >> 20} MiB"
+        )
 
 
 def _may_be_direct(response: Response, refusal: Error, *, shown: bool) -> bool:
