@@ -154,6 +154,11 @@ class MountedReply(Passage):
                 return True
         return False
 
+    @property
+    def _is_judged(self) -> bool:
+        """Whether it came so far that the cache has done something, or was passed by: not what was refused before."""
+        return self.fault is None or self.departed > 0 or self.verdict is not _UPGRADED
+
     def passed_head(self, head: AnswerHead) -> bytes:
         """A reply's head as the caller gets it."""
         self.status = status = head.status
@@ -190,7 +195,7 @@ class MountedReply(Passage):
         if self.principal is not None:
             access = self.tools.relay.policies.access(self.principal)
             added += self.notes.version_line(self.tools.relay.catalog, access)
-        if self.method is not None:
+        if self.method is not None and self._is_judged:
             told = self.told_of_cache()
             added += status_lines(self.verdict, self.tools.wall) if told is None else told
         added += self._timing()
@@ -313,7 +318,7 @@ class MountedReply(Passage):
         visit.status = self.status or CALLER_GONE
         visit.size, visit.seconds, visit.fault = self.sent, seconds, self.fault
         visit.subject = self.principal.subject if self.principal is not None else None
-        if self.methods:
+        if self.methods and self._is_judged:
             visit.cache = in_a_word(self.verdict)
             visit.reason = reason(self.verdict) if self.fault is None else None
         visit.replica, visit.wait, visit.trace = self.replica, self.wait, trace_id(self.trace)

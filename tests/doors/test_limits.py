@@ -116,6 +116,8 @@ async def test_at_plain_urls_and_mounts_the_status_says_it_and_the_fields_when_t
         line = await caller.line()
         answers = [await caller.get(target, on=line) for _ in range(6)]
         assert [one.status for one in answers] == [200] * 5 + [429], target
+        assert answers[0].values("Cache-Status"), target
+        assert not answers[5].values("Cache-Status"), target  # it came to no cache
         assert [left(one) for one in answers] == [4, 3, 2, 1, 0, 0]
         assert 17_000 < int(answers[5]["Retry-After"]) <= 17_280
 
