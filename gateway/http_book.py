@@ -37,10 +37,13 @@ from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Stale
+from gateway.core.waiting import Coming, patience
 from gateway.store import Store
 
 NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
+LOOK_SECONDS: Final = 1.0
+"""From one look at how far a trip is that is waited for to the next."""
 
 
 class Wanted(Struct, frozen=True):
@@ -136,6 +139,8 @@ class Trip:
         self._forget = forget
         self.lead: Lead | None = None
         """The lead among all processes, where others may be on the way for the same."""
+        self.coming: Callable[[], Coming] | None = None
+        """How far its answer is, where that will be stored and has a length."""
         self.deserted = False
         """Whether it ended because its caller went away, so that somebody else may begin it anew."""
 
@@ -148,9 +153,17 @@ class Trip:
                 self.lead.release()
 
     async def landed(self, seconds: float) -> bool | None:
-        """Whether its reply was stored; None if that took too long."""
-        done, _ = await asyncio.wait((self._landed,), timeout=seconds)
-        return self._landed.result() if done else None
+        """Whether its reply was stored; None if that takes too long, or longer than so many seconds."""
+        clock = asyncio.get_running_loop().time
+        began = now = clock()
+        while not self._landed.done():
+            coming = None if self.coming is None else self.coming()
+            more = min(patience(coming, now - began, now), began + seconds - now)
+            if more <= 0:
+                return None
+            await asyncio.wait((self._landed,), timeout=min(more, LOOK_SECONDS))
+            now = clock()
+        return self._landed.result()
 
 
 class HttpBook:

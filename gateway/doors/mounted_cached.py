@@ -27,6 +27,7 @@ from gateway.core.validators import (
     weakly_equal,
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
+from gateway.core.waiting import Coming
 from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
 from gateway.doors.part_keeping import PartKeeping
@@ -256,6 +257,9 @@ class MountedCached(MountedShared):
             return
         kept = Kept(wanted, verdict, how, head, self._requested, now, lasting.rule)
         self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
+        if self._trip is not None and head.traits.has_length:
+            began, length = self.loop.time(), length_of(head.fields)
+            self._trip.coming = lambda: Coming(began, length, self.sent)
 
     def _pace(self, wait: bool) -> None:
         """Have the service wait for the disk, or go on."""

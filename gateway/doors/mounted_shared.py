@@ -9,11 +9,9 @@ from gateway.core.conditions import may_keep
 from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.method import Method
 from gateway.core.verdict import Entry, Hit, Miss
+from gateway.core.waiting import UNSEEN
 from gateway.doors.mounted_served import MountedServed
 from gateway.http_book import Trip, Wanted
-
-WAIT_SECONDS: Final = 5.0
-"""For how long a request waits for another one's trip before it makes its own."""
 
 _TURNS: Final = 3
 """How often a request waits for others."""
@@ -55,8 +53,7 @@ class MountedShared(MountedServed):
     async def _ask_others(self, trip: Trip, verdict: Miss, method: Method) -> None:
         """Begin the trip, unless another process brings its reply meanwhile."""
         book, wanted = self.tools.relay.book, self._wanted
-        patience = min(WAIT_SECONDS, self.seconds_left())
-        lead = await book.lead_of_all(wanted, verdict, method, patience)
+        lead = await book.lead_of_all(wanted, verdict, method, min(UNSEEN, self.seconds_left()))
         if self._trip is not trip:  # its caller has left
             if lead is not None:
                 lead.release()
@@ -74,7 +71,7 @@ class MountedShared(MountedServed):
         self.go_or_say_no()
 
     async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
-        shared = await trip.landed(min(WAIT_SECONDS, self.seconds_left()))
+        shared = await trip.landed(self.seconds_left() / 2)
         if self.over or self.left:
             return
         book, wanted = self.tools.relay.book, self._wanted

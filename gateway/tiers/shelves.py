@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from gateway.core.keys import service_of
 from gateway.core.ports import FarTier, Sought, Spool
 from gateway.core.verdict import Entry
 from gateway.tiers.leads import Leads
@@ -41,7 +42,7 @@ class Shelves:
         """
         self._patience = patience
         self._leads = tuple(leads)
-        self._storing: dict[bytes, asyncio.Task[None]] = {}
+        self._storing: dict[bytes, tuple[Entry, asyncio.Task[None]]] = {}
         self.tiers = tuple(tiers)
         self._folder = folder
         self._under_way: set[asyncio.Task[None]] = set()
@@ -55,10 +56,15 @@ class Shelves:
 
     def may_have(self, service: str) -> bool:
         """Whether it is worth asking for entries of this service (by its qualified name)."""
-        return any(tier.may_have(service) for tier in self.tiers)
+        return any(tier.may_have(service) for tier in self.tiers) or any(
+            service_of(key) == service for key in self._storing
+        )
 
     async def get(self, key: bytes, sought: Sought | None = None) -> tuple[Entry, str] | None:
-        """The entry under the key and the name of the tier that has it; `sought` as in `FarTier.get`."""
+        """The entry under the key and the name of the tier that has it, or will have it in a moment; `sought` as in `FarTier.get`."""
+        storing = self._storing.get(key)
+        if storing is not None:
+            return storing[0], self.tiers[0].name
         for tier in self.tiers:
             try:
                 async with asyncio.timeout(self._patience):
@@ -86,17 +92,18 @@ class Shelves:
             self.refused += 1
             return False
         task = self._begin(self._put(entry))
-        if self._leads:
-            self._storing[entry.key] = task
-            task.add_done_callback(lambda _: self._stored(entry.key, task))
+        self._storing[entry.key] = entry, task
+        task.add_done_callback(lambda _: self._stored(entry))
         return True
 
-    def _stored(self, key: bytes, task: asyncio.Task[None]) -> None:
-        if self._storing.get(key) is task:
-            del self._storing[key]
+    def _stored(self, entry: Entry) -> None:
+        storing = self._storing.get(entry.key)
+        if storing is not None and storing[0] is entry:
+            del self._storing[entry.key]
 
     def forget(self, key: bytes) -> None:
         """Have the key forgotten in every tier, in the background."""
+        self._storing.pop(key, None)
         self._begin(self.drop(key))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -111,6 +118,7 @@ class Shelves:
 
     async def drop(self, key: bytes) -> None:
         """Forget the key in every tier."""
+        self._storing.pop(key, None)
         for tier in self.tiers:
             await tier.drop(key)
 
@@ -148,7 +156,7 @@ class Shelves:
     async def _let_go(self, held: Sequence[Leads], sought: Sought) -> None:
         storing = self._storing.get(sought.key)
         if storing is not None:
-            await asyncio.wait((storing,))
+            await asyncio.wait((storing[1],))
         for leads in reversed(held):
             await leads.leave(sought)
 

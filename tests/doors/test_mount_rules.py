@@ -6,6 +6,9 @@ import pytest
 from mounted_labs import REST, document
 from mounting import DATE, PATIENCE, Caller, Held, Upstream, as_json, past, told, until
 
+from gateway import http_book
+from gateway.core import waiting
+
 
 async def until_body(caller: Caller, target: str, body: bytes) -> None:
     """Ask until this is the answer."""
@@ -390,6 +393,55 @@ async def test_equal_misses_of_what_a_rule_stores_share_one_trip(up, ada, bob):
     assert {(answer.status, answer.body) for answer in answers} == {(200, b"seven")}
     assert len(up.to("/thing/7")) == 1
     assert sum("collapsed" in answer["Cache-Status"] for answer in answers) > 0
+
+
+class Begun:
+    """An answer of which the first half comes at once, and the rest when it is `free`."""
+
+    def __init__(self, size):
+        self.body = bytes(size)
+        self.free = asyncio.Event()
+        self.begun = asyncio.Event()
+
+    async def __call__(self, asked):
+        whole = told(self.body)
+        half = len(whole) - len(self.body) // 2
+        asked.writer.write(whole[:half])
+        self.begun.set()
+        await self.free.wait()
+        return whole[half:]
+
+
+async def test_an_answer_that_will_be_whole_soon_is_waited_for(up, ada, bob, monkeypatch):
+    monkeypatch.setattr(waiting, "UNSEEN", 0.05)
+    large = Begun(100_000)
+    up.on("/thing/7", large)
+    first = asyncio.create_task(ada.get("/lab/thing/7"))
+    await large.begun.wait()
+    others = [asyncio.create_task(bob.get("/lab/thing/7")) for _ in range(5)]
+    await asyncio.sleep(0.5)  # longer than anybody waits for what has not begun
+    large.free.set()
+    answers = [await one for one in (first, *others)]
+    assert {(answer.status, answer.body) for answer in answers} == {(200, large.body)}
+    assert len(up.to("/thing/7")) == 1
+    assert all("collapsed" in answer["Cache-Status"] for answer in answers[1:])
+
+
+async def test_an_answer_that_takes_long_is_not_waited_for(up, ada, bob, monkeypatch):
+    monkeypatch.setattr(waiting, "_TELLS", 0.05)
+    monkeypatch.setattr(waiting, "SOON", 0.2)
+    monkeypatch.setattr(http_book, "LOOK_SECONDS", 0.05)
+    large = Begun(100_000)
+    up.on("/thing/7", large)
+    first = asyncio.create_task(ada.get("/lab/thing/7"))
+    await large.begun.wait()
+    up.on("/thing/7", told(large.body))
+    async with asyncio.timeout(waiting.UNSEEN / 2):
+        assert (await bob.get("/lab/thing/7")).body == large.body
+    assert not first.done()
+    large.free.set()
+    assert (await first).body == large.body
+    assert len(up.to("/thing/7")) == 2
 
 
 async def test_a_failure_is_nobody_elses(up, ada, bob):

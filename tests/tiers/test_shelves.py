@@ -94,3 +94,33 @@ async def test_a_body_in_a_file_can_be_had_in_memory_unless_the_file_became_shor
     disk.files()[0].write_bytes(large[:-1])
     assert await shelves.body(entry) is None
     await disk.close()
+
+
+async def test_what_is_being_stored_can_be_had_before_any_tier_has_it():
+    tier = Slow("slow", has=False)
+    tier.open.clear()
+    shelves = Shelves((tier,))
+    older, newer = entry_of("a", b"1"), entry_of("a", b"2")
+    assert not shelves.may_have("jobs")
+    for entry in (older, newer):
+        shelves.put(entry)
+        assert shelves.may_have("jobs")
+        assert await shelves.get(entry.key) == (entry, "slow")
+    assert not shelves.may_have("job")
+    tier.open.set()
+    await shelves.settle()
+    await asyncio.sleep(0)
+    assert tier.asked == 0
+    assert await shelves.get(newer.key) is None
+    assert tier.asked == 1
+
+
+async def test_what_is_forgotten_while_it_is_being_stored_cannot_be_had():
+    tier = Slow("slow", has=False)
+    shelves = Shelves((tier,))
+    entry = entry_of("a", b"1")
+    shelves.put(entry)
+    shelves.forget(entry.key)
+    assert await shelves.get(entry.key) is None
+    await shelves.settle()
+    assert tier.stored == []
