@@ -212,6 +212,24 @@ class Held:
         return None
 
 
+class Begun:
+    """An answer of which one half comes at once, and the other when it is `free`."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.begun = asyncio.Event()
+        self.free = asyncio.Event()
+
+    async def __call__(self, asked: Asked) -> Told:
+        """The answer, in its time."""
+        whole = told(self.body)
+        half = len(whole) - len(self.body) // 2
+        asked.writer.write(whole[:half])
+        self.begun.set()
+        await self.free.wait()
+        return whole[half:]
+
+
 async def stream(asked: Asked) -> Told:
     """A stream that goes on for as long as somebody takes it."""
     asked.writer.write(STREAM + b"5\r\nfirst\r\n")

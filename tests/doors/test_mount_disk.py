@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from mounting import PATIENCE, told, until
+from mounting import PATIENCE, Begun, told, until
 
 CONFIG = """\
 policies:
@@ -71,6 +71,22 @@ async def test_what_was_stored_answers_after_a_restart_whole_and_in_parts(stand,
     assert (await caller.get(target, "X-A: 1", 'If-None-Match: "a"')).status == 304
     head = await caller.ask("HEAD", target, "X-A: 1")
     assert (head.hit, head["Content-Length"]) == (True, str(size))
+    assert len(up.asked) == 1
+
+
+async def test_equal_requests_for_what_is_too_large_for_memory_share_one_trip(stand, up):
+    large = Begun(LARGE)
+    up.on("*", large)
+    ada, bob = stand.caller("lab"), stand.caller("lab", name="bob")
+    line = await ada.line()
+    asking = [asyncio.create_task(ada.get("/up/ruled/1", on=line))]
+    await large.begun.wait()
+    asking += [asyncio.create_task(bob.get("/up/ruled/1")) for _ in range(5)]
+    await asyncio.sleep(0.1)
+    large.free.set()
+    assert all([(await one).body == LARGE for one in asking])
+    # It may not have come to the disk yet.
+    assert (await ada.get("/up/ruled/1", on=line)).body == LARGE
     assert len(up.asked) == 1
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from mounted_labs import REST, document
-from mounting import DATE, PATIENCE, Caller, Held, Upstream, as_json, past, told, until
+from mounting import DATE, PATIENCE, Begun, Caller, Held, Upstream, as_json, past, told, until
 
 from gateway import http_book
 from gateway.core import waiting
@@ -395,26 +395,9 @@ async def test_equal_misses_of_what_a_rule_stores_share_one_trip(up, ada, bob):
     assert sum("collapsed" in answer["Cache-Status"] for answer in answers) > 0
 
 
-class Begun:
-    """An answer of which the first half comes at once, and the rest when it is `free`."""
-
-    def __init__(self, size):
-        self.body = bytes(size)
-        self.free = asyncio.Event()
-        self.begun = asyncio.Event()
-
-    async def __call__(self, asked):
-        whole = told(self.body)
-        half = len(whole) - len(self.body) // 2
-        asked.writer.write(whole[:half])
-        self.begun.set()
-        await self.free.wait()
-        return whole[half:]
-
-
 async def test_an_answer_that_will_be_whole_soon_is_waited_for(up, ada, bob, monkeypatch):
     monkeypatch.setattr(waiting, "UNSEEN", 0.05)
-    large = Begun(100_000)
+    large = Begun(bytes(100_000))
     up.on("/thing/7", large)
     first = asyncio.create_task(ada.get("/lab/thing/7"))
     await large.begun.wait()
@@ -431,7 +414,7 @@ async def test_an_answer_that_takes_long_is_not_waited_for(up, ada, bob, monkeyp
     monkeypatch.setattr(waiting, "_TELLS", 0.05)
     monkeypatch.setattr(waiting, "SOON", 0.2)
     monkeypatch.setattr(http_book, "LOOK_SECONDS", 0.05)
-    large = Begun(100_000)
+    large = Begun(bytes(100_000))
     up.on("/thing/7", large)
     first = asyncio.create_task(ada.get("/lab/thing/7"))
     await large.begun.wait()
