@@ -396,13 +396,13 @@ async def test_equal_misses_of_what_a_rule_stores_share_one_trip(up, ada, bob):
 
 
 async def test_an_answer_that_will_be_whole_soon_is_waited_for(up, ada, bob, monkeypatch):
-    monkeypatch.setattr(waiting, "UNSEEN", 0.05)
+    monkeypatch.setattr(waiting, "UNSEEN", 0.4)
     large = Begun(bytes(100_000))
     up.on("/thing/7", large)
     first = asyncio.create_task(ada.get("/lab/thing/7"))
     await large.begun.wait()
     others = [asyncio.create_task(bob.get("/lab/thing/7")) for _ in range(5)]
-    await asyncio.sleep(0.5)  # longer than anybody waits for what has not begun
+    await asyncio.sleep(1.0)  # longer than anybody waits for what has not begun
     large.free.set()
     answers = [await one for one in (first, *others)]
     assert {(answer.status, answer.body) for answer in answers} == {(200, large.body)}
