@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Final
 
+from cachetools import LRUCache
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -42,6 +43,9 @@ from gateway.store import Store
 
 NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
+_VAIN_SECONDS: Final = 60.0
+"""For how long nobody waits for replies to a request of which one was not stored."""
+_MOST_VAIN: Final = 10_000
 LOOK_SECONDS: Final = 1.0
 """From one look at how far a trip is that is waited for to the next."""
 
@@ -140,7 +144,7 @@ class Trip:
         self.lead: Lead | None = None
         """The lead among all processes, where others may be on the way for the same."""
         self.coming: Callable[[], Coming] | None = None
-        """How far its answer is, where that will be stored and has a length."""
+        """How far its answer is, where that has begun and will be stored."""
         self.deserted = False
         """Whether it ended because its caller went away, so that somebody else may begin it anew."""
 
@@ -152,13 +156,16 @@ class Trip:
             if self.lead is not None:
                 self.lead.release()
 
-    async def landed(self, seconds: float) -> bool | None:
-        """Whether its reply was stored; None if that takes too long, or longer than so many seconds."""
+    async def landed(self, seconds: float, unseen: float) -> bool | None:
+        """Whether its reply was stored; None if that takes too long, or longer than so many seconds.
+
+        `unseen`: see `patience`.
+        """
         clock = asyncio.get_running_loop().time
         began = now = clock()
         while not self._landed.done():
             coming = None if self.coming is None else self.coming()
-            more = min(patience(coming, now - began, now), began + seconds - now)
+            more = min(patience(coming, now - began, now, unseen), began + seconds - now)
             if more <= 0:
                 return None
             await asyncio.wait((self._landed,), timeout=min(more, LOOK_SECONDS))
@@ -175,6 +182,7 @@ class HttpBook:
         self._generations = generations
         self._switches = switches
         self._trips: dict[Hashable, Trip] = {}
+        self._vain: LRUCache[bytes, float] = LRUCache(_MOST_VAIN)
 
     # --- find
 
@@ -308,7 +316,10 @@ class HttpBook:
         made = tuple(replace(entry, lineage=wanted.lineage) for entry in made)
         put = self._store.put_near if near else self._store.put
         stored = [put(entry) for entry in made]
-        return made[-1] if all(stored) else None
+        if not all(stored):
+            return None
+        self._vain.pop(wanted.root, None)
+        return made[-1]
 
     def _place(self, wanted: Wanted) -> Place:
         return Place(wanted.root, wanted.person, wanted.asked, self.get(wanted.root), wanted.chosen)
@@ -354,6 +365,14 @@ class HttpBook:
         key = self._trip_key(miss, method)
         self._trips[key] = made = Trip(lambda: self._forget(key))
         return made
+
+    def in_vain(self, wanted: Wanted, now: float) -> None:
+        """A reply to this request was not stored, though a rule speaks of it: nobody need wait for the next ones, for a while."""
+        self._vain[wanted.root] = now + _VAIN_SECONDS
+
+    def is_in_vain(self, wanted: Wanted, now: float) -> bool:
+        """Whether that was the case a moment ago."""
+        return bool(self._vain) and now < self._vain.get(wanted.root, 0.0)
 
     @property
     def agrees(self) -> bool:

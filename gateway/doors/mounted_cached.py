@@ -243,6 +243,8 @@ class MountedCached(MountedShared):
         if not isinstance(how, str) and length_of(head.fields) > most:
             how = "larger than may be stored"
         if isinstance(how, str):
+            if self._trip is not None and head.status < 500:
+                book.in_vain(wanted, now)
             if how != "no rule":
                 self.verdict = replace(verdict, why=how)
             elif self._entry is None:
@@ -257,8 +259,8 @@ class MountedCached(MountedShared):
             return
         kept = Kept(wanted, verdict, how, head, self._requested, now, lasting.rule)
         self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
-        if self._trip is not None and head.traits.has_length:
-            began, length = self.loop.time(), length_of(head.fields)
+        if self._trip is not None:
+            began, length = self.loop.time(), length_of(head.fields) if head.traits.has_length else None
             self._trip.coming = lambda: Coming(began, length, self.sent)
 
     def _pace(self, wait: bool) -> None:
@@ -288,6 +290,7 @@ class MountedCached(MountedShared):
             self.held.clear()
         if self._keeping is not None and not self._keeping.write(data):
             self._keeping = None
+            self.tools.relay.book.in_vain(self._wanted, self.tools.wall())
             self.land(shared=False)
 
     def answered(self) -> None:

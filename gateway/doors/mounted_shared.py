@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -30,8 +31,14 @@ class MountedShared(MountedServed):
         wanted = self._wanted
         plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
         usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
-        worth = (wanted.rule is not BY_THE_REPLY and may_keep(wanted.rule)) or self.candidate is not None
-        return plain and usual and worth and bool(verdict.key)
+        worth = self._is_ruled or self.candidate is not None
+        vain = self.tools.relay.book.is_in_vain(wanted, self.tools.wall())
+        return plain and usual and worth and not vain and bool(verdict.key)
+
+    @property
+    def _is_ruled(self) -> bool:
+        """Whether a rule says that the reply is stored."""
+        return self._wanted.rule is not BY_THE_REPLY and may_keep(self._wanted.rule)
 
     def _follow(self, verdict: Miss) -> bool:
         """Wait for the trip of another request for the same, or begin one; whether it waits, for whatever."""
@@ -71,7 +78,7 @@ class MountedShared(MountedServed):
         self.go_or_say_no()
 
     async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
-        shared = await trip.landed(self.seconds_left() / 2)
+        shared = await trip.landed(self.seconds_left(), math.inf if self._is_ruled else UNSEEN)
         if self.over or self.left:
             return
         book, wanted = self.tools.relay.book, self._wanted

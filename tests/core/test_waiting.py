@@ -1,5 +1,7 @@
 """Laws of waiting for what somebody else is fetching."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,9 +48,21 @@ def test_an_answer_that_stands_still_is_given_up():
     assert waited <= SOON + 1
 
 
-@given(st.builds(Coming, seconds, st.integers(0, 1 << 50), st.integers(0, 1 << 50)), seconds, seconds)
-def test_nobody_waits_for_longer_than_may_be(coming, waited, now):
-    assert patience(coming, waited, now) <= max(0.0, MOST - waited)
+def test_of_what_is_as_long_as_nobody_knows_some_seconds_are_waited_for_from_its_beginning():
+    begun = Coming(100.0, None, 50 * MIB)
+    assert patience(begun, 99.0, 100.0) == UNSEEN
+    assert patience(begun, 99.0, 100.0 + UNSEEN) == 0
+
+
+def test_what_a_rule_stores_is_waited_for_until_it_begins():
+    assert patience(None, 100.0, 100.0, math.inf) == math.inf
+    assert patience(Coming(100.0, MIB, 0), 100.0, 100.5, math.inf) > 0
+
+
+@given(st.integers(0, 1 << 50), st.integers(0, 1 << 50), seconds, seconds, seconds)
+def test_nobody_waits_for_longer_than_may_be(length, received, began, passed, waited):
+    more = patience(Coming(began, length, received), waited, began + passed)
+    assert more <= max(0.0, MOST - min(waited, passed)) + 1e-9
 
 
 @given(st.integers(0, 1 << 40), seconds)

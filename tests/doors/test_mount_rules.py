@@ -410,6 +410,42 @@ async def test_an_answer_that_will_be_whole_soon_is_waited_for(up, ada, bob, mon
     assert all("collapsed" in answer["Cache-Status"] for answer in answers[1:])
 
 
+async def test_what_a_rule_stores_is_waited_for_however_long_it_takes_to_begin(up, ada, bob, monkeypatch):
+    monkeypatch.setattr(waiting, "UNSEEN", 0.05)
+    held = Held(told(b"seven"))
+    up.on("/thing/7", held)
+    asking = [asyncio.create_task(who.get("/lab/thing/7")) for who in (ada, bob)]
+    await until(lambda: up.to("/thing/7"))
+    await asyncio.sleep(0.5)
+    held.free.set()
+    assert {(await one).body for one in asking} == {b"seven"}
+    assert len(up.to("/thing/7")) == 1
+
+
+async def test_nobody_waits_for_the_answers_to_what_has_just_turned_out_not_to_be_stored(stand, up, ada, bob):
+    kept, not_kept = told(b"kept"), told(b"not kept", "Cache-Control: no-store")
+    for answer, trips in ((not_kept, 1), (not_kept, 3), (kept, 3)):
+        held = Held(answer)
+        up.on("/thing/7", held)
+        up.asked.clear()
+        asking = [asyncio.create_task(who.get("/lab/thing/7")) for who in (ada, ada, bob)]
+        await until(lambda: len(up.to("/thing/7")) == trips)  # noqa: B023 - called at once
+        await asyncio.sleep(0.1)
+        assert len(up.to("/thing/7")) == trips
+        held.free.set()
+        await asyncio.gather(*asking)
+    await bob.ask("PUT", "/lab/thing/7", body=b"x")  # what was stored is shared again
+    held = Held(kept)
+    up.on("/thing/7", held)
+    up.asked.clear()
+    asking = [asyncio.create_task(who.get("/lab/thing/7")) for who in (ada, ada, bob)]
+    await until(lambda: up.to("/thing/7"))
+    await asyncio.sleep(0.1)
+    held.free.set()
+    await asyncio.gather(*asking)
+    assert len(up.to("/thing/7")) == 1
+
+
 async def test_an_answer_that_takes_long_is_not_waited_for(up, ada, bob, monkeypatch):
     monkeypatch.setattr(waiting, "_TELLS", 0.05)
     monkeypatch.setattr(waiting, "SOON", 0.2)
