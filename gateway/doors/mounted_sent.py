@@ -63,7 +63,7 @@ class MountedSent(MountedRefused):
 
     def _goes_at_once(self) -> bool:
         """Whether the request was sent: over a connection that carried others, or a new one where it may be sent but once."""
-        early, seconds = self.early, self._seconds
+        early = self.early
         if self.safe:
             self._replay, self._pooled = early, True
             lease = self._way.carrier.at_hand()
@@ -72,13 +72,12 @@ class MountedSent(MountedRefused):
             if self._begun is None:
                 self.begin_line()
             lease, self._begun = self._begun, None
-            seconds = max(0.001, self.seconds_left())
         else:
             lease = None
         if lease is None:
             return False
         try:
-            self._send(lease, seconds)
+            self._send(lease, max(0.001, self.seconds_left()))
         except NotConnectedError:
             self.put_early(early)
             return False

@@ -422,6 +422,24 @@ async def test_what_a_rule_stores_is_waited_for_however_long_it_takes_to_begin(u
     assert len(up.to("/thing/7")) == 1
 
 
+async def test_who_has_waited_in_vain_has_only_the_rest_of_their_time(up, ada, bob):
+    held = Held(told(b"other"))
+    up.on("/other/7", held)
+    asking = [asyncio.create_task(who.get("/lab/other/7")) for who in (ada, bob)]
+    await until(lambda: len(up.to("/other/7")) == 2)
+    held.free.set()
+    await asyncio.gather(*asking)  # now there are two connections at hand
+    held = Held(told(b"seven"))
+    up.on("/thing/7", held)
+    first = asyncio.create_task(ada.get("/lab/thing/7"))
+    await until(lambda: up.to("/thing/7"))
+    late = await bob.get("/lab/thing/7", "Labgate-Timeout: 1")
+    assert late.status == 504
+    assert all(float(one.values("Labgate-Timeout")[0]) < 0.5 for one in up.to("/thing/7")[1:])
+    held.free.set()
+    assert (await first).body == b"seven"
+
+
 async def test_nobody_waits_for_the_answers_to_what_has_just_turned_out_not_to_be_stored(stand, up, ada, bob):
     kept, not_kept = told(b"kept"), told(b"not kept", "Cache-Control: no-store")
     for answer, trips in ((not_kept, 1), (not_kept, 3), (kept, 3)):
