@@ -507,7 +507,11 @@ class Cluster:
 
     def whole(self):
         """Whether both gates take calls, know the service, and agree."""
-        if self.balancer.up() != set(NAMES):
+        try:
+            up = self.balancer.up()
+        except ConnectionError:  # HAProxy may reset what comes while it begins
+            return False
+        if up != set(NAMES):
             return False
         shown = [gate.status(self.token) for gate in self.gates.values()]
         return not any(one["services"]["lab"]["down"] for one in shown) and self.agreed()
