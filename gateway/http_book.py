@@ -182,7 +182,8 @@ class HttpBook:
         self._generations = generations
         self._switches = switches
         self._trips: dict[Hashable, Trip] = {}
-        self._vain: LRUCache[bytes, float] = LRUCache(_MOST_VAIN)
+        # By hash: a root may be long, and two that are taken for one make a trip more.
+        self._vain: LRUCache[int, float] = LRUCache(_MOST_VAIN)
 
     # --- find
 
@@ -318,7 +319,7 @@ class HttpBook:
         stored = [put(entry) for entry in made]
         if not all(stored):
             return None
-        self._vain.pop(wanted.root, None)
+        self._vain.pop(hash(wanted.root), None)
         return made[-1]
 
     def _place(self, wanted: Wanted) -> Place:
@@ -368,11 +369,11 @@ class HttpBook:
 
     def in_vain(self, wanted: Wanted, now: float) -> None:
         """A reply to this request was not stored, though a rule speaks of it: nobody need wait for the next ones, for a while."""
-        self._vain[wanted.root] = now + _VAIN_SECONDS
+        self._vain[hash(wanted.root)] = now + _VAIN_SECONDS
 
     def is_in_vain(self, wanted: Wanted, now: float) -> bool:
         """Whether that was the case a moment ago."""
-        return bool(self._vain) and now < self._vain.get(wanted.root, 0.0)
+        return bool(self._vain) and now < self._vain.get(hash(wanted.root), 0.0)
 
     @property
     def agrees(self) -> bool:

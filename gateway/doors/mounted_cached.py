@@ -243,7 +243,7 @@ class MountedCached(MountedShared):
         if not isinstance(how, str) and length_of(head.fields) > most:
             how = "larger than may be stored"
         if isinstance(how, str):
-            if self._trip is not None and head.status < 500:
+            if self._trip is not None and head.status < 400:
                 book.in_vain(wanted, now)
             if how != "no rule":
                 self.verdict = replace(verdict, why=how)
