@@ -104,7 +104,7 @@ class Shelves:
     def forget(self, key: bytes) -> None:
         """Have the key forgotten in every tier, in the background."""
         self._storing.pop(key, None)
-        self._begin(self.drop(key))
+        self._begin(self._drop(key))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -119,6 +119,9 @@ class Shelves:
     async def drop(self, key: bytes) -> None:
         """Forget the key in every tier."""
         self._storing.pop(key, None)
+        await self._drop(key)
+
+    async def _drop(self, key: bytes) -> None:
         for tier in self.tiers:
             await tier.drop(key)
 

@@ -124,3 +124,18 @@ async def test_what_is_forgotten_while_it_is_being_stored_cannot_be_had():
     assert await shelves.get(entry.key) is None
     await shelves.settle()
     assert tier.stored == []
+
+
+async def test_what_is_stored_anew_after_it_was_forgotten_can_be_had_at_once():
+    tier = Slow("slow", has=False)
+    shelves = Shelves((tier,))
+    older, newer = entry_of("a", b"1"), entry_of("a", b"2")
+    shelves.put(older)
+    await shelves.settle()
+    tier.open.clear()
+    shelves.forget(older.key)
+    shelves.put(newer)
+    await asyncio.sleep(0)  # what was forgotten is dropped meanwhile
+    assert await shelves.get(newer.key) == (newer, "slow")
+    tier.open.set()
+    await shelves.settle()
