@@ -21,6 +21,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from side_by_side import own_seconds
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 
 CALLERS = 8
@@ -45,11 +47,7 @@ class Spent:
 
 def processor(pids: Sequence[int]) -> float:
     """Seconds that these processes have used so far."""
-    found = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        found += int(fields[11]) + int(fields[12])
-    return found / os.sysconf("SC_CLK_TCK")
+    return sum(map(own_seconds, pids))
 
 
 def resident(pids: Sequence[int]) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from bench_lab import HERE, LOAD_CORE, SERVER_CORE, free_port, process, token_of
 from cached_files import peak_from_now, resident_mib
+from side_by_side import own_seconds
 from volume_reads import rate_of, served, straight
 
 SHAPE = (256, 1024, 1024)
@@ -194,11 +195,11 @@ class Spent:
     @contextmanager
     def of(self, *pids: int) -> Iterator[None]:
         """One run of these processes and of this one."""
-        before, own = [processor_ms(pid) for pid in pids], time.process_time()
+        before, own = [own_seconds(pid) for pid in pids], time.process_time()
         yield
-        after = [processor_ms(pid) for pid in pids]
+        after = [own_seconds(pid) for pid in pids]
         others = [end - begin for begin, end in zip(before, after, strict=True)]
-        self._runs.append([*others, (time.process_time() - own) * 1000])
+        self._runs.append([1000 * one for one in (*others, time.process_time() - own)])
 
     @property
     def _medians(self) -> list[float]:
@@ -212,12 +213,6 @@ class Spent:
     def told(self, *names: str) -> str:
         """The medians, of the processes by these names."""
         return ", ".join(f"{name} {ms:.0f} ms" for name, ms in zip(names, self._medians, strict=True))
-
-
-def processor_ms(pid: int) -> float:
-    """What a process has used of the processors so far, with its threads that have ended, in milliseconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _compared(pairs: list[tuple[float, float]], beside: str) -> str:

@@ -78,11 +78,13 @@ def family(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """The processor time of a process and all that descend from it, so far."""
-    total = 0
-    for one in family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICK
+    return sum(map(own_seconds, family(pid)))
+
+
+def own_seconds(pid: int) -> float:
+    """The processor time of one process so far, with its threads that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def pin(pid: int, cores: set[int]) -> None:
