@@ -9,6 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench_lab import (
@@ -55,59 +58,35 @@ http {{
     location = /ready {{ return 204; }}
     location / {{ proxy_pass http://127.0.0.1:{command}; }}
   }}
+  upstream global {{ server 127.0.0.1:{cave}; keepalive 8; }}
+  upstream local {{ server {local}; keepalive 8; }}
+  keepalive_requests 100000000;
+  server {{
+    listen 127.0.0.1:{nginx_cave};
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
+    sub_filter "http://{local}" "http://$http_host"; sub_filter_once off; sub_filter_types application/json;
+    location ~ ^/(info|auth|sticky_auth|nglstate|schema)/ {{ proxy_pass http://global; }}
+    location / {{ proxy_pass http://local; }}
+  }}
 }}
 """
 
 
 def run(runs: int) -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ports = {key: free_port() for key in ("port", "operator", "cave", "command", "nginx", "forwarder")}
-        config = folder / "labgate.yaml"
-        config.write_text(CONFIG.format(folder=folder, token=PEOPLE["gate"], license=LICENSE, **ports))
-        operators = token_of(config)
-        yardstick = folder / "nginx.conf"
-        yardstick.write_text(NGINX.format(folder=folder, **ports))
-        env = {"LABGATE_DEMO_CAVE_TOKENS": json.dumps(PEOPLE), "LABGATE_DEMO_LICENSE": LICENSE}
-        demo = (sys.executable, "-m")
-        forward = (sys.executable, str(HERE / "forwarder.py"), str(ports["forwarder"]), str(ports["command"]))
-        serve = (*demo, "gateway.cli", "serve", "--config", str(config))
-        with (
-            process(
-                *demo,
-                "gateway.demo.cave",
-                "--port",
-                str(ports["cave"]),
-                core=LOAD_CORE,
-                wait_for="ready",
-                env=env,
-            ),
-            process(
-                *demo,
-                "gateway.demo.command",
-                "--port",
-                str(ports["command"]),
-                core=LOAD_CORE,
-                wait_for="ready",
-                env=env,
-            ),
-            process(*serve, core=SERVER_CORE, wait_for="ready"),
-            process(nginx_binary(), "-c", str(yardstick), "-p", name, core=SERVER_CORE),
-            process(*forward, core=SERVER_CORE, wait_for="ready"),
-        ):
-            until_it_answers(f"http://127.0.0.1:{ports['nginx']}/ready")
-            gate, operator = (f"http://127.0.0.1:{ports[key]}" for key in ("port", "operator"))
-            direct = f"http://127.0.0.1:{ports['cave']}"
-            words = (direct, gate, operator, PEOPLE["ada"], operators, str(runs))
-            session = _told(environment("caveclient"), "clients_session.py", folder, *words)
-            words = (
-                *(str(ports[key]) for key in ("command", "port", "nginx", "forwarder")),
-                operators,
-                LICENSE,
-                "50",
-            )
-            calls = _told(environment("cryosparc-tools"), "clients_calls.py", folder, *words)
+    with tempfile.TemporaryDirectory() as name, _servers(Path(name)) as (ports, operators):
+        direct, gate, operator, nginx = (
+            f"http://127.0.0.1:{ports[key]}" for key in ("cave", "port", "operator", "nginx_cave")
+        )
+        words = (direct, gate, operator, nginx, PEOPLE["ada"], operators, str(runs))
+        session = _told(environment("caveclient"), "clients_session.py", Path(name), *words)
+        words = (
+            *(str(ports[key]) for key in ("command", "port", "nginx", "forwarder")),
+            operators,
+            LICENSE,
+            "50",
+        )
+        calls = _told(environment("cryosparc-tools"), "clients_calls.py", Path(name), *words)
     print("\n| a client's work | direct | gate | ratio | at most |\n|---|---|---|---|---|")
     _row("caveclient, made and 50 calls, cold", session["direct"], session["cold"], "1.15", 1e3, "ms")
     _row("the same, warm", session["direct"], session["warm"], "0.5", 1e3, "ms")
@@ -115,9 +94,44 @@ def run(runs: int) -> None:
     _row("CommandClient, a call that changes something", calls["direct"], calls["gate"], "1.3", 1e6, "us")
     print("\nWhat leaves no room: with another in the gate's place, and what the client itself needs.\n")
     print("| a client's work | direct | this | ratio | at most |\n|---|---|---|---|---|")
+    _row("caveclient, nginx's proxy_pass between", session["direct"], session["nginx"], "-", 1e3, "ms")
     _row("caveclient's own processor time, warm", session["direct"], session["own"], "-", 1e3, "ms")
     _row("CommandClient, nginx's proxy_pass between", calls["direct"], calls["nginx"], "-", 1e6, "us")
     _row("CommandClient, a bare forwarder in Python", calls["direct"], calls["forwarder"], "-", 1e6, "us")
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[tuple[dict[str, int], str]]:
+    """The two services on one core, and on the other what stands before them; their ports, and an operator's token."""
+    names = ("port", "operator", "cave", "command", "nginx", "nginx_cave", "forwarder")
+    ports = {key: free_port() for key in names}
+    config = folder / "labgate.yaml"
+    config.write_text(CONFIG.format(folder=folder, token=PEOPLE["gate"], license=LICENSE, **ports))
+    operators = token_of(config)
+    env = {"LABGATE_DEMO_CAVE_TOKENS": json.dumps(PEOPLE), "LABGATE_DEMO_LICENSE": LICENSE}
+    python = (sys.executable, "-m")
+    forward = (sys.executable, str(HERE / "forwarder.py"), str(ports["forwarder"]), str(ports["command"]))
+    serve = (*python, "gateway.cli", "serve", "--config", str(config))
+    with ExitStack() as ends:
+        for name in ("cave", "command"):
+            words = (*python, f"gateway.demo.{name}", "--port", str(ports[name]))
+            ends.enter_context(process(*words, core=LOAD_CORE, wait_for="ready", env=env))
+        yardstick = folder / "nginx.conf"
+        yardstick.write_text(NGINX.format(folder=folder, local=_local(ports["cave"]), **ports))
+        for words in (serve, forward):
+            ends.enter_context(process(*words, core=SERVER_CORE, wait_for="ready"))
+        ends.enter_context(process(nginx_binary(), "-c", str(yardstick), "-p", str(folder), core=SERVER_CORE))
+        until_it_answers(f"http://127.0.0.1:{ports['nginx']}/ready")
+        yield ports, operators
+
+
+def _local(port: int) -> str:
+    """HOST:PORT of the server that the session's datastack has."""
+    url = f"http://127.0.0.1:{port}/info/api/v2/datastack/full/minnie_demo"
+    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {PEOPLE['ada']}"})
+    with urllib.request.urlopen(asked) as answer:
+        told: str = json.load(answer)["local_server"]
+    return told.removeprefix("http://")
 
 
 def _row(work: str, direct: list[float], gate: list[float], most: str, scale: float, unit: str) -> None:

@@ -1,6 +1,6 @@
-"""A session of CAVEclient, timed: run in its own environment. `clients_session.py DIRECT GATE TOKEN RUNS` prints JSON.
+"""A session of CAVEclient, timed: run in its own environment. `clients_session.py DIRECT GATE OPERATOR NGINX TOKEN OPERATORS RUNS` prints JSON.
 
-Direct and through the gate take turns. Cold is a client's first session after the gate forgot; warm is the same once more, and
+Direct, through nginx and through the gate take turns. Cold is a client's first session after the gate forgot; warm is the same once more, and
 `own` the client's own processor time of it.
 """
 
@@ -61,11 +61,20 @@ def purge(operator, token):
     urllib.request.urlopen(request).read()
 
 
-def main(direct, gate, operator, token, operators, runs):
-    found = {"direct": [], "cold": [], "warm": [], "own": [], "large direct": [], "large gate": []}
+def main(direct, gate, operator, nginx, token, operators, runs):
+    found = {
+        "direct": [],
+        "nginx": [],
+        "cold": [],
+        "warm": [],
+        "own": [],
+        "large direct": [],
+        "large gate": [],
+    }
     session(direct, token)
     for _ in range(int(runs)):
         found["direct"].append(session(direct, token))
+        found["nginx"].append(session(nginx, token))
         purge(operator, operators)
         found["cold"].append(session(gate, token))
         began = time.process_time()
