@@ -5,18 +5,12 @@ RFC 9111's rule book, joined to the tiers: what it decides is in `core.http_judg
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from cachetools import LRUCache
-from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.core.call import Demand
-from gateway.core.conditions import Named, in_force, named_in_result
 from gateway.core.credentials_shown import without_cookies
-from gateway.core.http_freshness import HttpCache
 from gateway.core.http_judging import Found, judge_http
 from gateway.core.http_storing import (
     BY_THE_REPLY,
@@ -28,149 +22,19 @@ from gateway.core.http_storing import (
     head_of,
     storing,
 )
-from gateway.core.keys import constant, person, scope
-from gateway.core.keys import target as target_part
-from gateway.core.method import CacheRule, Method
+from gateway.core.method import Method
 from gateway.core.ports import Generations, Lead, Sought
-from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.switches import SWITCHED_OFF, Switches
 from gateway.core.validators import freshened
 from gateway.core.vary import variant
 from gateway.core.verdict import Entry, Extent, Hit, HttpHead, Miss, Stale
-from gateway.core.waiting import Coming, patience
+from gateway.core.wanted import Wanted
 from gateway.store import Store
+from gateway.trips import Trip, Trips
 
 NOT_STORED: Final = "not stored"
 NO_VARIANT: Final = "no reply for these fields"
-_VAIN_SECONDS: Final = 60.0
-"""For how long nobody waits for replies to a request of which one was not stored."""
-_MOST_VAIN: Final = 10_000
-LOOK_SECONDS: Final = 1.0
-"""From one look at how far a trip is that is waited for to the next."""
-
-
-class Wanted(Struct, frozen=True):
-    """A request through a mount, as the cache sees it.
-
-    `root` is its key without what replies vary by, `chosen` are the fields that are in it. `lineage` are the names of the
-    generations that a reply must agree with. `credential` = it carries the caller's own for the service; `special` = it
-    asks for a part or makes a condition.
-    """
-
-    rule: CacheRule
-    root: bytes
-    person: bytes
-    asked: Fields
-    demand: Demand
-    lineage: tuple[str, ...]
-    chosen: frozenset[bytes]
-    settings: HttpCache
-    credential: bool = False
-    special: bool = False
-    named: Named = {}
-    """The request's parameters by name, where the rule asks for them."""
-
-    @property
-    def lasting(self) -> Wanted:
-        """The same with the longest time that its rule gives: what a reply may turn out to have."""
-        rule = self.rule
-        longest = max(rule.when, key=lambda one: one.fresh, default=None)
-        if longest is None or longest.fresh <= rule.fresh:
-            return self
-        return replace(self, rule=replace(rule, fresh=longest.fresh, stale=longest.stale))
-
-    def for_result(self, body: bytes, now: float) -> Wanted:
-        """The same with its rule as it holds for the request and this result, at `now` (seconds since 1970)."""
-        if not self.rule.when:
-            return self
-        needed = any(one.result for one in self.rule.when)
-        return replace(
-            self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}, now)
-        )
-
-
-def rule_for(method: Method) -> CacheRule:
-    """The operator's rule for the method, or the one that lets each reply speak for itself."""
-    return method.cache or BY_THE_REPLY
-
-
-def root_prefix(
-    method: Method, principal: Principal, verb: str, chooses: tuple[bytes, ...], *, credential: bytes
-) -> bytes | None:
-    """A root without its target, for requests without a body; None where a right decides, which targets may name."""
-    if rule_for(method).share == "authorized":
-        return None
-    return root_of(method, principal, verb, chooses, None, b"", {}, credential=credential)
-
-
-def root_of(
-    method: Method,
-    principal: Principal,
-    verb: str,
-    chooses: tuple[bytes, ...],
-    body: bytes | None,
-    target: bytes,
-    named: Named,
-    *,
-    credential: bytes,
-) -> bytes:
-    """The key under which replies to a request lie, or the signpost to them.
-
-    HEAD has GET's: the same is stored for both. What came for somebody's own credential is for them alone. `named` are
-    the request's parameters, where the rule asks for a right.
-    """
-    alone = person(principal.issuer, principal.subject, principal.rights)
-    who = alone if credential else scope(rule_for(method), principal, named)
-    return (
-        target_part(method.service, "http")
-        + who
-        + constant("GET" if verb == "HEAD" else verb, chooses, body, credential)
-        + target
-    )
-
-
-def watched_for(method: Method) -> tuple[str, ...]:
-    """The generations of which at least one ends when anything does that may concern replies of this method."""
-    return (*method.writes, *method.lineage)
-
-
-class Trip:
-    """A trip to a service whose reply others wait for, if it turns out to be theirs too."""
-
-    def __init__(self, forget: Callable[[], None]) -> None:
-        self._landed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._forget = forget
-        self.lead: Lead | None = None
-        """The lead among all processes, where others may be on the way for the same."""
-        self.coming: Callable[[], Coming] | None = None
-        """How far its answer is, where that has begun and will be stored."""
-        self.deserted = False
-        """Whether it ended because its caller went away, so that somebody else may begin it anew."""
-
-    def land(self, *, shared: bool) -> None:
-        """It is over; `shared` = its reply is stored, so that whoever waited looks again."""
-        if not self._landed.done():
-            self._forget()
-            self._landed.set_result(shared)
-            if self.lead is not None:
-                self.lead.release()
-
-    async def landed(self, seconds: float, unseen: float) -> bool | None:
-        """Whether its reply was stored; None if that takes too long, or longer than so many seconds.
-
-        `unseen`: see `patience`.
-        """
-        clock = asyncio.get_running_loop().time
-        began = now = clock()
-        while not self._landed.done():
-            coming = None if self.coming is None else self.coming()
-            more = min(patience(coming, now - began, now, unseen), began + seconds - now)
-            if more <= 0:
-                return None
-            await asyncio.wait((self._landed,), timeout=min(more, LOOK_SECONDS))
-            now = clock()
-        return self._landed.result()
 
 
 class HttpBook:
@@ -181,9 +45,8 @@ class HttpBook:
         self._store = store
         self._generations = generations
         self._switches = switches
-        self._trips: dict[Hashable, Trip] = {}
-        # By hash: a root may be long, and two that are taken for one make a trip more.
-        self._vain: LRUCache[int, float] = LRUCache(_MOST_VAIN)
+        self._trips = trips = Trips()
+        self.in_vain, self.is_in_vain = trips.in_vain, trips.is_in_vain
 
     # --- find
 
@@ -319,8 +182,17 @@ class HttpBook:
         stored = [put(entry) for entry in made]
         if not all(stored):
             return None
-        self._vain.pop(hash(wanted.root), None)
+        self._trips.was_stored(wanted.root)
         return made[-1]
+
+    def foreseen(self, wanted: Wanted, miss: Miss, how: Storing, head: HttpHead, received: float) -> Entry:
+        """The entry that a reply will be whose body is still coming; it has none here."""
+        made = entries(how, self._place(wanted), miss, head, b"", received)[-1]
+        return replace(made, lineage=wanted.lineage)
+
+    def answers(self, wanted: Wanted, entry: Entry, now: float) -> bool:
+        """Whether an entry that is not stored yet would answer the request as it is."""
+        return isinstance(self._judged(wanted, entry.key, entry, now).verdict, Hit)
 
     def _place(self, wanted: Wanted) -> Place:
         return Place(wanted.root, wanted.person, wanted.asked, self.get(wanted.root), wanted.chosen)
@@ -359,21 +231,11 @@ class HttpBook:
 
     def trip(self, miss: Miss, method: Method) -> Trip | None:
         """A trip under way for the same, in the same generations; nothing was written to the service since it left."""
-        return self._trips.get(self._trip_key(miss, method))
+        return self._trips.find(self._trip_key(miss, method))
 
     def lead(self, miss: Miss, method: Method) -> Trip:
         """Begin a trip for which others may wait; it must land."""
-        key = self._trip_key(miss, method)
-        self._trips[key] = made = Trip(lambda: self._forget(key))
-        return made
-
-    def in_vain(self, wanted: Wanted, now: float) -> None:
-        """A reply to this request was not stored, though a rule speaks of it: nobody need wait for the next ones, for a while."""
-        self._vain[hash(wanted.root)] = now + _VAIN_SECONDS
-
-    def is_in_vain(self, wanted: Wanted, now: float) -> bool:
-        """Whether that was the case a moment ago."""
-        return bool(self._vain) and now < self._vain.get(hash(wanted.root), 0.0)
+        return self._trips.begin(self._trip_key(miss, method))
 
     @property
     def agrees(self) -> bool:
@@ -388,6 +250,3 @@ class HttpBook:
 
     def _trip_key(self, miss: Miss, method: Method) -> Hashable:
         return miss.key, miss.epoch, miss.generations, self._generations.read(method.writes)
-
-    def _forget(self, key: Hashable) -> None:
-        self._trips.pop(key, None)

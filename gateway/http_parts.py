@@ -22,7 +22,8 @@ from gateway.core.parts import (
 )
 from gateway.core.validators import etag_of
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss
-from gateway.http_book import HttpBook, Wanted
+from gateway.core.wanted import Wanted
+from gateway.http_book import HttpBook
 
 
 def find_part(book: HttpBook, wanted: Wanted, now: float) -> tuple[Hit, HttpHead, bytes] | None:

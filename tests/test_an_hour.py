@@ -24,9 +24,9 @@ from gateway.core.service import Service
 from gateway.core.serving import served
 from gateway.core.validators import conditions, confirms
 from gateway.core.verdict import Hit, Miss, Pass, Stale
+from gateway.core.wanted import Wanted, root_of, rule_for
 from gateway.doors.notes import Notes
 from gateway.flights import Flights
-from gateway.http_book import Wanted, root_of, rule_for
 from gateway.relay import Relay
 from gateway.tiers.memory import MemoryTier
 from gateway.wire.lane import MOST, Lane, Seen
@@ -212,7 +212,7 @@ class Hour:
 
     def nothing_under_way(self):
         """What was under way has left nothing behind, and the numbers are those of what is there."""
-        assert (len(self.flights), self.flights.shared(), self.relay.book._trips) == (0, (), {})
+        assert (len(self.flights), self.flights.shared(), len(self.relay.book._trips)) == (0, (), 0)
         assert self.tier.bytes == sum(entry.size for entry in self.tier.recent())
 
 

@@ -17,7 +17,8 @@ from gateway.core.method import HttpBinding, Method
 from gateway.core.principal import Principal
 from gateway.core.switches import Switches
 from gateway.core.verdict import Hit, Miss, Stale
-from gateway.http_book import HttpBook, Wanted, root_of, rule_for, watched_for
+from gateway.core.wanted import Wanted, root_of, rule_for, watched_for
+from gateway.http_book import HttpBook
 from gateway.store import Store
 from tests.tiers.own_generations import OwnGenerations
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from gateway.core.call import Call
 from gateway.core.method import Method
+from gateway.core.pieces import Part
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply
 from gateway.core.service import Description, Service
 from gateway.core.tracing import Tracer
 from gateway.core.upstream import Answer, Carrier, Upstream
 from gateway.core.verdict import Entry, Extent, Verdict
+from gateway.core.wanted import Wanted
 
 if TYPE_CHECKING:
     from gateway.core.assembling import Inbound
@@ -131,6 +133,39 @@ class Spool(Protocol):
 
     def discard(self) -> None:
         """It is not wanted; nothing of it stays."""
+
+    def share(self) -> None:
+        """Others read it from here on: whether it is kept or not, what is written can be read."""
+
+    def since(self, at: int, most: int) -> list[Part]:
+        """What was written from the place `at` on: about `most` bytes in memory, or more in a file; nothing if there is none yet."""
+
+    def forget(self, upto: int) -> None:
+        """Nobody reads what comes before this place any more; of use where it is not kept."""
+
+
+class BodyReader(Protocol):
+    """Somebody's own way through a body that may not be whole yet."""
+
+    async def next(self) -> Sequence[Part]:
+        """What comes next, as soon as there is some; nothing at the end. Raises where the body breaks off."""
+
+    def close(self) -> None:
+        """No more of it is wanted."""
+
+
+class Shared(Protocol):
+    """An answer on its way into the cache that several callers read meanwhile."""
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes it will have, where that is known."""
+
+    def entry_for(self, wanted: Wanted, now: float) -> Entry | None:
+        """The entry that it will be, where that answers this request too, at `now` (seconds since 1970)."""
+
+    def reader(self, at: int = 0) -> BodyReader:
+        """A way through its body, from this place on."""
 
 
 class Sought(Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Is it better to wait for what somebody else is fetching, or to fetch it too?
 
-Who waits gets nothing of it until it is whole, but sooner than if both fetch it at the same time. So what will be whole
-soon is waited for, and what takes long is not, as soon as that can be told.
+Most can be read while it comes, once it has begun (`doors.answer_stream`). Of the rest who waits gets nothing until it is
+whole, but sooner than if both fetch it at the same time. So what will be whole soon is waited for, and what takes long is
+not, as soon as that can be told.
 """
 
 from __future__ import annotations

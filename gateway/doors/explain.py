@@ -19,6 +19,7 @@ from gateway.core.question import ANY, Question, question_of
 from gateway.core.reply import Fields
 from gateway.core.service import Service
 from gateway.core.verdict import Hit, Miss, Pass, Stale, Verdict
+from gateway.core.wanted import Wanted
 from gateway.doors.asked import Asked, Occasion, demand
 from gateway.doors.mount import MountDoor
 from gateway.doors.notes import Notes
@@ -26,7 +27,6 @@ from gateway.doors.operators_json import json_answer, json_body
 from gateway.doors.plain import arguments
 from gateway.doors.wanting import wanted_of, why_not_asked
 from gateway.doors.way import Way
-from gateway.http_book import Wanted
 from gateway.http_parts import find_part
 from gateway.relay import Relay
 from gateway.wire.answer import Answer

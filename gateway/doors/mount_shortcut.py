@@ -19,6 +19,7 @@ from gateway.core.principal import Principal
 from gateway.core.upstream import Lease
 from gateway.core.vary import PRINCIPAL, variant
 from gateway.core.verdict import Entry, pass_for
+from gateway.core.wanted import root_prefix, watched_for
 from gateway.doors.dash import Dash
 from gateway.doors.mount_hit import MountHit
 from gateway.doors.mount_tools import MountTools
@@ -27,7 +28,6 @@ from gateway.doors.passed import status_lines
 from gateway.doors.passing import Passing
 from gateway.doors.wanting import chooses_of, credential_of, why_not_asked
 from gateway.doors.way import Settled, Way
-from gateway.http_book import root_prefix, watched_for
 from gateway.wire.connection import Connection
 from gateway.wire.delivery import JOINED_BYTES
 from gateway.wire.guest import ANSWERED, Answered

@@ -14,6 +14,7 @@ from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.introducing import Introduction
 from gateway.core.max_forwards import one_less
 from gateway.core.method import Method
+from gateway.core.ports import Shared
 from gateway.core.principal import Principal
 from gateway.core.reply import Fields, Reply, Whole
 from gateway.core.serving import SPECIAL
@@ -28,6 +29,7 @@ from gateway.core.validators import (
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
 from gateway.core.waiting import Coming
+from gateway.doors.answer_stream import AnswerStream, seal
 from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
 from gateway.doors.part_keeping import PartKeeping
@@ -54,6 +56,9 @@ class MountedCached(MountedShared):
     _again = False
     _sealed = False
     _body = b""
+    _length: int | None = None
+    _stream: AnswerStream | None = None
+    _disk_waits = False
 
     # --- look up
 
@@ -244,7 +249,7 @@ class MountedCached(MountedShared):
             how = "larger than may be stored"
         if isinstance(how, str):
             if self._trip is not None and head.status < 400:
-                book.in_vain(wanted, now)
+                book.in_vain(wanted.root, now)
             if how != "no rule":
                 self.verdict = replace(verdict, why=how)
             elif self._entry is None:
@@ -260,11 +265,37 @@ class MountedCached(MountedShared):
         kept = Kept(wanted, verdict, how, head, self._requested, now, lasting.rule)
         self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
         if self._trip is not None:
-            began, length = self.loop.time(), length_of(head.fields) if head.traits.has_length else None
-            self._trip.coming = lambda: Coming(began, length, self.sent)
+            began = self.loop.time()
+            self._length = length = length_of(head.fields) if head.traits.has_length else None
+            self._trip.begins(lambda: Coming(began, length, self.sent), self._share)
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the answer is for others as it comes, and nothing but them and its store has a part in it."""
+        return self.held is None
+
+    def _share(self) -> Shared | None:
+        """Have others read the answer while it comes, and go on as one of them; None where that cannot be."""
+        keeping, trip, lease = self._keeping, self._trip, self.lease
+        if self._stream is not None:
+            return self._stream
+        if keeping is None or trip is None or lease is None or not self.begun or not self.hands_over:
+            return None
+        if self._bodiless or not keeping.share():
+            return None
+        self._keeping = self._trip = self.lease = None
+        self._stop_timer()
+        self._stream = stream = AnswerStream(self, keeping, trip, lease, self._length, self.sent)
+        if not self._disk_waits:
+            stream.pace(False)  # its caller may have been slow
+        self.read_on(stream.reader(self.sent))
+        return stream
 
     def _pace(self, wait: bool) -> None:
         """Have the service wait for the disk, or go on."""
+        self._disk_waits = wait
+        if self._stream is not None:
+            self._stream.pace(wait)
         if self.lease is None:
             return
         if wait:
@@ -288,10 +319,22 @@ class MountedCached(MountedShared):
         """Keep what is to be stored, and nothing of what nobody gets."""
         if self.held is not None:
             self.held.clear()
+        self.note(data)
         if self._keeping is not None and not self._keeping.write(data):
             self._keeping = None
-            self.tools.relay.book.in_vain(self._wanted, self.tools.wall())
+            self.is_not_kept()
             self.land(shared=False)
+
+    def note(self, data: bytes) -> None:
+        """Some of the body passes."""
+
+    def is_spoilt(self, size: int) -> bool:
+        """Whether the body, which is whole with so many bytes, is none that may be stored."""
+        return False
+
+    def is_not_kept(self) -> None:
+        """The answer will not be stored after all."""
+        self.tools.relay.book.in_vain(self._wanted.root, self.tools.wall())
 
     def answered(self) -> None:
         """The service's answer is whole: store it, or give the one that it stands for."""
@@ -301,7 +344,7 @@ class MountedCached(MountedShared):
         elif self._again:
             self._ask_anew()
         elif self._keeping is not None:
-            self._sealed = True
+            self._sealed = not self.is_spoilt(self.sent)
 
     def _give(self, entry: Entry) -> None:
         if entry is self._spare and self._asked_status != 304:
@@ -332,18 +375,9 @@ class MountedCached(MountedShared):
         """It is over: nobody waits for it, and what did not come to its end is not stored."""
         if self._keeping is not None:
             if self._sealed:
-                self._seal(self._keeping)
+                trip, self._trip = self._trip, None
+                seal(self._keeping, trip, self.id)
             else:
                 self._keeping.abandon()
         self.land(shared=False, deserted=self.left)
         super().closed()
-
-    def _seal(self, keeping: Keeping) -> None:
-        """Store the whole answer, now that its caller has it."""
-        trip, self._trip = self._trip, None
-        try:
-            keeping.seal(lambda entry: trip.land(shared=entry is not None) if trip else None)
-        except Exception:
-            log.exception("an answer was not stored", extra={"request_id": self.id})
-            if trip is not None:
-                trip.land(shared=False)

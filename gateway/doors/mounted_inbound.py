@@ -17,9 +17,9 @@ from gateway.core.method import Method
 from gateway.core.ports import Route
 from gateway.core.reply import Composed, Fields
 from gateway.core.storing import why_passed
+from gateway.core.wanted import Wanted, root_of
 from gateway.doors.mounted import Mounted
 from gateway.doors.wanting import wanted_of
-from gateway.http_book import Wanted, root_of
 from gateway.wire.passage_there import EARLY
 from gateway.wire.written import passed_head
 
@@ -192,30 +192,27 @@ class MountedInbound(Mounted):
         self._turned = AnswerHead(told, b"", without(head.fields, _OF_A_BODY), None)
         return None
 
-    def tee(self, data: bytes) -> None:
-        """Keep what is to be stored, and the end of it."""
-        super().tee(data)
+    def note(self, data: bytes) -> None:
+        """Remember the end of the body."""
         known = self._known
         if known is not None and known.spoilt:
             self._tail = (self._tail + data)[-len(known.spoilt) :]
 
+    def is_spoilt(self, size: int) -> bool:
+        """Whether the answer has another length than it must have, or an error at its end."""
+        known = self._known
+        if known is None:
+            return False
+        if known.length not in (None, size):
+            return True
+        return bool(known.spoilt) and self._tail == known.spoilt
+
     def answered(self) -> None:
-        """The service's answer is whole; one that is not what it must be is not stored."""
-        known, keeping = self._known, self._keeping
-        if known is not None and keeping is not None and self._is_spoilt(known):
-            keeping.abandon()
-            self._keeping = None
-            self.land(shared=False)
+        """The service's answer is whole."""
         super().answered()
         if self._turned is not None:
             self.held = None
             self.write_whole(self.passed_head(self._turned), b"", self._turned.status)
-
-    def _is_spoilt(self, known: Known) -> bool:
-        """Whether the answer has another length than it must have, or an error at its end."""
-        if known.length not in (None, self.sent):
-            return True
-        return bool(known.spoilt) and self._tail == known.spoilt
 
     # --- what the dialect answers
 

@@ -85,6 +85,11 @@ class MountedOnce(Mounted):
         self.note_head(head)
         return super().answer_head(head)
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether the answer is for others as it comes: not one that is kept for repetitions."""
+        return self._kept is None and super().hands_over
+
     def tee(self, data: bytes) -> None:
         """Some of the answer."""
         self.keep(data)

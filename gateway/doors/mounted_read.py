@@ -58,6 +58,11 @@ class MountedRead(Mounted):
         self._fetched = head
         return None
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether the answer is for others as it comes: not one that is read."""
+        return self._fetched is None and super().hands_over
+
     def tee(self, data: bytes) -> None:
         """Keep what is to be stored, and what is to be read."""
         if self._fetched is None:

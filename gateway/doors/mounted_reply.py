@@ -224,10 +224,13 @@ class MountedReply(Passage):
 
     def write_stored(self, head: HttpHead, body: bytes) -> None:
         """Write a reply that is whole, with what is said of it now."""
+        self.write_whole(self.head_of_stored(head), body, self.status)
+
+    def head_of_stored(self, head: HttpHead) -> bytes:
+        """A stored reply's head as the caller gets it, with what is said of it now; without framing."""
         left_out = (b"content-length", b"age", b"x-request-id")
         fields = tuple(field for field in head.fields if field[0].lower() not in left_out)
-        written = self.passed_head(AnswerHead(head.status, head.reason, fields, None))
-        self.write_whole(written, body, self.status)
+        return self.passed_head(AnswerHead(head.status, head.reason, fields, None))
 
     def _answer(
         self, status: int, fields: Fields, body: bytes, *, cors: bool = True, reason: bytes | None = None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from gateway.core.cache_status import age_of, hit_status, stale_status, trip_status, ttl
+from gateway.core.faults import InternalFault
 from gateway.core.heads import BODILESS_STATUSES, AnswerHead
 from gateway.core.http_storing import BY_THE_REPLY, head_of
+from gateway.core.ports import Shared
 from gateway.core.serving import Served, served
 from gateway.core.verdict import Entry, Hit, HttpHead, Miss, Pass, Stale
+from gateway.core.wanted import Wanted
 from gateway.doors.keeping import Keeping
 from gateway.doors.mounted_reply import MountedReply
-from gateway.http_book import Wanted
 from gateway.http_parts import find_part
+
+log = logging.getLogger("labgate.doors")
 
 
 class MountedServed(MountedReply):
@@ -41,6 +47,20 @@ class MountedServed(MountedReply):
             tier = verdict.tier if isinstance(verdict, Hit) else ""
             self._say(hit_status(entry, tier, now), entry, now)
         self._write(entry)
+
+    def serve_coming(self, entry: Entry, shared: Shared) -> None:
+        """Answer with what will be stored, while it comes."""
+        if entry.head is None or not isinstance(self.verdict, Miss):
+            raise InternalFault("What is shared is the answer to a miss, and has a head.")
+        now = self.tools.wall()
+        said = trip_status(self.verdict, stored=False, collapsed=True, status=None, ttl=ttl(entry, now))
+        self._say(said, entry, now)
+        self.write_coming(self.head_of_stored(entry.head), shared.length, shared.reader(), entry.head.status)
+
+    def broken_off(self, failure: Exception) -> None:
+        """What was to be stored does not come to its end."""
+        log.warning("an answer broke off: %s", failure, extra={"request_id": self.id})
+        self.fault = "BrokenOff"
 
     def serve_stale(self, entry: Entry, why: str) -> None:
         """Answer with what is stored, though it is stale."""

@@ -9,10 +9,12 @@ from typing import Any, Final
 from gateway.core.conditions import may_keep
 from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.method import Method
+from gateway.core.ports import Shared
 from gateway.core.verdict import Entry, Hit, Miss
 from gateway.core.waiting import UNSEEN
+from gateway.core.wanted import Wanted
 from gateway.doors.mounted_served import MountedServed
-from gateway.http_book import Trip, Wanted
+from gateway.trips import Trip, Waited
 
 _TURNS: Final = 3
 """How often a request waits for others."""
@@ -32,7 +34,7 @@ class MountedShared(MountedServed):
         plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
         usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
         worth = self._is_ruled or self.candidate is not None
-        vain = self.tools.relay.book.is_in_vain(wanted, self.tools.wall())
+        vain = self.tools.relay.book.is_in_vain(wanted.root, self.tools.wall())
         return plain and usual and worth and not vain and bool(verdict.key)
 
     @property
@@ -78,23 +80,39 @@ class MountedShared(MountedServed):
         self.go_or_say_no()
 
     async def _wait_for(self, trip: Trip, verdict: Miss) -> None:
-        shared = await trip.landed(self.seconds_left(), math.inf if self._is_ruled else UNSEEN)
-        if self.over or self.left:
+        unseen = math.inf if self._is_ruled else UNSEEN
+        waited = await trip.over(self.seconds_left(), unseen, lambda shared: self._joins(shared, verdict))
+        if self.over or self.left or waited is Waited.JOINED:
             return
+        if waited is Waited.STORED:
+            await self._take_stored(verdict)
+        elif waited is Waited.NOT_STORED and trip.deserted and self._turns < _TURNS:
+            self.look()
+        else:
+            self.go_or_say_no()
+
+    def _joins(self, shared: Shared, verdict: Miss) -> bool:
+        """Read another's answer while it comes, where it is this request's too; whether it does, or nobody is there to read."""
+        if self.over or self.left:
+            return True
+        entry = shared.entry_for(self._wanted, self.tools.wall())
+        if entry is None:
+            return False
+        self.verdict, self._collapsed = verdict, True
+        self.serve_coming(entry, shared)
+        return True
+
+    async def _take_stored(self, verdict: Miss) -> None:
+        """Answer with what the trip brought, where it is this request's too: it began before the trip, or as the trip did."""
         book, wanted = self.tools.relay.book, self._wanted
         found = book.find(wanted, self.tools.wall())
-        if shared and book.may_recall(wanted, found, self._way.service.qualified):
+        if book.may_recall(wanted, found, self._way.service.qualified):
             found = await book.recall(wanted, self.tools.wall)
             if self.over or self.left:
                 return
-        if shared and isinstance(found.verdict, Hit):
-            # Its reply is ours: it came by a trip that began before we asked no later than we did.
+        if isinstance(found.verdict, Hit):
             self.verdict, self._collapsed = verdict, True
             self.serve(found.verdict.entry)
-        elif shared is None or shared:
-            self.go_or_say_no()
-        elif self._turns < _TURNS and trip.deserted:
-            self.look()
         else:
             self.go_or_say_no()
 

@@ -13,8 +13,8 @@ from gateway.core.reply import Reply, Whole
 from gateway.core.upstream import Carrier, Lease
 from gateway.core.validators import confirms
 from gateway.core.verdict import Entry, Miss
+from gateway.core.wanted import Wanted
 from gateway.doors.keeping import Keeping, Kept
-from gateway.http_book import Wanted
 from gateway.relay import Relay
 from gateway.wire.upstream import ConnectionLostError, NotConnectedError
 

@@ -12,9 +12,9 @@ from gateway.core.method import Method
 from gateway.core.principal import Principal
 from gateway.core.service import Service
 from gateway.core.storing import CHOSEN, choosing, own_credential, why_passed
+from gateway.core.wanted import Wanted, root_of, rule_for
 from gateway.doors.notes import Notes
 from gateway.doors.way import Way
-from gateway.http_book import Wanted, root_of, rule_for
 
 
 def chooses_of(notes: Notes, service: Service) -> tuple[bytes, ...]:

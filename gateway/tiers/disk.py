@@ -17,7 +17,7 @@ from gateway.core.verdict import Entry
 from gateway.tiers.disk_files import ENTRIES, UNFINISHED, DiskFiles, Lives
 from gateway.tiers.memory import SHARE
 from gateway.tiers.pool import Pool
-from gateway.tiers.spool import SpoolFolder
+from gateway.tiers.spool_file import SpoolFolder
 from gateway.tiers.stored_form import SMALL, BrokenFormError
 from gateway.tiers.sweeper import sweep
 from gateway.tiers.usage import Usage

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from gateway.core.keys import service_of
 from gateway.core.verdict import Entry, Extent
 from gateway.tiers import stored_form
-from gateway.tiers.spool import OpenBody, SpoolFile
+from gateway.tiers.spool_file import OpenBody, SpoolFile
 from gateway.tiers.stored_form import FOOT, SMALL, BrokenFormError, Foot, Stamp
 from gateway.tiers.usage import Usage, taken
 

@@ -12,7 +12,8 @@ from gateway.core.keys import service_of
 from gateway.core.ports import FarTier, Sought, Spool
 from gateway.core.verdict import Entry
 from gateway.tiers.leads import Leads
-from gateway.tiers.spool import MemorySpool, SpoolFolder, TieredSpool
+from gateway.tiers.spool import MemorySpool, TieredSpool
+from gateway.tiers.spool_file import SpoolFolder
 
 log = logging.getLogger("labgate.tiers")
 

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from functools import partial
 
 from gateway.core.heads import BODILESS_STATUSES
+from gateway.core.pieces import size_of
+from gateway.core.ports import BodyReader
 from gateway.core.verdict import Extent
 from gateway.wire.passage_answer import PassageAnswer
 from gateway.wire.sendfile import send_extent
@@ -21,7 +23,15 @@ class PassageMade(PassageAnswer):
 
     _sending: asyncio.Task[None] | None = None  # a file, to the caller
     _making: asyncio.Task[None] | None = None  # an answer that is made while it is sent
+    _reader: BodyReader | None = None  # a body that comes meanwhile
     _before = 0  # what was written before them
+
+    # --- what a subclass says
+
+    def broken_off(self, failure: Exception) -> None:
+        """The body that comes meanwhile does not come to its end."""
+
+    # --- bodies
 
     def write_stored_file(
         self, head: bytes, extent: Extent, status: int, start: int = 0, length: int | None = None
@@ -62,6 +72,45 @@ class PassageMade(PassageAnswer):
         self._before = self.caller.out.written
         made = partial(self._send_pieces, 0 if bodiless or nobody else length, pieces)
         self._making = self.loop.create_task(self._to_its_end(made, _tell_of_made))
+
+    def write_coming(self, head: bytes, length: int | None, reader: BodyReader, status: int) -> None:
+        """Write an answer whose body is still coming; `length` = None: nobody knows how long it will be.
+
+        `head` is without framing, Connection and the empty line. The connection is cut if the body breaks off.
+        """
+        if self.left or self.over:
+            reader.close()
+            self.close()
+            return
+        if length is not None:
+            head += b"Content-Length: %d\r\n" % length
+        self.write_head(head, status, framed=length is not None)
+        self._flush()
+        self.read_on(reader)
+
+    def read_on(self, reader: BodyReader) -> None:
+        """Have the rest of the body come from this reader."""
+        self._reader = reader
+        self._before = self.caller.out.written
+        read = partial(self._write_read, reader)
+        self._making = self.loop.create_task(self._to_its_end(read, self.broken_off))
+
+    async def _write_read(self, reader: BodyReader) -> None:
+        out = self.caller.out
+        while parts := await reader.next():
+            for part in parts:
+                if self._chunked:
+                    out.write(b"%x\r\n" % size_of(part))
+                if isinstance(part, Extent):
+                    await send_extent(out, part)
+                else:
+                    out.write(part)
+                if self._chunked:
+                    out.write(b"\r\n")
+                if out.paused:
+                    await out.drain()
+        if self._chunked:
+            out.write(b"0\r\n\r\n")
 
     async def _to_its_end(
         self, send: Callable[[], Awaitable[None]], tell: Callable[[Exception], None]
@@ -107,6 +156,8 @@ class PassageMade(PassageAnswer):
         """End what is still under way."""
         if self._sending is not None or self._making is not None:
             self._catch_up()
+        if self._reader is not None:
+            self._reader.close()
         if self._making is not None and self._making is not asyncio.current_task(self.loop):
             self._making.cancel()
         super()._leave_off()

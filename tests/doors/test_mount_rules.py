@@ -6,7 +6,6 @@ import pytest
 from mounted_labs import REST, document
 from mounting import DATE, PATIENCE, Begun, Caller, Held, Upstream, as_json, past, told, until
 
-from gateway import http_book
 from gateway.core import waiting
 
 
@@ -462,23 +461,6 @@ async def test_nobody_waits_for_the_answers_to_what_has_just_turned_out_not_to_b
     held.free.set()
     await asyncio.gather(*asking)
     assert len(up.to("/thing/7")) == 1
-
-
-async def test_an_answer_that_takes_long_is_not_waited_for(up, ada, bob, monkeypatch):
-    monkeypatch.setattr(waiting, "_TELLS", 0.05)
-    monkeypatch.setattr(waiting, "SOON", 0.2)
-    monkeypatch.setattr(http_book, "LOOK_SECONDS", 0.05)
-    large = Begun(bytes(100_000))
-    up.on("/thing/7", large)
-    first = asyncio.create_task(ada.get("/lab/thing/7"))
-    await large.begun.wait()
-    up.on("/thing/7", told(large.body))
-    async with asyncio.timeout(waiting.UNSEEN / 2):
-        assert (await bob.get("/lab/thing/7")).body == large.body
-    assert not first.done()
-    large.free.set()
-    assert (await first).body == large.body
-    assert len(up.to("/thing/7")) == 2
 
 
 async def test_a_failure_is_nobody_elses(up, ada, bob):

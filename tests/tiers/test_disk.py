@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from gateway.core.verdict import Extent
 from gateway.tiers import stored_form
 from gateway.tiers.memory import MemoryTier
-from gateway.tiers.spool import SpoolFile
+from gateway.tiers.spool_file import SpoolFile
 from gateway.tiers.usage import taken
 
 ROOT = Path(__file__).parents[2]

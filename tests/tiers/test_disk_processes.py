@@ -15,7 +15,7 @@ from disks import Disk, body_of, entry_of, key_of, on_disk, until
 from msgspec.structs import replace
 
 from gateway.core.verdict import Extent
-from gateway.tiers.spool import SpoolFile
+from gateway.tiers.spool_file import SpoolFile
 from gateway.tiers.sweeper import sweep
 from gateway.tiers.usage import Usage, taken
 

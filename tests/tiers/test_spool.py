@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.verdict import Extent
-from gateway.tiers.spool import BEHIND, IN_MEMORY, LOST, MemorySpool, SpoolFolder, TieredSpool
+from gateway.tiers.spool import BEHIND, IN_MEMORY, LOST, MemorySpool, TieredSpool
+from gateway.tiers.spool_file import SpoolFolder
 
 
 @pytest.fixture
@@ -97,3 +98,80 @@ async def test_a_folder_that_cannot_be_made_gives_the_body_up_and_says_why(tmp_p
         spool.write(bytes(IN_MEMORY))
     assert await spool.seal() is None
     assert len(failures) == 1
+
+
+# --- read meanwhile
+
+
+class Reader:
+    """Somebody who reads a spool from a place on, and has found this so far."""
+
+    def __init__(self, spool, at: int = 0) -> None:
+        self.spool, self.begin, self.at, self.found = spool, at, at, b""
+
+    def read(self, most: int = 100_000) -> bool:
+        """What comes next; whether there was anything."""
+        parts = self.spool.since(self.at, most)
+        for part in parts:
+            self.found += whole(part) if not isinstance(part, Extent) else _of_file(part)
+        self.at = self.begin + len(self.found)
+        return bool(parts)
+
+
+def _of_file(part: Extent) -> bytes:
+    return os.pread(part.file.fileno(), part.length, part.offset)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["write", "read", "turn", "join", "forget"]), st.integers(0, 600_000)),
+    max_size=60,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    steps=STEPS,
+    most=st.sampled_from([0, 500_000, 2 << 20, 1 << 30]),
+    tiered=st.booleans(),
+    fails=st.booleans(),
+)
+async def test_who_reads_meanwhile_gets_every_byte_in_order_whether_it_is_kept_or_not(
+    folder, steps, most, tiered, fails
+):
+    broken = SpoolFolder(folder.path, folder.executor, lambda error: None)
+    if fails:
+        broken.add = lambda file, pieces: False  # type: ignore[method-assign]
+    spool = TieredSpool(broken, most) if tiered else MemorySpool(most)
+    spool.share()
+    readers, written = [Reader(spool)], b""
+    for what, size in steps:
+        match what:
+            case "write":
+                piece = os.urandom(1) * size
+                written += piece
+                spool.write(piece)
+            case "read":
+                readers[size % len(readers)].read(size + 1)
+            case "turn":
+                await asyncio.sleep(0.001)
+            case "join":
+                readers.append(Reader(spool, max(one.at for one in readers)))
+            case "forget":
+                spool.forget(min(one.at for one in readers))
+    kept = await spool.seal()
+    for one in readers:
+        while one.read():
+            pass
+        assert one.found == written[one.begin :]
+    assert whole(kept) in (None, written)
+
+
+@pytest.mark.parametrize("tiered", [True, False])
+async def test_of_what_is_not_kept_and_was_read_nothing_stays_in_memory(folder, tiered):
+    spool = TieredSpool(folder, 1 << 20) if tiered else MemorySpool(1 << 20)
+    spool.share()
+    for at in range(64):
+        spool.write(bytes(1 << 20))
+        spool.forget(at << 20)
+        await asyncio.sleep(0.001)
+    assert sum(map(len, spool._pieces)) <= 2 << 20
