@@ -1,4 +1,4 @@
-"""`./dev bench [calls|mounts|cache|access|telemetry|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|capacity|balanced|replicas|console]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
+"""`./dev bench [calls|mounts|cache|access|telemetry|catalog|sdk|map|anchors|clients|volumes|dvid|identity|held|sources|shared|capacity|balanced|replicas|console]…`: the benchmarks, as Markdown tables; ratios are taken in one run."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ BENCHES: dict[str, Callable[[Namespace], object]] = {
     "identity": lambda _: _module("identity_costs").run(),
     "held": lambda asked: _module("held").run(asked.seconds, asked.runs),
     "sources": lambda asked: _module("sources").run(asked.runs),
+    "shared": lambda asked: _module("shared_answers").run(asked.runs),
     "capacity": lambda asked: _module("capacity").run(asked.seconds),
     "balanced": lambda asked: _module("balanced").run(asked.seconds, asked.runs),
     "replicas": lambda asked: _module("replicas").run(asked.runs),
