@@ -27,7 +27,7 @@ from gateway.core.reply import Fields
 from gateway.core.rpc_mount import RpcBody, RpcCall
 from gateway.core.storing import why_not_kept, why_not_shared
 from gateway.core.verdict import Hit, HttpHead, Miss, Pass, Stale, Verdict
-from gateway.doors.mounted_once import MountedOnce
+from gateway.doors.mounted_rpc_shared import MountedRpcShared
 from gateway.wire.head import CHUNKED
 from gateway.wire.passage_there import EARLY
 
@@ -35,7 +35,7 @@ LARGE = 1 << 20
 """Bytes beyond which a body is read beside the event loop."""
 
 
-class MountedRpc(MountedOnce):
+class MountedRpc(MountedRpcShared):
     """One request with a JSON-RPC body. It is read whole before anything is sent, and sent as it came."""
 
     wants_bare = True
@@ -145,7 +145,7 @@ class MountedRpc(MountedOnce):
         else:
             why = why_not_shared(self._way.verb, self.notes.first, self.method)
         if why is None and self.method is not None and single is not None:
-            self.look_up(self.method, rpc_mount.without_id(self._said, single))
+            self.look_up_again()
             return
         self.verdict = Pass(why or "unsafe")
         if not self.safe and single is not None and not self._is_first(single):
@@ -186,6 +186,11 @@ class MountedRpc(MountedOnce):
         method = listing.by_rpc_name.get(name) or listing.undescribed(self._way.verb, safe=False)
         return self.tools.relay.policies.access(self._principal).allows(method.qualified)
 
+    def look_up_again(self) -> None:
+        """Judge what memory has now."""
+        if self.method is not None and self._single is not None:
+            self.look_up(self.method, rpc_mount.without_id(self._said, self._single))
+
     def look_up(self, method: Method, body: bytes) -> None:
         """Answer from memory where it has the reply; a stale one only if the service cannot be reached."""
         way = self._way
@@ -217,14 +222,20 @@ class MountedRpc(MountedOnce):
 
     def _settle(self, method: Method) -> None:
         """Do what was found right."""
-        if isinstance(self.verdict, Hit) and self._from_memory(self.verdict):
-            return
+        if isinstance(self.verdict, Hit):
+            hit = self.verdict
+            if self._joined is not None:
+                self.say_joined(self._joined, hit.entry)
+            if self._from_memory(hit):
+                return
         if isinstance(self.verdict, Stale):
             self._stale = stale = self.verdict
             self.verdict = Miss(
                 stale.key, stale.generations, stale.epoch, stale.rule, stale.why, lineage=stale.lineage
             )
         if isinstance(self.verdict, Miss) and method.cache is not None:
+            if self.follow_call(self.verdict, method):
+                return
             self._parts = []
         self.depart()
 
@@ -254,9 +265,13 @@ class MountedRpc(MountedOnce):
         if self._parts is not None and self.method is not None:
             self._head = HttpHead(head.status, head.reason, head.fields)
             why = why_not_kept(head.status, head.fields, self.method)
-            if why is not None:
+            if why is None:
+                self.call_begins(head)
+            else:
                 self._parts = None
                 if isinstance(self.verdict, Miss):
+                    if head.status < 400:
+                        self.call_in_vain()
                     self.verdict = replace(self.verdict, why=why)
         return self.passed_head(head)
 
@@ -273,6 +288,7 @@ class MountedRpc(MountedOnce):
             rule = self.method.cache if self.method is not None else None
             if rule is None or self.sent > rule.max_size:
                 self._parts = None
+                self.call_in_vain()
 
     def answered(self) -> None:
         """The answer is whole: store what may serve again, let the caller see what they may."""
@@ -286,7 +302,8 @@ class MountedRpc(MountedOnce):
         if split is not None and isinstance(self.verdict, Miss):
             before, after = split
             verdict = self._in_force(self.verdict, before + b"null" + after)
-            self.tools.relay.keep(verdict, self._head, b"%d:%b%b" % (len(before), before, after))
+            kept = self.tools.relay.keep(verdict, self._head, b"%d:%b%b" % (len(before), before, after))
+            self.land(shared=kept)
 
     def _in_force(self, verdict: Miss, answer: bytes) -> Miss:
         """The verdict with the rule as it holds for this call and its result."""

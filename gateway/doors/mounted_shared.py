@@ -16,7 +16,7 @@ from gateway.core.wanted import Wanted
 from gateway.doors.mounted_served import MountedServed
 from gateway.trips import Trip, Waited
 
-_TURNS: Final = 3
+TURNS: Final = 3
 """How often a request waits for others."""
 
 
@@ -53,7 +53,7 @@ class MountedShared(MountedServed):
             if book.agrees:
                 self.later(self._ask_others(trip, verdict, method))
             return book.agrees
-        if self._turns >= _TURNS:
+        if self._turns >= TURNS:
             return False
         self._turns += 1
         self.later(self._wait_for(trip, verdict))
@@ -86,7 +86,7 @@ class MountedShared(MountedServed):
             return
         if waited is Waited.STORED:
             await self._take_stored(verdict)
-        elif waited is Waited.NOT_STORED and trip.deserted and self._turns < _TURNS:
+        elif waited is Waited.NOT_STORED and trip.deserted and self._turns < TURNS:
             self.look()
         else:
             self.go_or_say_no()

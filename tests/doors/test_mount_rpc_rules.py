@@ -5,7 +5,7 @@ import json
 
 import pytest
 from mounted_labs import RPC, Calc, call
-from mounting import Upstream, as_json, told, until
+from mounting import PATIENCE, Asked, Upstream, as_json, told, until
 
 
 @pytest.fixture
@@ -159,3 +159,109 @@ async def test_a_write_runs_to_its_end_though_its_caller_leaves(up, ada):
     while (answer := await ada.rpc("/calc/api", call("get"))).hit:
         pass
     assert json.loads(answer.body)["result"] == 9
+
+
+# --- equal calls at once
+
+
+class Slow(Calc):
+    """Answers calls when it is `free`; what was asked is counted before that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.free = asyncio.Event()
+
+    async def __call__(self, asked: Asked) -> bytes:
+        """The answer, in its time."""
+        self.asked += 1
+        await self.free.wait()
+        return await super().__call__(asked)
+
+
+async def test_equal_calls_share_one_trip_and_each_answer_has_its_own_id(up, ada, sam):
+    slow = Slow()
+    up.on("/api", slow)
+    asking = [
+        asyncio.create_task(who.rpc("/calc/api", call("get", 1, token=at)))
+        for at, who in enumerate((ada, sam) * 5)
+    ]
+    await until(lambda: slow.asked)
+    await asyncio.sleep(0.1)
+    slow.free.set()
+    answers = await asyncio.gather(*asking)
+    assert [json.loads(one.body)["id"] for one in answers] == list(range(10))
+    assert slow.asked == 1
+    assert sorted("collapsed" in one["Cache-Status"] for one in answers) == [False] + [True] * 9
+    assert (await ada.rpc("/calc/api", call("get", 1))).hit
+
+
+async def test_what_differs_by_more_than_its_id_waits_for_no_other(up, ada):
+    slow = Slow()
+    up.on("/api", slow)
+    asking = [asyncio.create_task(ada.rpc("/calc/api", call("get", at))) for at in range(3)]
+    asking.append(asyncio.create_task(ada.rpc("/calc/api", call("get", 1), "Cache-Control: no-cache")))
+    asking += [
+        asyncio.create_task(ada.rpc("/calc/api", call("add", 1))) for _ in range(2)
+    ]  # nothing stores it
+    await until(lambda: slow.asked == 6)
+    slow.free.set()
+    await asyncio.gather(*asking)
+
+
+async def test_an_error_is_nobody_elses_and_who_waited_asks_anew(up, ada):
+    slow = Slow()
+    up.on("/api", slow)
+    asking = [asyncio.create_task(who.rpc("/calc/api", call("get_error"))) for who in [ada] * 3]
+    await until(lambda: slow.asked)
+    await asyncio.sleep(0.1)
+    assert slow.asked == 1
+    slow.free.set()
+    answers = await asyncio.gather(*asking)
+    assert ["error" in json.loads(one.body) for one in answers] == [True] * 3
+    assert slow.asked == 3
+
+
+async def test_when_the_first_caller_leaves_another_one_begins_and_the_rest_wait_for_that(up, ada, sam):
+    slow = Slow()
+    up.on("/api", slow)
+    line = await ada.line()
+    line.writer.write(
+        ada.request(
+            "POST", "/calc/api", "Content-Type: application/json", body=json.dumps(call("get")).encode()
+        )
+    )
+    await until(lambda: slow.asked)
+    asking = [asyncio.create_task(sam.rpc("/calc/api", call("get", token=at))) for at in range(3)]
+    await asyncio.sleep(0.1)
+    await line.close()
+    await until(lambda: slow.asked == 2)
+    await asyncio.sleep(0.1)
+    slow.free.set()
+    assert {json.loads((await one).body)["result"] for one in asking} == {0}
+    assert slow.asked == 2
+
+
+async def test_no_call_joins_a_trip_that_left_before_a_write_ended(up, ada, sam):
+    slow = Slow()
+    up.on("/api", slow)
+    first = asyncio.create_task(ada.rpc("/calc/api", call("get")))
+    await until(lambda: slow.asked)
+    up.on("/api", Calc())
+    assert (await sam.rpc("/calc/api", call("add", 3))).status == 200
+    assert (await ada.rpc("/calc/api", call("set", 1))).status == 200
+    async with asyncio.timeout(PATIENCE / 4):
+        assert (await sam.rpc("/calc/api", call("get"))).status == 200
+    slow.free.set()
+    await first
+
+
+async def test_nobody_waits_for_calls_whose_answer_was_not_stored_a_moment_ago(up, ada):
+    up.on("/api", as_json({"jsonrpc": "2.0", "result": 1, "id": 1}, "Cache-Control: no-store"))
+    await ada.rpc("/calc/api", call("get"))
+    slow = Slow()
+    up.on("/api", slow)
+    asking = [asyncio.create_task(ada.rpc("/calc/api", call("get"))) for _ in range(3)]
+    await until(lambda: slow.asked == 3)
+    slow.free.set()
+    await asyncio.gather(*asking)
