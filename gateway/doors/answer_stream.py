@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.core.heads import AnswerHead
 from gateway.core.pieces import Part, size_of
@@ -51,6 +51,17 @@ class Beginner(Protocol):
     def is_not_kept(self) -> None:
         """It will not be stored after all."""
 
+    def is_over(self) -> None:
+        """Nothing more comes of it."""
+
+
+class _Coming(NamedTuple):
+    """What there is while the answer comes, and not after it: whoever reads on must not keep all that alive."""
+
+    beginner: Beginner
+    trip: Trip
+    lease: Lease
+
 
 class AnswerStream:
     """An answer on its way into the cache, of which several read; the `Receiver` of what comes of it yet."""
@@ -63,9 +74,7 @@ class AnswerStream:
         self.keeping = keeping
         self.ended = False
         self.failure: Exception | None = None
-        self._beginner = beginner
-        self._trip = trip
-        self._lease: Lease | None = lease
+        self._coming: _Coming | None = _Coming(beginner, trip, lease)
         self._size = size
         self._readers: list[Reader] = []
         self._lost = False
@@ -93,9 +102,9 @@ class AnswerStream:
             self._readers.remove(reader)
             if self._readers:
                 self.taken()
-            elif not self.ended and self.failure is None:
-                self._trip.deserted = True
-                self._give_up(BrokenOffError("everybody has left"))
+            elif self._coming is not None:
+                self._coming.trip.deserted = True
+                self._give_up(self._coming, BrokenOffError("everybody has left"))
 
     def taken(self) -> None:
         """Somebody has come further."""
@@ -118,43 +127,49 @@ class AnswerStream:
         """Have the service wait for the disk, or for the slowest, or go on."""
         self._waits = wait
         self._moved_at = self._loop.time()
-        if self._lease is not None:
-            line = self._lease.connection
+        if self._coming is not None:
+            line = self._coming.lease.connection
             line.pause_reading() if wait else line.resume_reading()
 
     def _look(self) -> None:
         """From time to time: end what has been silent for too long."""
-        if not self._waits and self._loop.time() - self._moved_at > self._beginner.idle_seconds:
-            self._give_up(TimeoutError("nothing has moved for too long"))
+        coming = self._coming
+        if coming is None:
+            return
+        if not self._waits and self._loop.time() - self._moved_at > coming.beginner.idle_seconds:
+            self._give_up(coming, TimeoutError("nothing has moved for too long"))
         else:
             self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
 
-    def _give_up(self, failure: Exception) -> None:
-        if self._lease is not None:
-            self._lease.connection.leave()
+    def _give_up(self, coming: _Coming, failure: Exception) -> None:
+        coming.lease.connection.leave()
         self.failed(failure)
 
-    def _give_back(self) -> None:
-        self._timer.cancel()
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            lease.release()
+    def _over(self) -> _Coming | None:
+        """The service has no more to do with it; None if that was so before."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            self._timer.cancel()
+            coming.lease.release()
+            coming.beginner.is_over()
+        return coming
 
     # --- a Receiver
 
     def piece(self, data: bytes) -> None:
         """Some of the body."""
-        if self.failure is not None:
+        coming = self._coming
+        if coming is None:
             return
         self._size += len(data)
-        if self._size > self._beginner.most:
-            self._give_up(AnswerTooLargeError())
+        if self._size > coming.beginner.most:
+            self._give_up(coming, AnswerTooLargeError())
             return
-        self._beginner.note(data)
+        coming.beginner.note(data)
         if not self.keeping.write(data) and not self._lost:
             self._lost = True
-            self._beginner.is_not_kept()
-            self._trip.land(shared=False)
+            coming.beginner.is_not_kept()
+            coming.trip.land(shared=False)
 
     def fed(self) -> None:
         """All that has come so far was given."""
@@ -165,23 +180,24 @@ class AnswerStream:
 
     def end(self) -> None:
         """The answer is complete."""
-        if self.failure is not None:
+        coming = self._over()
+        if coming is None:
             return
-        self._give_back()
         self.ended = True
-        if self._beginner.is_spoilt(self._size):
+        if coming.beginner.is_spoilt(self._size):
             self.keeping.abandon()
-        seal(self.keeping, self._trip, self._beginner.id)
+        seal(self.keeping, coming.trip, coming.beginner.id)
         self._wake()
 
     def failed(self, failure: Exception) -> None:
         """The answer never ends."""
-        if self.failure is None:
-            self.failure = failure
-            self._give_back()
-            self.keeping.abandon()
-            self._trip.land(shared=False)
-            self._wake()
+        coming = self._over()
+        if coming is None:
+            return
+        self.failure = failure
+        self.keeping.abandon()
+        coming.trip.land(shared=False)
+        self._wake()
 
     def interim(self, status: int) -> None:
         """Interim answers came before."""

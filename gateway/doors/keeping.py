@@ -135,7 +135,9 @@ class Keeping:
         if self._lost:
             done(None)
         elif spool is None:
-            done(self._store(b"".join(self._parts)))
+            whole = b"".join(self._parts)
+            self._parts = [whole]  # whoever still reads it does so from what is stored
+            done(self._store(whole))
         else:
             self._relay.beside(("keeping", id(self)), lambda: self._sealed(spool, done))
 

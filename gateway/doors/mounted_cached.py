@@ -277,8 +277,6 @@ class MountedCached(MountedShared):
     def _share(self) -> Shared | None:
         """Have others read the answer while it comes, and go on as one of them; None where that cannot be."""
         keeping, trip, lease = self._keeping, self._trip, self.lease
-        if self._stream is not None:
-            return self._stream
         if keeping is None or trip is None or lease is None or not self.begun or not self.hands_over:
             return None
         if self._bodiless or not keeping.share():
@@ -288,8 +286,13 @@ class MountedCached(MountedShared):
         self._stream = stream = AnswerStream(self, keeping, trip, lease, self._length, self.sent)
         if not self._disk_waits:
             stream.pace(False)  # its caller may have been slow
+        trip.share = lambda: stream
         self.read_on(stream.reader(self.sent))
         return stream
+
+    def is_over(self) -> None:
+        """Nothing more comes of the answer that others read, too."""
+        self._stream = None
 
     def _pace(self, wait: bool) -> None:
         """Have the service wait for the disk, or go on."""

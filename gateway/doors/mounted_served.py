@@ -59,7 +59,7 @@ class MountedServed(MountedReply):
 
     def broken_off(self, failure: Exception) -> None:
         """What was to be stored does not come to its end."""
-        log.warning("an answer broke off: %s", failure, extra={"request_id": self.id})
+        log.warning("an answer broke off: %s", str(failure), extra={"request_id": self.id})
         self.fault = "BrokenOff"
 
     def serve_stale(self, entry: Entry, why: str) -> None:

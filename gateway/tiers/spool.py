@@ -51,7 +51,11 @@ class MemorySpool:
 
     async def seal(self) -> bytes | Extent | None:
         """The body, None if it was too long."""
-        return None if self.lost else b"".join(self._pieces)
+        if self.lost:
+            return None
+        whole = b"".join(self._pieces)
+        self._pieces = [whole]  # whoever still reads it does so from what is stored
+        return whole
 
     def discard(self) -> None:
         """It is not wanted; nothing of it stays but what is to be read yet."""
@@ -149,7 +153,7 @@ class TieredSpool(MemorySpool):
     async def seal(self) -> bytes | Extent | None:
         """The body is whole: its bytes, or the file that holds it; None if it is not kept."""
         if not self.lost and self._size <= IN_MEMORY:
-            return b"".join(self._pieces)
+            return await super().seal()
         while not self.lost and (self._writing is not None or self._pieces):
             if self._writing is None:
                 self._set_off()

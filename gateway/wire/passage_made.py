@@ -160,6 +160,8 @@ class PassageMade(PassageAnswer):
             self._reader.close()
         if self._making is not None and self._making is not asyncio.current_task(self.loop):
             self._making.cancel()
+        # Each has this request: they would keep each other alive.
+        self._reader = self._making = self._sending = None
         super()._leave_off()
 
 

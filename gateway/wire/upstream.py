@@ -201,7 +201,8 @@ class Connection(asyncio.Protocol):
             return
         receiver = self._receiver or receiver
         if complete and self._receiver is not None:
-            self._receiver = None
+            # A connection that waits for its next request keeps nobody alive.
+            self._receiver = self._reader.receiver = None
             if self._sending or (self._transport and self._transport.get_write_buffer_size()):
                 # The rest of the request would come before the next one.
                 self.drop()
@@ -311,6 +312,6 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._end(orderly=exc is None)
-        self._transport = None
+        self._transport = self._reader.receiver = None
         self.ended = True
         self._on_lost(self)

@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import gc
 import os
+import weakref
 
 import pytest
 from mounting import PATIENCE, Asked, CutShort, told, until
@@ -10,6 +12,8 @@ from mounting import PATIENCE, Asked, CutShort, told, until
 from gateway import trips
 from gateway.core import waiting
 from gateway.doors import answer_stream
+from gateway.doors.answer_stream import AnswerStream, Reader
+from gateway.doors.keeping import Keeping
 from gateway.tiers.spool_file import SpoolFile
 
 CONFIG = """\
@@ -362,6 +366,41 @@ async def test_of_what_is_not_kept_no_more_is_in_memory_than_the_slowest_lags_be
     assert max(seen) < 6 << 20
     await coming.end()
     assert await slow.ends()
+
+
+@pytest.mark.parametrize("ends", ["whole", "broken", "left"])
+@pytest.mark.parametrize("disk", [WITH_A_DISK, ""])
+async def test_when_it_is_over_nothing_of_it_stays_but_what_is_stored(lab, ada, monkeypatch, disk, ends):
+    made: list[weakref.ref] = []
+    for kind in (AnswerStream, Reader, Keeping):
+        monkeypatch.setattr(kind, "__init__", _noting(kind.__init__, made))
+    up = await lab(disk)
+    coming = Coming(3 << 20)
+    readers = await shared(up, coming, ada(), 2)
+    gc.disable()
+    try:
+        match ends:
+            case "whole":
+                await coming.send(PIECE, PIECE)
+                await coming.end()
+                for one in readers:
+                    assert await one.read(2 << 20) == PIECE * 2
+            case "broken":
+                coming.break_off()
+        for one in readers:
+            await one.line.close()
+        assert len(made) == 5
+        await until(lambda: not [one for one in made if one() is not None])
+    finally:
+        gc.enable()
+
+
+def _noting(init, made):
+    def noted(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        made.append(weakref.ref(self))
+
+    return noted
 
 
 async def test_a_full_disk_costs_who_reads_nothing(lab, ada, monkeypatch):
