@@ -100,15 +100,14 @@ class AnswerStream:
         """One reads no more; the last one ends it."""
         if reader in self._readers:
             self._readers.remove(reader)
-            if self._readers:
-                self.taken()
-            elif self._coming is not None:
+            self.taken()
+            if not self._readers and self._coming is not None:
                 self._coming.trip.deserted = True
                 self._give_up(self._coming, BrokenOffError("everybody has left"))
 
     def taken(self) -> None:
         """Somebody has come further."""
-        if self._lost:
+        if self._lost and self._readers:
             slowest = min(reader.at for reader in self._readers)
             self.keeping.forget(slowest)
             behind = self._size - slowest
@@ -175,8 +174,7 @@ class AnswerStream:
         """All that has come so far was given."""
         self._moved_at = self._loop.time()
         self._wake()
-        if self._readers:
-            self.taken()
+        self.taken()
 
     def end(self) -> None:
         """The answer is complete."""

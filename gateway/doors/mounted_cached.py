@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from msgspec.structs import replace
@@ -40,8 +39,6 @@ from gateway.http_parts import is_part
 
 FAILURES: Final = frozenset((500, 502, 503, 504))
 """Statuses instead of which a stale reply may serve (RFC 5861 section 4)."""
-
-log = logging.getLogger("labgate.doors")
 
 _NO_STORE: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
 

@@ -103,7 +103,7 @@ class MountedShared(MountedServed):
         return True
 
     async def _take_stored(self, verdict: Miss) -> None:
-        """Answer with what the trip brought, where it is this request's too: it began before the trip, or as the trip did."""
+        """Answer with what another's trip brought, where that is this request's too."""
         book, wanted = self.tools.relay.book, self._wanted
         found = book.find(wanted, self.tools.wall())
         if book.may_recall(wanted, found, self._way.service.qualified):
