@@ -77,14 +77,30 @@ class Account:
         self._template = written(self._policy, map(_item, self._quotas))
 
     def charge(self, now: float, cost: int = 1) -> None:
-        """So many calls come; all of them, or none. Raises `RateLimited`. `now` is in seconds since 1970."""
+        """So many calls come; all of them, or none. Raises `RateLimited`. `now` is in seconds since 1970.
+
+        Who calls often is charged in advance here, too: see `pay`.
+        """
+        advance = self.ahead
+        if cost <= advance.calls and advance.size and advance.since <= now < advance.until:
+            advance.calls -= cost
+            return
+        if advance.drawn:
+            advance.give_back()
         moment = int(now * SECOND)
-        if self.ahead.drawn:
-            self.ahead.give_back()
         self._take(moment, cost)
+        if now - advance.since < _OFTEN:
+            self._draw(moment)
+            if advance.drawn:
+                advance.until, advance.told = now + _AHEAD / SECOND, self.lines(now)
+        advance.since = now
 
     def spend(self, size: int, now: float) -> None:
         """So many bytes of an answer were sent."""
+        advance = self.ahead
+        if size <= advance.size and advance.since <= now < advance.until:
+            advance.size -= size
+            return
         if not size:
             return
         moment = int(now * SECOND)
@@ -208,15 +224,18 @@ class Account:
                 raise self._too_many_bytes(quota, moment)
 
     def lines(self, now: float) -> bytes:
-        """What is said of it in every answer, as whole lines."""
-        moment = int(now * SECOND)
+        """What is said of it in every answer, as whole lines: what is charged in advance is not had yet."""
+        advance, moment = self.ahead, int(now * SECOND)
         numbers: list[int] = []
-        for quota in self._quotas:
-            numbers += quota.told(moment)
+        for quota in self._rated:
+            numbers += quota.told(moment, advance.calls * quota.one)
+        for quota in self._sized:
+            numbers += quota.told(moment, quota.rate.time_of(advance.size) if advance.size else 0)
         return self._template % tuple(numbers)
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:
         """The items of the fields RateLimit-Policy and RateLimit."""
+        self.ahead.give_back()
         moment = int(now * SECOND)
         return self._policy, [_item(quota) % quota.told(moment) for quota in self._quotas]
 

@@ -82,9 +82,9 @@ class Quota:
             due = self.kept[row] = now + self.most
         return due
 
-    def told(self, now: int) -> tuple[int, int]:
-        """How much is left, and in how many seconds all of it is there again."""
-        return told(self.rate, self.kept[self.row()], now)
+    def told(self, now: int, ahead: int = 0) -> tuple[int, int]:
+        """How much is left, and in how many seconds all of it is there again; `ahead` nanoseconds of it are charged but not had."""
+        return told(self.rate, self.kept[self.row()] - ahead, now)
 
     def _owed(self, now: int, heard: int) -> int:
         due = self.kept[self.row()] = max(self.due(now), now + heard)

@@ -287,10 +287,11 @@ MOMENT = 10_000_000
         st.tuples(st.sampled_from([0, 10, 300, 999, 2000, 20_000]), st.sampled_from([0, 1, 777, 20_000])),
         max_size=60,
     ),
+    paid=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_who_calls_often_is_charged_in_advance_and_owes_in_the_end_no_more_and_hardly_less(
-    calls, sizes, asked
+    calls, sizes, asked, paid
 ):
     accounts, micros = [], 1_800_000_000_000_000
     for table in (TABLE, OTHER):
@@ -299,17 +300,30 @@ def test_who_calls_often_is_charged_in_advance_and_owes_in_the_end_no_more_and_h
             Limiter({1: Named("policy-1", Limit(calls, None, sizes))}, table).account(ADA, "", (1,))
         )
     often, one_by_one = accounts
+    one_by_one.ahead.most = 0  # nothing in advance
     with contextlib.suppress(RateLimited):
         for later, size in asked:
             micros += later
             one_by_one.charge(micros / 1e6)
             one_by_one.spend(size, micros / 1e6)
-            often.pay(size, micros / 1e6)
+            if paid:
+                often.pay(size, micros / 1e6)
+            else:
+                often.charge(micros / 1e6)
+                often.spend(size, micros / 1e6)
+                most = 1 + MOMENT * (calls.count if calls else 0) // NANO
+                assert 0 <= calls_left(often, micros) - calls_left(one_by_one, micros) <= most
             for mine, exact in owed(micros):
                 assert exact - MOMENT - ROUNDED <= mine <= exact + MOMENT + ROUNDED
     often.left(micros / 1e6)  # gives back what was not had
     for mine, exact in owed(micros):
         assert exact - MOMENT - ROUNDED <= mine <= exact + ROUNDED
+
+
+def calls_left(account, micros):
+    """How many calls it says that are left, 0 where nothing limits them."""
+    found = re.search(rb'"policy-1";r=(\d+)', account.lines(micros / 1e6))
+    return int(found[1]) if found else 0
 
 
 def owed(micros):
