@@ -1,8 +1,9 @@
 """What does a call cost two gates of two workers behind HAProxy, beside one worker, and beside nginx in the same places?
 
 Processor time of the servers alone. Each of four gets a fourth of the calls, so that more of them come alone, and wake a process
-that slept: the second column is one worker whose calls all do. nginx with four processes behind a HAProxy of the same settings
-tells how much of it is anybody's.
+that slept: the second column is one worker whose calls all do, the third one worker that is where each of the four is, behind
+HAProxy with a fourth of the connections. Beside that one it shows what it costs to be several; nginx with four processes in the
+same places tells how much of the rest is anybody's.
 """
 
 from __future__ import annotations
@@ -119,16 +120,19 @@ def run(seconds: float, runs: int) -> None:
             _nginx(folder, 2) as (first, first_pid),
             _nginx(folder, 2) as (second, second_pid),
             _haproxy((first, second), folder) as before,
+            _haproxy((single, single), folder) as before_nginx,
+            _haproxy((alone.gates["one"].address,) * 2, folder) as before_gate,
         ):
             nginx = {
                 "alone": ([single], lambda: family(single_pid)),
+                "alone behind": ([before_nginx], lambda: family(single_pid)),
                 "apart": ([first, second], lambda: family(first_pid) + family(second_pid)),
                 "behind": ([before], lambda: family(first_pid) + family(second_pid)),
             }
-            gates = _gates(alone, cluster)
+            gates = _gates(alone, cluster, before_gate)
             rows: list[tuple[str, ...]] = [
-                ("server", "one worker, us", "the same, one call at a time", "4 workers, no proxy",
-                 "4 workers behind HAProxy", "ratio"),
+                ("server", "one worker, us", "one call at a time", "behind HAProxy, 8 connections",
+                 "4 workers, no proxy", "4 workers behind HAProxy", "beside one worker", "beside one behind HAProxy"),
             ]  # fmt: skip
             for title, ways, token, method in (
                 ("gate, cached call", gates, cluster.token, "lab.get"),
@@ -139,11 +143,12 @@ def run(seconds: float, runs: int) -> None:
     table(f"2 gates of 2 workers behind HAProxy, {CONNECTIONS} connections", rows)
 
 
-def _gates(alone: Any, cluster: Any) -> dict[str, tuple[list[str], Callable[[], list[int]]]]:
+def _gates(alone: Any, cluster: Any, before: str) -> dict[str, tuple[list[str], Callable[[], list[int]]]]:
     single = alone.gates["one"]
     both = list(cluster.gates.values())
     return {
         "alone": ([single.address], lambda: single.pids),
+        "alone behind": ([before], lambda: single.pids),
         "apart": ([one.address for one in both], lambda: [pid for one in both for pid in one.pids]),
         "behind": ([cluster.balancer.address], lambda: [pid for one in both for pid in one.pids]),
     }
@@ -162,13 +167,14 @@ def _row(
 
     def load(way: str, connections: int) -> Callable[[], int]:
         addresses, _ = ways[way]
-        whose = alone_token if way == "alone" and token else token
+        whose = alone_token if way.startswith("alone") and token else token
         return lambda: _wrk(addresses, whose, method, connections // len(addresses), seconds)
 
     places.add("alone", ways["alone"][1], load("alone", CONNECTIONS))
     places.add("one by one", ways["alone"][1], load("alone", 1))
+    places.add("alone behind", ways["alone behind"][1], load("alone behind", CONNECTIONS // 4))
     places.add("apart", ways["apart"][1], load("apart", CONNECTIONS))
     places.add("behind", ways["behind"][1], load("behind", CONNECTIONS))
     found = places.found()
-    ratio = found["behind"] / found["alone"]
-    return (title, *(f"{value:.1f}" for value in found.values()), f"{ratio:.2f}")
+    ratios = (found["behind"] / found[one] for one in ("alone", "alone behind"))
+    return (title, *(f"{value:.1f}" for value in found.values()), *(f"{ratio:.2f}" for ratio in ratios))
