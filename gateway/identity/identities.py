@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway.core.api_keys import PREFIX, is_key
 from gateway.core.certificates import ISSUER as CERTIFICATE
 from gateway.core.claims import ADVICE, LOCAL, Issuer, judge_claims, judge_header, shown
+from gateway.core.credentials import MAX_CREDENTIAL
 from gateway.core.faults import BadRequest, Fault, Unauthenticated, Unavailable
 from gateway.core.introducing import with_rights
 from gateway.core.principal import ANONYMOUS_ISSUER, Bearer, Principal
@@ -182,7 +183,8 @@ class Identities:
         token's issuer cannot be had.
         """
         self._look(now)
-        kind = "key" if credential.startswith(PREFIX) else "token" if credential.count(".") == 2 else "opaque"
+        dots = credential.count(".", 0, MAX_CREDENTIAL)
+        kind = "key" if credential.startswith(PREFIX) else "token" if dots == 2 else "opaque"
         try:
             principal = await self._verified(credential, now)
         except Unauthenticated:
