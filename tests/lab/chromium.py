@@ -201,7 +201,11 @@ class Page:
             f"{{const e = document.querySelector({at}); e.focus(); e.value = ''; e.dispatchEvent(new Event('input', {{bubbles: true}}))}}"
         )
         await self.ask("Input.insertText", text=text)
-        await self.get(f"document.querySelector({at}).dispatchEvent(new Event('change', {{bubbles: true}}))")
+        # Whoever types lets go of keys, too: some pages look at nothing else.
+        await self.get(
+            f"{{const e = document.querySelector({at}); e.dispatchEvent(new KeyboardEvent('keyup', {{bubbles: true}}));"
+            " e.dispatchEvent(new Event('change', {bubbles: true}))}"
+        )
 
     async def choose(self, selector: str, file: Path) -> None:
         """Choose a file for a field that takes one."""
