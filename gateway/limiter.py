@@ -89,11 +89,7 @@ class Account:
             advance.give_back()
         moment = int(now * SECOND)
         self._take(moment, cost)
-        if now - advance.since < _OFTEN:
-            self._draw(moment)
-            if advance.drawn:
-                advance.until, advance.told = now + _AHEAD / SECOND, self.lines(now)
-        advance.since = now
+        self._look_ahead(now, moment)
 
     def spend(self, size: int, now: float) -> None:
         """So many bytes of an answer were sent."""
@@ -126,10 +122,7 @@ class Account:
             advance.give_back()
         moment = int(now * SECOND)
         told = self._paid(size, moment)
-        if now - advance.since < _OFTEN:
-            self._draw(moment)
-            advance.until, advance.told = now + _AHEAD / SECOND, told
-        advance.since = now
+        self._look_ahead(now, moment, told)
         return told
 
     def _paid(self, size: int, moment: int) -> bytes:
@@ -186,6 +179,15 @@ class Account:
             left = (quota.span - owed) * quota.count // quota.window
             numbers += (max(0, left), -(-owed // SECOND))
         return numbers
+
+    def _look_ahead(self, now: float, moment: int, told: bytes = b"") -> None:
+        """A call was charged by itself, and `told` how one stands: charge some in advance if it comes soon after another."""
+        advance = self.ahead
+        if now - advance.since < _OFTEN:
+            self._draw(moment)
+            if advance.drawn:
+                advance.until, advance.told = now + _AHEAD / SECOND, told or self.lines(now)
+        advance.since = now
 
     def _draw(self, moment: int) -> None:
         """Charge some calls in advance: no more than there are, and than come back within a moment."""

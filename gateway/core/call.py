@@ -46,6 +46,11 @@ class Demand(Struct, frozen=True, gc=False):
     min_fresh: float = 0.0
     no_store: bool = False
 
+    @property
+    def takes_others(self) -> bool:
+        """Whether what somebody else is just fetching will do."""
+        return self.max_age is None and not self.no_store and not self.only_cached
+
 
 NO_DEMAND = Demand()
 

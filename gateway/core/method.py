@@ -61,6 +61,11 @@ class CacheRule(Struct, frozen=True):
     """The right that lets callers share entries, where `share` is `authorized`: a word of a policy's `to`, or a scope."""
     when: tuple[When, ...] = ()
 
+    @property
+    def needs_result(self) -> bool:
+        """Whether it looks at results: nobody knows what a reply is worth before it is whole."""
+        return any(one.result for one in self.when)
+
 
 class Hedge(Struct, frozen=True):
     """When a safe call is made a second time beside the first: after so many seconds, or once it takes longer than this part

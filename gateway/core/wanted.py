@@ -50,10 +50,8 @@ class Wanted(Struct, frozen=True):
         """The same with its rule as it holds for the request and this result, at `now` (seconds since 1970)."""
         if not self.rule.when:
             return self
-        needed = any(one.result for one in self.rule.when)
-        return replace(
-            self, rule=in_force(self.rule, self.named, named_in_result(body) if needed else {}, now)
-        )
+        result = named_in_result(body) if self.rule.needs_result else {}
+        return replace(self, rule=in_force(self.rule, self.named, result, now))
 
 
 def rule_for(method: Method) -> CacheRule:

@@ -96,7 +96,7 @@ class Keeping:
 
     def share(self) -> bool:
         """Have others read it from here on; False where the whole of it decides what it is worth, or it is lost."""
-        if self._lost or any(one.result for one in self._kept.wanted.rule.when):
+        if self._lost or self._kept.wanted.rule.needs_result:
             return False
         self._shared = True
         if self._spool is not None:

@@ -27,7 +27,6 @@ from gateway.core.validators import (
     weakly_equal,
 )
 from gateway.core.verdict import Entry, Hit, Miss, Pass, Stale, pass_for
-from gateway.core.waiting import Coming
 from gateway.doors.answer_stream import AnswerStream, seal
 from gateway.doors.keeping import Keeping, Kept
 from gateway.doors.mounted_shared import MountedShared
@@ -53,7 +52,6 @@ class MountedCached(MountedShared):
     _again = False
     _sealed = False
     _body = b""
-    _length: int | None = None
     _stream: AnswerStream | None = None
     _disk_waits = False
 
@@ -261,10 +259,7 @@ class MountedCached(MountedShared):
             return
         kept = Kept(wanted, verdict, how, head, self._requested, now, lasting.rule)
         self._keeping = (PartKeeping if part else Keeping)(self.tools.relay, kept, self._pace)
-        if self._trip is not None:
-            began = self.loop.time()
-            self._length = length = length_of(head.fields) if head.traits.has_length else None
-            self._trip.begins(lambda: Coming(began, length, self.sent), self._share)
+        self.trip_begins(head, self._share)
 
     @property
     def hands_over(self) -> bool:
@@ -280,7 +275,7 @@ class MountedCached(MountedShared):
             return None
         self._keeping = self._trip = self.lease = None
         self._stop_timer()
-        self._stream = stream = AnswerStream(self, keeping, trip, lease, self._length, self.sent)
+        self._stream = stream = AnswerStream(self, keeping, trip, lease, self.length, self.sent)
         if not self._disk_waits:
             stream.pace(False)  # its caller may have been slow
         trip.share = lambda: stream

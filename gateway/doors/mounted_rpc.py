@@ -13,6 +13,7 @@ from gateway.core.faults import (
     BadRequest,
     Fault,
     Forbidden,
+    InternalFault,
     InvalidRequest,
     TooLarge,
     Unavailable,
@@ -145,7 +146,7 @@ class MountedRpc(MountedRpcShared):
         else:
             why = why_not_shared(self._way.verb, self.notes.first, self.method)
         if why is None and self.method is not None and single is not None:
-            self.look_up_again()
+            self.look_up()
             return
         self.verdict = Pass(why or "unsafe")
         if not self.safe and single is not None and not self._is_first(single):
@@ -186,20 +187,18 @@ class MountedRpc(MountedRpcShared):
         method = listing.by_rpc_name.get(name) or listing.undescribed(self._way.verb, safe=False)
         return self.tools.relay.policies.access(self._principal).allows(method.qualified)
 
-    def look_up_again(self) -> None:
-        """Judge what memory has now."""
-        if self.method is not None and self._single is not None:
-            self.look_up(self.method, rpc_mount.without_id(self._said, self._single))
-
-    def look_up(self, method: Method, body: bytes) -> None:
+    def look_up(self) -> None:
         """Answer from memory where it has the reply; a stale one only if the service cannot be reached."""
-        way = self._way
+        way, method, single = self._way, self.method, self._single
+        if method is None or single is None:
+            raise InternalFault("There is no single call to be looked up.")
+        body = rpc_mount.without_id(self._said, single)
         choosing = self.notes.choosing
         if way.service.keep_host:
             choosing = (*choosing, self.notes.first.get(b"host", b""))
         asked = Http(way.verb, way.rest + self.query, choosing, body or None)
         deadline = self.loop.time() + self._seconds
-        params = Params(None if self._single is None else self._single.params)
+        params = Params(single.params)
         call = Call(self.id, self._principal, method, params, deadline, self.notes.demand, http=asked)
         self.verdict = self.tools.relay.judge(call, self.tools.wall())
         if isinstance(self.verdict, Miss) and self.tools.relay.afar.may_have(self.verdict, call.demand):
@@ -266,7 +265,7 @@ class MountedRpc(MountedRpcShared):
             self._head = HttpHead(head.status, head.reason, head.fields)
             why = why_not_kept(head.status, head.fields, self.method)
             if why is None:
-                self.call_begins(head)
+                self.trip_begins(head, lambda: None)
             else:
                 self._parts = None
                 if isinstance(self.verdict, Miss):

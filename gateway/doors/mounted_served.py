@@ -52,10 +52,15 @@ class MountedServed(MountedReply):
         """Answer with what will be stored, while it comes."""
         if entry.head is None or not isinstance(self.verdict, Miss):
             raise InternalFault("What is shared is the answer to a miss, and has a head.")
-        now = self.tools.wall()
-        said = trip_status(self.verdict, stored=False, collapsed=True, status=None, ttl=ttl(entry, now))
-        self._say(said, entry, now)
+        self.say_joined(self.verdict, entry)
         self.write_coming(self.head_of_stored(entry.head), shared.length, shared.reader(), entry.head.status)
+
+    def say_joined(self, miss: Miss, entry: Entry) -> None:
+        """Say that the answer is what another request's trip brings, or has brought."""
+        now = self.tools.wall()
+        self.verdict = miss
+        said = trip_status(miss, stored=False, collapsed=True, status=None, ttl=ttl(entry, now))
+        self._say(said, entry, now)
 
     def broken_off(self, failure: Exception) -> None:
         """What was to be stored does not come to its end."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from gateway.core.conditions import may_keep
+from gateway.core.heads import AnswerHead
+from gateway.core.http_fields import length_of
 from gateway.core.http_storing import BY_THE_REPLY
 from gateway.core.method import Method
 from gateway.core.ports import Shared
 from gateway.core.verdict import Entry, Hit, Miss
-from gateway.core.waiting import UNSEEN
+from gateway.core.waiting import UNSEEN, Coming
 from gateway.core.wanted import Wanted
 from gateway.doors.mounted_served import MountedServed
 from gateway.trips import Trip, Waited
@@ -27,15 +29,16 @@ class MountedShared(MountedServed):
     """The stored reply about which the service is asked."""
     _trip: Trip | None = None
     _turns = 0
+    length: int | None = None
+    """How many bytes the answer has, where it says so and is kept."""
 
     def _shares(self, verdict: Miss) -> bool:
         """Whether it is known to be worth it: a rule stores the reply, or there is one about which is asked."""
         wanted = self._wanted
         plain = not wanted.special and not wanted.credential and self._way.verb != "HEAD"
-        usual = wanted.demand.max_age is None and not wanted.demand.no_store and not wanted.demand.only_cached
         worth = self._is_ruled or self.candidate is not None
         vain = self.tools.relay.book.is_in_vain(wanted.root, self.tools.wall())
-        return plain and usual and worth and not vain and bool(verdict.key)
+        return plain and wanted.demand.takes_others and worth and not vain and bool(verdict.key)
 
     @property
     def _is_ruled(self) -> bool:
@@ -119,6 +122,13 @@ class MountedShared(MountedServed):
     def seconds_left(self) -> float:
         """How long the caller still waits."""
         raise NotImplementedError
+
+    def trip_begins(self, head: AnswerHead, share: Callable[[], Shared | None]) -> None:
+        """The answer begins, and is kept: whoever waits for it learns how far it is, or may `share` it."""
+        if self._trip is not None:
+            began, length = self.loop.time(), length_of(head.fields) if head.traits.has_length else None
+            self.length = length
+            self._trip.begins(lambda: Coming(began, length, self.sent), share)
 
     def land(self, *, shared: bool, deserted: bool = False) -> None:
         """Whoever waits for this request's trip waits no more."""

@@ -157,15 +157,20 @@ def _written(here: Mounted, name: str, text: str) -> Path:
     return file
 
 
+def varnish_command(folder: Path, port: int, upstream: int, memory: str) -> tuple[str, ...]:
+    """What runs Varnish at a port before another one, with so much memory."""
+    return (
+        program("varnishd", "varnish"),
+        *("-F", "-j", "none", "-T", "none", "-n", str(folder / "varnish")),
+        *("-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{upstream}", "-s", f"malloc,{memory}"),
+        *("-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=100"),
+    )
+
+
 @contextmanager
 def varnish(here: Mounted) -> Iterator[None]:
     """Varnish on the server's core, in memory, with the rules that are built in; its threads are bounded."""
-    command = (
-        program("varnishd", "varnish"),
-        *("-F", "-j", "none", "-T", "none", "-n", str(here.folder / "varnish")),
-        *("-a", f"127.0.0.1:{here.varnish}", "-b", f"127.0.0.1:{here.upstream}", "-s", "malloc,256m"),
-        *("-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=100"),
-    )
+    command = varnish_command(here.folder, here.varnish, here.upstream, "256m")
     with process(*command, core=SERVER_CORE) as here.varnish_pid:
         until_it_answers(here.at_varnish("/small"), 30)
         yield

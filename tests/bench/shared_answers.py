@@ -22,11 +22,11 @@ from bench_lab import (
     free_port,
     nginx_binary,
     process,
-    program,
     table,
     token_of,
     until_it_answers,
 )
+from mount_lab import varnish_command
 from side_by_side import family, resident_mib
 
 MIB, PACE, CALLERS, APART = 64, 32, 8, 0.25
@@ -106,12 +106,7 @@ def _servers(folder: Path) -> Iterator[tuple[dict[str, int], dict[str, int], str
     front.write_text(_NGINX.format(folder=folder, **ports))
     token = token_of(config)
     upstream = (sys.executable, str(HERE / "paced_upstream.py"), str(ports["upstream"]), str(PACE))
-    varnish = (
-        program("varnishd", "varnish"),
-        *("-F", "-j", "none", "-T", "none", "-n", str(folder / "varnish")),
-        *("-a", f"127.0.0.1:{ports['varnish']}", "-b", f"127.0.0.1:{ports['upstream']}", "-s", "malloc,1g"),
-        *("-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=100"),
-    )
+    varnish = varnish_command(folder, ports["varnish"], ports["upstream"], "1g")
     with ExitStack() as ends:
         ends.enter_context(process(*upstream, core=LOAD_CORE, wait_for="ready"))
         serve = (sys.executable, "-m", "gateway.cli", "serve", "--config", str(config))

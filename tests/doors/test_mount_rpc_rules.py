@@ -206,7 +206,9 @@ async def test_what_differs_by_more_than_its_id_waits_for_no_other(up, ada):
     ]  # nothing stores it
     await until(lambda: slow.asked == 6)
     slow.free.set()
-    await asyncio.gather(*asking)
+    answers = await asyncio.gather(*asking)
+    assert not any("collapsed" in one["Cache-Status"] for one in answers)
+    assert slow.asked == 6
 
 
 async def test_an_error_is_nobody_elses_and_who_waited_asks_anew(up, ada):
@@ -264,4 +266,5 @@ async def test_nobody_waits_for_calls_whose_answer_was_not_stored_a_moment_ago(u
     asking = [asyncio.create_task(ada.rpc("/calc/api", call("get"))) for _ in range(3)]
     await until(lambda: slow.asked == 3)
     slow.free.set()
-    await asyncio.gather(*asking)
+    answers = await asyncio.gather(*asking)
+    assert not any("collapsed" in one["Cache-Status"] for one in answers)
