@@ -99,6 +99,8 @@ class Account:
             return
         if not size:
             return
+        if advance.drawn:
+            advance.give_back()  # so that nobody is told how they stood before this
         moment = int(now * SECOND)
         for quota in self._sized:
             row, rate = quota.row(), quota.rate
@@ -186,7 +188,7 @@ class Account:
         if now - advance.since < _OFTEN:
             self._draw(moment)
             if advance.drawn:
-                advance.until, advance.told = now + _AHEAD / SECOND, told or self.lines(now)
+                advance.until, advance.told = now + _AHEAD / SECOND, told or self._lines(moment)
         advance.since = now
 
     def _draw(self, moment: int) -> None:
@@ -226,13 +228,20 @@ class Account:
                 raise self._too_many_bytes(quota, moment)
 
     def lines(self, now: float) -> bytes:
-        """What is said of it in every answer, as whole lines: what is charged in advance is not had yet."""
-        advance, moment = self.ahead, int(now * SECOND)
+        """What is said of it in every answer, as whole lines: to whom calls often how they stood when they were last charged."""
+        advance = self.ahead
+        if advance.size and advance.since <= now < advance.until:
+            return advance.told
+        return self._lines(int(now * SECOND))
+
+    def _lines(self, moment: int) -> bytes:
+        """What is charged in advance is not had yet."""
+        calls, size = self.ahead.calls, self.ahead.size
         numbers: list[int] = []
         for quota in self._rated:
-            numbers += quota.told(moment, advance.calls * quota.one)
+            numbers += quota.told(moment, calls * quota.one)
         for quota in self._sized:
-            numbers += quota.told(moment, quota.rate.time_of(advance.size) if advance.size else 0)
+            numbers += quota.told(moment, size * quota.window // quota.count)
         return self._template % tuple(numbers)
 
     def items(self, now: float) -> tuple[list[bytes], list[bytes]]:

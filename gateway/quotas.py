@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from gateway.core.charging import Meters
 from gateway.core.limits import Limit, Named
-from gateway.core.rates import MOST_OWED, Rate, told
+from gateway.core.rates import MOST_OWED, SECOND, Rate
 from gateway.core.tally import Book, Tally
 
 BYTES: Final = "-bytes"
@@ -83,8 +83,15 @@ class Quota:
         return due
 
     def told(self, now: int, ahead: int = 0) -> tuple[int, int]:
-        """How much is left, and in how many seconds all of it is there again; `ahead` nanoseconds of it are charged but not had."""
-        return told(self.rate, self.kept[self.row()] - ahead, now)
+        """How much is left, and after how many whole seconds all of it is there again; `ahead` nanoseconds of it are charged but not had."""
+        # Every answer to somebody under a limit says it: the row is looked at without a call.
+        meter = self.meter
+        at = meter.at if meter.keys[meter.at] == meter.key else meter.row()
+        owed = self.kept[at] - ahead - now
+        if owed <= 0:
+            return self.burst, 0
+        left = (self.span - owed) * self.count // self.window
+        return max(0, left), -(-owed // SECOND)
 
     def _owed(self, now: int, heard: int) -> int:
         due = self.kept[self.row()] = max(self.due(now), now + heard)

@@ -15,9 +15,11 @@ MAX_CREDENTIAL = 8192
 
 _AUTHORIZATION = b"authorization"
 _OWN = b"labgate-token"
+_LENGTH = len(_OWN)
 # RFC 9110 section 11.4: a scheme, then spaces (no tabs) and what belongs to it.
 _credentials = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?: +(.*))?", re.DOTALL)
-_b64token = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+_BEARER = b"Bearer "
+_OF_TOKENS = b"-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def credential(fields: Fields) -> str | None:
@@ -27,12 +29,14 @@ def credential(fields: Fields) -> str | None:
     scheme that the gate does not own. Raises `Unauthenticated` where it is not plain which token is meant, and
     where it is none (RFC 6750 section 2.1): a credential that fails never makes an anonymous caller.
     """
-    own = {value.strip(b" \t") for name, value in fields if name.lower() == _OWN}
+    # Both names are of one length: of the other fields no more is looked at.
+    shown = [(name.lower(), value.strip(b" \t")) for name, value in fields if len(name) == _LENGTH]
+    own = {value for name, value in shown if name == _OWN}
     if own:
         if len(own) > 1:
             raise Unauthenticated("The Labgate-Token fields hold different tokens: send one.")
         return _token(own.pop(), "Labgate-Token")
-    values = [value.strip(b" \t") for name, value in fields if name.lower() == _AUTHORIZATION]
+    values = [value for name, value in shown if name == _AUTHORIZATION]
     if len(values) > 1:
         raise Unauthenticated(
             "There are several Authorization fields: send one, and the gate's token as `Labgate-Token: TOKEN` "
@@ -42,6 +46,9 @@ def credential(fields: Fields) -> str | None:
 
 
 def _bearer(value: bytes) -> str | None:
+    token = value[len(_BEARER) :]
+    if value.startswith(_BEARER) and _is_token(token):
+        return token.decode("ascii")
     parts = _credentials.fullmatch(value)
     if parts is None:
         raise Unauthenticated("The Authorization field cannot be read: write `Authorization: Bearer TOKEN`.")
@@ -59,12 +66,20 @@ def _token(value: bytes, where: str) -> str:
         raise Unauthenticated(
             f"The token after `{where}` has {len(value)} bytes; at most {MAX_CREDENTIAL} are taken."
         )
-    if not _b64token.fullmatch(value):
+    if not _is_token(value):
         what = "a list" if b"," in value else "characters that no token has"
         raise Unauthenticated(
             f"There is {what} after `{where}`: send one token, without quotes or spaces in it."
         )
     return value.decode("ascii")
+
+
+def _is_token(value: bytes) -> bool:
+    """Whether it is a b64token (RFC 9110 section 11.2) of no more bytes than a token may have."""
+    if len(value) > MAX_CREDENTIAL:
+        return False
+    core = value.rstrip(b"=")
+    return bool(core) and not core.translate(None, _OF_TOKENS)
 
 
 def check_fields(service: Service, first: Mapping[bytes, bytes]) -> None:

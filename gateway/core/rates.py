@@ -45,15 +45,6 @@ def settled(rate: Rate, due: int, now: int) -> int:
     return min(most, due)
 
 
-def told(rate: Rate, due: int, now: int) -> tuple[int, int]:
-    """How much can be spent at once now, and after how many whole seconds all is there again."""
-    owed = due - now
-    if owed <= 0:
-        return rate.burst, 0
-    left = (rate.span - owed) * rate.count // rate.window
-    return (max(0, left)), -(-owed // SECOND)
-
-
 def wait(rate: Rate, due: int, cost: int, now: int) -> float:
     """After how many seconds this much can be spent; what is more than a burst never can, and is told the whole of it."""
     owed = settled(rate, due, now) - now

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from gateway.core.cache_control import demand_from
-from gateway.core.call import Demand
+from gateway.core.call import NO_DEMAND, Demand
 from gateway.core.catalog import Catalog
 from gateway.core.certificates import PeerCertificate
 from gateway.core.faults import Fault
@@ -17,7 +17,7 @@ from gateway.core.principal import Principal
 from gateway.core.reply import Fields
 from gateway.core.serving import SPECIAL
 from gateway.core.storing import choosing, own_credential
-from gateway.core.trace_context import TRACEPARENT, only_context, without_context
+from gateway.core.trace_context import NAMES, TRACEPARENT, only_context, without_context
 from gateway.doors.asked import given_id, patience_of
 from gateway.doors.entrance import Entrance
 from gateway.doors.way import Settled, Way
@@ -40,21 +40,21 @@ class Notes:
 
     __slots__ = (
         "_catalog",
+        "_choosing",
         "_epoch",
         "_lines",
+        "_own_credential",
         "_principal",
         "_version",
         "asked",
         "by_certificate",
         "by_cookie",
         "certificate",
-        "choosing",
         "credential",
         "demand",
         "fault",
         "first",
         "host",
-        "own_credential",
         "patience",
         "request_id",
         "settled",
@@ -67,26 +67,18 @@ class Notes:
         "ways",
     )
 
-    def __init__(
-        self,
-        fields: Fields,
-        certificate: PeerCertificate | None = None,
-        trace: Fields = (),
-        *,
-        traced: bool = False,
-    ) -> None:
+    def __init__(self, fields: Fields, certificate: PeerCertificate | None = None) -> None:
         self.certificate = certificate
         """What the connection has shown."""
         self.first = {name.lower(): value for name, value in reversed(fields)}
         self.host = self.first.get(b"host", b"").decode("latin-1")
         self.request_id = given_id(self.text(b"x-request-id"))
         self.asked = fields
-        self.choosing = choosing(fields)
-        self.own_credential = own_credential(fields, self.first)
-        """What stands for the caller's credentials for the service, see `core.storing`."""
-        self.trace = trace
+        self._choosing: tuple[bytes, ...] | None = None
+        self._own_credential: bytes | None = None
+        self.trace: Fields = ()
         """Those that name a trace."""
-        self.traced = traced
+        self.traced = False
         """Whether that trace goes on here."""
         self.special = not SPECIAL.isdisjoint(self.first)
         """Whether a part is asked for, or a condition made."""
@@ -98,7 +90,8 @@ class Notes:
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
-        self.demand: Demand = demand_from(fields)
+        unsaid = b"cache-control" not in self.first and b"pragma" not in self.first
+        self.demand: Demand = NO_DEMAND if unsaid else demand_from(fields)
         self.patience = math.inf
         try:
             self.patience = patience_of(self.text(b"labgate-timeout"))
@@ -116,6 +109,22 @@ class Notes:
         """What was decided about requests of a verb for a method, by the caller's address and the policy for the path."""
         self._catalog: tuple[Catalog, Access] | None = None
         self._version = b""
+
+    @property
+    def choosing(self) -> tuple[bytes, ...]:
+        """What they say by which an upstream chooses among representations, see `core.storing`."""
+        found = self._choosing
+        if found is None:
+            found = self._choosing = choosing(self.asked)
+        return found
+
+    @property
+    def own_credential(self) -> bytes:
+        """What stands for the caller's credentials for the service, see `core.storing`."""
+        found = self._own_credential
+        if found is None:
+            found = self._own_credential = own_credential(self.asked, self.first)
+        return found
 
     def text(self, name: bytes) -> str | None:
         """The first value of a field, as text."""
@@ -194,12 +203,13 @@ def seen_with(seen: Seen, token: bytes, entrance: Entrance) -> Seen:
 
 
 def _noted(seen: Seen, said: Presented, entrance: Entrance) -> Notes:
-    fields, traced = said.fields, any(name.lower() == TRACEPARENT for name, _ in said.fields)
-    trace = only_context(fields) if traced else ()
-    if entrance.own_traces:
-        fields, traced = without_context(fields), False
-    seen.fields = fields
-    notes = Notes(fields, seen.certificate, trace, traced=traced)
+    notes = Notes(said.fields, seen.certificate)
+    if not NAMES.isdisjoint(notes.first):
+        trace = only_context(said.fields) if TRACEPARENT in notes.first else ()
+        if entrance.own_traces:
+            notes = Notes(without_context(said.fields), seen.certificate)
+        notes.trace, notes.traced = trace, bool(trace) and not entrance.own_traces
+    seen.fields = notes.asked
     notes.by_cookie = said.by_cookie
     notes.fault = notes.fault or said.fault
     return notes
@@ -213,7 +223,8 @@ def vet(notes: Notes, fields: Fields, entrance: Entrance, pseudonym: bytes) -> N
     if notes.vetted:
         return
     entrance.check_host(notes.host)
-    check_loop(fields, pseudonym)
+    if b"via" in notes.first:
+        check_loop(fields, pseudonym)
     notes.vetted = True
     try:
         notes.credential = entrance.credential(fields, notes.certificate)

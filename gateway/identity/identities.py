@@ -149,9 +149,13 @@ class Identities:
 
     def known(self, credential: str, now: float) -> Principal | None:
         """The principal of a credential that was verified before, if that verdict still holds."""
-        self._look(now)
-        verdict = self._memo.get(_key(credential))
-        if verdict is not None:
+        if not 0 <= now - self._looked < LOOK:
+            self._look(now)
+        try:
+            verdict = self._memo[_key(credential)]
+        except KeyError:
+            pass
+        else:
             return verdict.principal if now < verdict.until else None
         vouched = self.vouched(credential, now)
         return None if vouched is None else vouched[1].principal

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import checks_seen
 import lane_alone
+import parsed_alone
 from bench_lab import Lab, lab, post, switch, table
 from relay_calls import call
 from side_by_side import gates_beside, median
@@ -47,3 +49,5 @@ def run(seconds: float, runs: int) -> None:
         rows.append((work, *(f"{median(figures[name]).cpu:.2f}" for name in SETTINGS)))
     table("Access, one core for the server, 32 connections, token and metrics on, access log off", rows)
     lane_alone.run()
+    parsed_alone.run()
+    checks_seen.run(seconds / 2, 4 * runs)

@@ -169,9 +169,9 @@ def lab(
                 yield here
 
 
-def token_of(config: Path) -> str:
-    """A token of the group `bench` for the gate of these settings."""
-    create = ("token", "create", "--subject", "bench", "--group", "bench", "--config", str(config))
+def token_of(config: Path, group: str = "bench") -> str:
+    """A token of a group, and of a subject of the same name, for the gate of these settings."""
+    create = ("token", "create", "--subject", group, "--group", group, "--config", str(config))
     done = subprocess.run(
         [sys.executable, "-m", "gateway.cli", *create], check=True, capture_output=True, text=True
     )
@@ -242,15 +242,22 @@ def wrk(
 
 
 def wrk_counts(
-    url: str, body: str, *, script: str, token: str = "", seconds: float, connections: int = 32
+    url: str,
+    body: str,
+    *,
+    script: str,
+    token: str = "",
+    seconds: float,
+    connections: int = 32,
+    field: str = "Authorization",
 ) -> tuple[int, float]:
-    """How many requests wrk had answered, and in how many seconds; exits when any answer failed."""
+    """How many requests wrk had answered, and in how many seconds; exits when any answer failed. `field` has the token."""
     out = subprocess.run(
         [
             *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"),
             *("-s", str(HERE / script), url),
         ],
-        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token},
+        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token, "BENCH_FIELD": field},
         capture_output=True,
         text=True,
         check=True,

@@ -1,7 +1,7 @@
-"""What do limits cost a call that the front lane answers, apart from the bytes that tell of them, and what do all checks cost one that is parsed?
+"""What do limits cost a call that the front lane answers, apart from the bytes that tell of them?
 
 Two gates in this process, one with limits, answer the same known request in turns; nothing is read or sent meanwhile, so that
-what is left is what the lane itself does for a call. The checks of a parsed call are made in the same way: by themselves.
+what is left is what the lane itself does for a call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from aiohttp import web
 from bench_lab import table, token_of
 
 from gateway.app import running
-from gateway.core.charging import lines_of
 from gateway.settings import load
 
 CALLS = 20_000
@@ -46,43 +45,18 @@ def run() -> None:
     found = asyncio.run(_measured())
     rows = [("processor time for a call, us", "median", "least")]
     rows += [(name, f"{statistics.median(each):.2f}", f"{min(each):.2f}") for name, each in found.items()]
-    table(
-        "A known request at the front lane, and the checks of a parsed call, without reading and sending",
-        rows,
-    )
+    table("A known request at the front lane, without reading and sending", rows)
 
 
 async def _measured() -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    async with _service() as url, _gate("", url) as plain, _gate(SETTINGS["with limits"], url) as limited:
+    async with service() as url, _gate("", url) as plain, _gate(SETTINGS["with limits"], url) as limited:
         gates = tuple(zip(SETTINGS, (plain, limited), strict=True))
         # At once, before the lane wants to be shown the request anew.
-        for name, (gate, _) in gates * ROUNDS:
+        for name, gate in gates * ROUNDS:
             known = next(iter(gate.servers[0].lane.requests.values()))
             found.setdefault(f"a known request, {name}", []).append(_spent(known))
-        for name, (gate, token) in gates * ROUNDS:
-            checked = f"token, policy, switches and account of a parsed call, {name}"
-            found.setdefault(checked, []).append(await _checked(gate, token))
     return found
-
-
-async def _checked(gate: Any, token: str) -> float:
-    """Microseconds of all that decides whether a call may be answered, charges it, and tells what is left."""
-    relay, identities, wall = gate.relay, gate.identities, gate.wall
-    principal = await identities.identify(token, wall())
-    method = relay.find("up.get", None, principal)
-    began = time.process_time()
-    for _ in range(CALLS):
-        now = wall()
-        principal = identities.known(token, now)
-        relay.permit(principal, method)
-        relay.check_audit(method)
-        account = relay.account(principal, method, "127.0.0.1")
-        if account is not None:
-            account.charge(now)
-            account.spend(200, now)
-            lines_of((account,), now)
-    return (time.process_time() - began) / CALLS * 1e6
 
 
 def _spent(known: Any) -> float:
@@ -98,7 +72,9 @@ def _spent(known: Any) -> float:
 
 
 @asynccontextmanager
-async def _service() -> AsyncIterator[str]:
+async def service() -> AsyncIterator[str]:
+    """A service of one method; gives its address."""
+
     async def answer(request: web.Request) -> web.Response:
         said = await request.json()
         result = {"uid": "J42", "status": "completed"}
@@ -114,8 +90,8 @@ async def _service() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _gate(limits: str, url: str) -> AsyncIterator[tuple[Any, str]]:
-    """A gate whose front lane knows a request that came a few times, and the caller's token."""
+async def _gate(limits: str, url: str) -> AsyncIterator[Any]:
+    """A gate whose front lane knows a request that came a few times."""
     with TemporaryDirectory() as name:
         file = Path(name, "labgate.yaml")
         file.write_text(CONFIG.format(folder=name, limits=limits, url=url))
@@ -131,5 +107,5 @@ async def _gate(limits: str, url: str) -> AsyncIterator[tuple[Any, str]]:
                 writer.write(head.encode() + body)
                 await reader.readuntil(b"\r\n\r\n")
                 await reader.readuntil(b'"id":1}')
-            yield gate, token
+            yield gate
             writer.close()
