@@ -34,6 +34,9 @@ from gateway.identity.tokens import opened, verify
 MEMO = 65536
 """Verdicts that are remembered."""
 
+LATEST = 1024
+"""Of these how many by the credential itself, which stays no longer than until the next look."""
+
 FOREIGN_VERDICT = 60.0
 """Seconds that a verdict about another issuer's token, or a key, serves before it is looked at again."""
 
@@ -94,6 +97,8 @@ class Identities:
         """What the gate signs is verified by these; a JSON Web Key Set."""
         self._issuers: dict[str, tuple[Issuer, KeySource]] = {}
         self._memo: LRUCache[bytes, _Verdict] = LRUCache(MEMO)
+        # Finding a digest is a good part of what a known token costs.
+        self._latest: dict[str, _Verdict] = {}
         self.verdicts: Counter[tuple[str, str]] = Counter()
         """Credentials that were looked at so far, by kind (`key`, `token`, `opaque`) and by what was found."""
         self._looked = float("-inf")
@@ -151,12 +156,16 @@ class Identities:
         """The principal of a credential that was verified before, if that verdict still holds."""
         if not 0 <= now - self._looked < LOOK:
             self._look(now)
-        try:
-            verdict = self._memo[_key(credential)]
-        except KeyError:
-            pass
-        else:
-            return verdict.principal if now < verdict.until else None
+        verdict = self._latest.get(credential)
+        if verdict is not None and now < verdict.until:
+            return verdict.principal
+        verdict = self._memo.get(_key(credential))
+        if verdict is not None:
+            if now >= verdict.until:
+                return None
+            if len(self._latest) < LATEST:
+                self._latest[credential] = verdict
+            return verdict.principal
         vouched = self.vouched(credential, now)
         return None if vouched is None else vouched[1].principal
 
@@ -273,14 +282,16 @@ class Identities:
 
     def _look(self, now: float) -> None:
         """Reads new revocations, at most every `LOOK` seconds; also when the clock was put back."""
-        if self._revocations is None or 0 <= now - self._looked < LOOK:
+        if 0 <= now - self._looked < LOOK:
             return
         self._looked = now
-        if self._revocations.poll():
+        self._latest.clear()
+        if self._revocations is not None and self._revocations.poll():
             self._forget()
 
     def _forget(self) -> None:
         self._memo.clear()
+        self._latest.clear()
         self._changed = True
 
     def _of(self, name: str | None) -> tuple[Issuer, KeySource]:

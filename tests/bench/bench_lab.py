@@ -242,22 +242,15 @@ def wrk(
 
 
 def wrk_counts(
-    url: str,
-    body: str,
-    *,
-    script: str,
-    token: str = "",
-    seconds: float,
-    connections: int = 32,
-    field: str = "Authorization",
+    url: str, body: str, *, script: str, token: str = "", seconds: float, connections: int = 32
 ) -> tuple[int, float]:
-    """How many requests wrk had answered, and in how many seconds; exits when any answer failed. `field` has the token."""
+    """How many requests wrk had answered, and in how many seconds; exits when any answer failed."""
     out = subprocess.run(
         [
             *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"),
             *("-s", str(HERE / script), url),
         ],
-        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token, "BENCH_FIELD": field},
+        env=os.environ | {"BENCH_BODY": body, "BENCH_TOKEN": token},
         capture_output=True,
         text=True,
         check=True,

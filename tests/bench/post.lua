@@ -1,6 +1,6 @@
--- wrk: one POST over and over; the body, the token with its field, and the address come from the environment.
+-- wrk: one POST over and over; the body, the token and the address come from the environment.
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["Content-Type"] = "application/json"
 local token = os.getenv("BENCH_TOKEN")
-if token and token ~= "" then wrk.headers[os.getenv("BENCH_FIELD") or "Authorization"] = "Bearer " .. token end
+if token and token ~= "" then wrk.headers["Authorization"] = "Bearer " .. token end

@@ -83,6 +83,43 @@ async def test_a_revoked_token_is_refused_at_the_next_look_and_others_stay(openi
         assert not identities.changed(NOW + 0.26)
 
 
+def held(identities):
+    """All that this object keeps, and what is in it."""
+    found, left = [], [identities]
+    while left:
+        one = left.pop()
+        found.append(one)
+        left += one.values() if isinstance(one, dict) else ()
+        left += vars(one).values() if one is identities else ()
+    return found
+
+
+async def test_a_credential_itself_is_kept_until_the_next_look_and_its_verdict_longer(opening, tmp_path):
+    async with opening() as identities:
+        token, _ = make(tmp_path / "state")
+        await identities.identify(token, NOW)
+        principal = identities.known(token, NOW)
+        assert principal is not None
+        assert any(isinstance(one, dict) and token in one for one in held(identities))
+        assert identities.known(token, NOW + 0.24) is principal
+        assert not identities.changed(NOW + 0.26)
+        assert not any(isinstance(one, dict) and token in one for one in held(identities))
+        assert identities.known(token, NOW + 0.26) is principal
+
+
+async def test_no_more_credentials_are_kept_than_a_bound_and_all_that_hold_are_known(
+    opening, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gateway.identity.identities.LATEST", 2)
+    async with opening() as identities:
+        tokens = [make(tmp_path / "state", subject)[0] for subject in ("ada", "eve", "tom")]
+        for token in tokens * 2:
+            found = identities.known(token, NOW) or await identities.identify(token, NOW)
+            assert identities.known(token, NOW) is found
+        kept = [one for one in held(identities) if isinstance(one, dict) and tokens[0] in one]
+        assert [len(one) for one in kept] == [2]
+
+
 async def test_the_question_for_changes_looks_for_revocations_itself(opening, tmp_path):
     folder = tmp_path / "state"
     async with opening() as identities:
