@@ -77,9 +77,12 @@ class Aimed:
                 calls.add(loop.create_task(self._carry(request, tried), name="a hedge"))
             return await _first(calls)
         finally:
-            left = [call for call in calls if not call.done()]
-            for call in left:
-                call.cancel()
+            left = []
+            for call in calls:
+                if call.cancel():
+                    left.append(call)
+                elif not call.cancelled():
+                    call.exception()  # of one that failed as whoever asked went away nobody else hears
             await asyncio.gather(*left, return_exceptions=True)
 
 

@@ -46,7 +46,8 @@ class Behind:
             self._request.content.set_exception(fault)
 
     def end(self) -> BaseRequest | None:
-        """The present request is answered, if there was one."""
+        """The present request is answered, if there was one; had it enough of its body, it takes more of the next one's."""
+        self._handler.resume_reading()
         request, self._request = self._request, None
         return request
 
@@ -64,6 +65,10 @@ class Behind:
     def resume_writing(self) -> None:
         """The caller takes again."""
         self._handler.resume_writing()
+
+    def resume_reading(self) -> None:
+        """It has all that it wants of the present request's body, and is to know that the next one comes."""
+        self._handler.resume_reading()
 
     def lost(self, exc: Exception | None) -> None:
         """There is no caller any more."""

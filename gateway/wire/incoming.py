@@ -217,6 +217,8 @@ class Incoming(Connection):
         if not self._framing.done:
             return
         self._phase = Phase.ANSWER
+        if self._paused_behind:
+            self._take_again()
         if rest:
             self._hold(rest)
         if not self._open:

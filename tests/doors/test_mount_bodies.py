@@ -99,3 +99,14 @@ async def test_of_a_body_that_never_comes_whole_the_service_hears_nothing(up, ad
     await line.close()
     assert (await in_two(ada, "/up/look", b"whole")).body == b"whole"
     assert [asked.body for asked in up.asked] == [b"whole"]
+
+
+async def test_an_upload_that_is_refused_leaves_the_connection_to_the_next_request(up, ada):
+    await up.stop()
+    line = await ada.line()
+    for size in (10, LARGER, LARGER + 1, 3 * LARGER):
+        head = ada.head("POST", "/up/change", f"Content-Length: {size}")
+        line.writer.write(head + b"x" * size)
+        assert (await line.answer("POST")).status == 502
+        line.writer.write(ada.head("GET", "/rpc/list"))
+        assert (await line.answer("GET")).status < 500

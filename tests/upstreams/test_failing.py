@@ -1,6 +1,7 @@
 """What becomes of a request whose replica fails: is it sent again, where, how often, and when is nobody asked any more?"""
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -643,3 +644,24 @@ async def test_who_does_not_lead_asks_nobody_and_believes_what_it_is_told(upstre
     assert [row["state"] for row in upstream.replicas.values()] == ["sick"]
     upstream.checked([True, False, True])  # of other settings than ours
     assert len(upstream.replicas) == 1
+
+
+async def test_of_a_hedged_call_that_fails_as_whoever_asked_goes_away_nothing_is_said(
+    scripted, upstream_of, ask
+):
+    said: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, told: said.append(told))
+    server = await scripted(answering(None))
+    upstream = upstream_of(server.url, retries=NEVER)
+    aimed = upstream.aim(call(method(safe=True, hedge=Hedge(seconds=30))))
+    for turns in range(1, 6):
+        # The call has failed, and nobody was told yet.
+        asking = loop.create_task(ask(aimed))
+        while not (asking.done() or upstream.failures == turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        del asking
+        gc.collect()
+    assert said == []

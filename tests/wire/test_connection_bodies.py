@@ -298,3 +298,47 @@ async def test_a_broken_body_is_the_same_fault_for_whoever_reads_it_late(serve) 
     assert (await caller.get(head(b"Transfer-Encoding: chunked") + b"3\r\nabc\r\nx\r\n")).status == 400
     assert faults == ["A chunk of the body does not begin with its size."]
     assert await caller.rest() == b""
+
+
+@pytest.mark.parametrize("size", [10, 70_000, 190_000])
+@pytest.mark.parametrize("parts", [1, 3])
+async def test_after_a_body_that_nobody_read_the_connection_carries_the_next_requests(
+    serve, size: int, parts: int
+) -> None:
+    read = False
+
+    async def handler(request: BaseRequest) -> Answer:
+        await asyncio.sleep(0.1)  # until the whole body is here
+        return Answer(200, None, (), b"%d" % len(await read_body(request, 1 << 20)) if read else b"unread")
+
+    gate = await serve(handler)
+    caller = await gate.caller()
+    body = bytes(size)
+    for at in range(4):
+        read = at % 2 == 1
+        data, step = head(b"Content-Length: %d" % size) + body, -(-(size + 100) // parts)
+        for begin in range(0, len(data), step):
+            await caller.send(data[begin : begin + step])
+            await asyncio.sleep(0.01)
+        assert (await caller.answer()).body == (b"%d" % size if read else b"unread")
+        assert (await caller.get(GET)).body == (b"0" if read else b"unread")
+
+
+async def test_whoever_leaves_after_a_large_body_is_heard_of_before_it_was_read(serve, eventually) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: BaseRequest) -> Answer:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return Answer(200, None, ())
+
+    gate = await serve(handler)
+    caller = await gate.caller()
+    await caller.send(head(b"Content-Length: 190000") + bytes(190_000))
+    await began.wait()
+    await asyncio.sleep(0.1)
+    caller.reset()
+    await asyncio.wait_for(ended.wait(), 20)
