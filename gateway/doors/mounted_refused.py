@@ -130,6 +130,8 @@ class MountedRefused(MountedCached):
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what has to wait for something."""
         self._task = self.loop.create_task(self._done(work))
+        # One that ends before it has begun leaves the work behind, and Python would complain of it.
+        self._task.add_done_callback(lambda _: work.close())
 
     async def _done(self, work: Coroutine[Any, Any, None]) -> None:
         try:

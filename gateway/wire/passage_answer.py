@@ -81,6 +81,8 @@ class PassageAnswer:
             write(b"".join(out))
         else:
             for data in out:
+                if self.caller.over:  # the one before may have shown that nobody is there
+                    return
                 write(data)
 
     def write_whole(self, head: bytes, body: bytes, status: int) -> None:

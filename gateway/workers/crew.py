@@ -16,7 +16,7 @@ from gateway.core.reloading import Reloading, asked
 from gateway.core.sums import Family, lasting, status_of_all, total
 from gateway.core.switches import Switches, Wish
 from gateway.core.told import Told
-from gateway.workers.channel import Handler
+from gateway.workers.channel import Handler, Line
 from gateway.workers.child import Seat
 from gateway.workers.hello import Handed, Hello, Switched
 from gateway.workers.listeners import Sockets, numbers
@@ -63,7 +63,8 @@ class Crew:
         self._ended: Sequence[Family] = ()
         self._switching = asyncio.Lock()
         self._before = before
-        self.after: Crew | None = None
+        self._crews: list[Crew] = [self] if before is None else before._crews  # noqa: SLF001 - of us
+        """This one and those beside it whose gates have not ended, in the order in which they took over."""
         if before is not None:
             self.restarts, self.reloading = before.restarts, before.reloading
             self.started, self.switches, self.cookies = (
@@ -74,8 +75,10 @@ class Crew:
 
     def take_over(self) -> None:
         """The callers are this crew's from now on: what one of the crew before says, it hears."""
+        self._crews.append(self)
         if self._before is not None:
-            self._before.after = self
+            # Nobody may ask for numbers for days, and each reload leaves a crew.
+            self._before._past()  # noqa: SLF001 - another one of us
 
     @property
     def members(self) -> list[Seat]:
@@ -88,11 +91,19 @@ class Crew:
         if self._leader is None:
             self._leader = child
 
+    def has(self, child: Seat) -> bool:
+        """Whether it belongs to it and has not ended."""
+        return self._members.get(child.number) is child
+
     def leave(self, child: Seat) -> None:
         """It has ended; if it led, another one does."""
-        if self._members.get(child.number) is not child:
+        if isinstance(child.line, Line):
+            child.line.close()
+        if not self.has(child):
             return
         del self._members[child.number]
+        if not self._members and self is not self._crews[-1] and self in self._crews:
+            self._crews.remove(self)
         self._ended = total([self._ended, lasting(child.numbers)])
         if self._leader is child:
             members = self.members
@@ -114,7 +125,7 @@ class Crew:
             "counted": self._has_counted,
             "told": self._tell,
             "begun": self._has_begun,
-            "cookie": self.own,
+            "cookie": self._has_cookie,
             "health": self._health,
             "left": self._has_left,
         }
@@ -137,10 +148,7 @@ class Crew:
         }
 
     async def _by_latest(self, kind: str, body: Any) -> Any:
-        crew = self
-        while crew.after is not None:
-            crew = crew.after
-        return await crew._of_all()[kind](body)  # noqa: SLF001 - another one of us
+        return await self._crews[-1]._of_all()[kind](body)  # noqa: SLF001 - another one of us
 
     async def _greet(self, child: Seat, _: Any) -> Any:
         child.greeted = True
@@ -205,13 +213,17 @@ class Crew:
         self._told[one.service] = one.after(self._told.get(one.service))
         await self._spread("told", body, but=teller)
 
+    async def _has_cookie(self, teller: Seat, body: list[str]) -> None:
+        crews = self._crews
+        for crew in crews[crews.index(self) :] if self in crews else [self, *crews]:
+            await crew.own(teller, body)
+
     async def own(self, teller: Seat, body: list[str]) -> None:
+        """A service was seen to set a cookie: all of these workers are to know."""
         pair = (body[0], body[1])
         if pair not in self.cookies and len(self.cookies) < _COOKIES:
             self.cookies[pair] = None
             await self._spread("cookie", pair, but=teller)
-        if self.after is not None:
-            await self.after.own(teller, body)
 
     async def _health(self, teller: Seat, body: Any) -> None:
         await self._spread("health", body, but=teller)

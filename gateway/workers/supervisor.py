@@ -129,7 +129,8 @@ class Supervisor:
         lines = []
         for child in children:
             seat = child.another(crew.handlers)
-            self._seats[child].append((crew, seat))
+            held = [(each, its) for each, its in self._seats[child] if each.has(its)]
+            self._seats[child] = [*held, (crew, seat)]
             crew.join(seat)
             lines.append(seat.line.number)
         said = await asyncio.gather(

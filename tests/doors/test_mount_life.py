@@ -1,7 +1,9 @@
 """How does a request through a mount live and end: callers who leave, times that are over, connections that stay?"""
 
 import asyncio
+import gc
 import json
+import warnings
 
 import pytest
 from mounted_labs import PLAIN
@@ -38,6 +40,34 @@ async def test_a_caller_of_a_read_who_leaves_ends_the_upstreams_work(stand, up, 
         await line.close()
         await soon(held.gone)
     await until(lambda: stand.running.estate.upstreams["up"].in_flight == 0)
+
+
+class Nobody(asyncio.Transport):
+    """A connection that takes whatever is written."""
+
+    def write(self, data) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high=None, low=None) -> None:
+        pass
+
+
+async def test_a_caller_who_leaves_in_the_moment_of_the_request_leaves_no_work_behind(stand, up, ada):
+    await ada.get("/up/thing")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        connection = stand.running.servers[0].connection()
+        connection.connection_made(Nobody())
+        connection.data_received(ada.request("PUT", "/up/other", body=b"x" * 100_000))
+        connection.connection_lost(None)
+        await asyncio.sleep(0.05)
+        gc.collect()
+    assert [str(one.message) for one in said] == []
+    await until(lambda: stand.running.estate.upstreams["up"].in_flight == 0)
+    assert up.to("/other") == []
 
 
 async def test_a_write_runs_to_its_end_though_its_caller_leaves_and_ends_what_its_tags_name(up, ada):
