@@ -20,6 +20,7 @@ def _helper(name: str) -> None:
 
 _helper("faulty_lab")
 _helper("chaos_callers")
+_helper("moody_store")
 
 from chaos_callers import Caller  # noqa: E402 - made just now
 from faulty_lab import FaultyLab  # noqa: E402
