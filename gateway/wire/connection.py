@@ -349,7 +349,11 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.LINGER)
         self.out.close()
         if self._real.can_write_eof():
-            self._real.write_eof()
+            try:
+                self._real.write_eof()
+            except OSError:  # the caller has gone, and nobody was told yet; uvloop does not say so
+                self._close()
+                return
         self._paused_behind = self._paused_held = False
         self._real.resume_reading()
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import random
+import traceback
 from itertools import count
 
 import aiohttp
@@ -133,12 +134,18 @@ async def _rest(reader: asyncio.StreamReader, head: bytes) -> bytes:
     return await reader.read()
 
 
+def _words(told: dict[str, object]) -> str:
+    failure = told.get("exception")
+    story = traceback.format_exception(failure) if isinstance(failure, BaseException) else ()
+    return "".join((str(told["message"]), "\n", *story))
+
+
 @pytest.mark.parametrize("seed", range(8 if FULL else 2))
 async def test_who_stays_gets_all_and_only_their_own_no_write_is_doubled_and_nothing_of_those_who_left_stays(
     gate_of, caplog, seed
 ) -> None:
     loop, said = asyncio.get_running_loop(), []
-    loop.set_exception_handler(lambda _, told: said.append(told))
+    loop.set_exception_handler(lambda _, told: said.append(_words(told)))
     async with MoodyStore(seed) as store, gate_of(CONFIG.format(url=store.url)) as gate:
         storm, until = Storm(gate.address[1], seed), loop.time() + SECONDS
         await asyncio.gather(*(storm.caller(until) for _ in range(CALLERS)))

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import socket
+import struct
 
 import pytest
 from aiohttp.web import BaseRequest
@@ -9,6 +11,8 @@ from aiohttp.web import BaseRequest
 from gateway.core.faults import BadRequest, Fault, TooLarge
 from gateway.wire.answer import Answer
 from gateway.wire.body import invite_body, read_body
+from gateway.wire.connection import Connection
+from gateway.wire.transport import connection_of
 
 GET = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -342,3 +346,20 @@ async def test_whoever_leaves_after_a_large_body_is_heard_of_before_it_was_read(
     await asyncio.sleep(0.1)
     caller.reset()
     await asyncio.wait_for(ended.wait(), 20)
+
+
+async def test_a_caller_who_is_found_to_be_gone_as_the_connection_ends_is_no_mistake(serve) -> None:
+    connections: list[Connection] = []
+
+    async def handler(request: BaseRequest) -> Answer:
+        connections.append(connection_of(request))
+        return Answer(200, None, ())
+
+    gate = await serve(handler)
+    with socket.create_connection((gate.host, gate.port)) as caller:
+        caller.sendall(GET)
+        assert await asyncio.to_thread(caller.recv, 1000)
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    (connection,) = connections
+    connection.finish()  # before the event loop hears of the reset
+    assert connection.out.closed
