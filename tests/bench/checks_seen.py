@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bench_lab import LOAD_CORE, Lab, lab, switch, table, token_of
+from lane_alone import request
 from relay_calls import call
 from side_by_side import on_core
 
@@ -22,10 +23,6 @@ RULES = """\
 """
 ADDED = ("limits add (half of the turns within)", "all checks add (likewise)")
 OPEN = "identity: {anonymous: true}\n"
-HEAD = (
-    "POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    "{field}: Bearer {token}\r\nContent-Length: {length}\r\n\r\n{body}"
-)
 CONNECTIONS: Final = 32
 ROUNDS: Final = 40
 TURNS: Final = 300
@@ -40,10 +37,11 @@ def run() -> None:
             ends.enter_context(socket.create_connection(("127.0.0.1", here.gate_port)))
             for _ in range(CONNECTIONS)
         ]
+        body, limited = call("bench.get_00000", ["J42"]).encode(), token_of(here.config, "limited")
         callers = {
-            "no token": _request("X-Authorization", here.token),
-            "a token": _request("Authorization", here.token),
-            "a token, under limits": _request("Authorization", token_of(here.config, "limited")),
+            "no token": request(here.token, "X-Authorization", body),
+            "a token": request(here.token, body=body),
+            "a token, under limits": request(limited, body=body),
         }
         front = _told(here, peers, callers)
         switch(here, "off")
@@ -56,28 +54,23 @@ def run() -> None:
     table("Callers of one gate, one core for it, 32 connections, metrics on, access log off", rows)
 
 
-def _request(field: str, token: str) -> bytes:
-    body = call("bench.get_00000", ["J42"])
-    return HEAD.format(field=field, token=token, length=len(body), body=body).encode()
-
-
 def _told(here: Lab, peers: list[socket.socket], callers: dict[str, bytes]) -> list[str]:
-    for request in callers.values():
-        _cost(here, peers, request)
-    spent = [[_cost(here, peers, request) for request in callers.values()] for _ in range(TURNS)]
+    for one in callers.values():
+        _cost(here, peers, one)
+    spent = [[_cost(here, peers, one) for one in callers.values()] for _ in range(TURNS)]
     told = [f"{statistics.median(each):.2f}" for each in zip(*spent, strict=True)]
-    for one in (1, 0):
-        least, middle, most = statistics.quantiles([turn[2] - turn[one] for turn in spent], n=4)
+    for beside in (1, 0):
+        least, middle, most = statistics.quantiles([turn[2] - turn[beside] for turn in spent], n=4)
         told.append(f"{middle:.2f} ({least:.2f} to {most:.2f})")
     return told
 
 
-def _cost(here: Lab, peers: list[socket.socket], request: bytes) -> float:
+def _cost(here: Lab, peers: list[socket.socket], said: bytes) -> float:
     """Microseconds of processor time for a call."""
     before = _nanoseconds(here.pid)
     for _ in range(ROUNDS):
         for peer in peers:
-            peer.sendall(request)
+            peer.sendall(said)
         for peer in peers:
             answer = peer.recv(65536)
             assert answer.startswith(b"HTTP/1.1 200 "), answer

@@ -33,11 +33,23 @@ listen: 127.0.0.1:0
 operator: {{listen: 127.0.0.1:0}}
 state_dir: {folder}/state
 telemetry: {{access_log: "off"}}
-policies: [{{to: [authenticated], allow: ["*"]}}]
-{limits}
+policies: {policies}
+{more}
 services:
   up: {{dialect: listed, url: "{url}", rpc_path: /, methods: {{get: {{safe: true, cache: {{fresh: 10h, share: everyone}}}}}}}}
 """
+
+ALL = '[{to: [authenticated], allow: ["*"]}]'
+BODY = b'{"jsonrpc":"2.0","method":"up.get","params":["J42"],"id":1}'
+HEAD = (
+    "POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    "{field}: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
+)
+
+
+def request(token: str, field: str = "Authorization", body: bytes = BODY) -> bytes:
+    """A call, of the service's method unless another is said; the token is in this field."""
+    return HEAD.format(field=field, token=token, length=len(body)).encode() + body
 
 
 def run() -> None:
@@ -94,17 +106,12 @@ async def _gate(limits: str, url: str) -> AsyncIterator[Any]:
     """A gate whose front lane knows a request that came a few times."""
     with TemporaryDirectory() as name:
         file = Path(name, "labgate.yaml")
-        file.write_text(CONFIG.format(folder=name, limits=limits, url=url))
+        file.write_text(CONFIG.format(folder=name, policies=ALL, more=limits, url=url))
         async with running(load(file, {})) as gate:
-            token = token_of(file)
-            body = b'{"jsonrpc":"2.0","method":"up.get","params":["J42"],"id":1}'
-            head = (
-                "POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
+            said = request(token_of(file))
             reader, writer = await asyncio.open_connection(*gate.address)
             while not gate.servers[0].lane.requests:
-                writer.write(head.encode() + body)
+                writer.write(said)
                 await reader.readuntil(b"\r\n\r\n")
                 await reader.readuntil(b'"id":1}')
             yield gate

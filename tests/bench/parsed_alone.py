@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench_lab import table, token_of
-from lane_alone import service
+from lane_alone import CONFIG, request, service
 
 from gateway.app import running
 from gateway.core.switches import Wish
@@ -23,22 +23,9 @@ from gateway.wire.connection import Connection
 
 CALLS = 1000
 ROUNDS = 40
-CONFIG = """\
-listen: 127.0.0.1:0
-operator: {{listen: 127.0.0.1:0}}
-state_dir: {folder}/state
-telemetry: {{access_log: "off"}}
-identity: {{anonymous: true}}
-policies:
-  - {{to: ["group:limited"], allow: ["*"], rate: 1000000/s, bytes: 500TiB/h}}
-  - {{to: [anonymous, "group:bench"], allow: ["*"]}}
-services:
-  up: {{dialect: listed, url: "{url}", rpc_path: /, methods: {{get: {{safe: true, cache: {{fresh: 10h, share: everyone}}}}}}}}
-"""
-BODY = b'{"jsonrpc":"2.0","method":"up.get","params":["J42"],"id":1}'
-HEAD = (
-    "POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    "{field}: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
+POLICIES = (
+    '[{to: ["group:limited"], allow: ["*"], rate: 1000000/s, bytes: 500TiB/h}, '
+    '{to: [anonymous, "group:bench"], allow: ["*"]}]'
 )
 UNREAD, TOKEN, LIMITS = "no token", "a token", "a token, under limits"
 
@@ -71,7 +58,7 @@ class Caller:
 
     def __init__(self, connection: Connection, field: str, token: str) -> None:
         self.connection = connection
-        self._request = HEAD.format(field=field, token=token, length=len(BODY)).encode() + BODY
+        self._request = request(token, field)
         self.out = Nowhere()
         connection.connection_made(self.out)
 
@@ -106,7 +93,9 @@ async def _measured() -> dict[str, list[float]]:
     with TemporaryDirectory() as name:
         file = Path(name, "labgate.yaml")
         async with service() as url:
-            file.write_text(CONFIG.format(folder=name, url=url))
+            file.write_text(
+                CONFIG.format(folder=name, policies=POLICIES, more="identity: {anonymous: true}", url=url)
+            )
             async with running(load(file, {})) as gate:
                 gate.switches.lanes = False
                 gate.switched(Wish())

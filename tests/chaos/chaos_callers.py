@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from itertools import count
 
+from chaos_bodies import body_of
 from faulty_lab import FaultyLab
 
 FULL = os.environ.get("LABGATE_CHAOS") == "full"
@@ -59,7 +60,7 @@ class Caller:
             try:
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
-                return int(head.split(b" ", 2)[1]), head, await _body(reader, head.lower())
+                return int(head.split(b" ", 2)[1]), head, await body_of(reader, head)
             finally:
                 writer.transport.abort()
 
@@ -93,7 +94,7 @@ def _http(verb: str, target: str, body: bytes = b"", *lines: str) -> bytes:
 async def _outcome(door: str, token: str, reader: asyncio.StreamReader) -> Outcome:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
-        body = await _body(reader, head.lower())
+        body = await body_of(reader, head)
     except (EOFError, ConnectionError):
         return Outcome(door, token, "cut")
     status = int(head.split(b" ", 2)[1])
@@ -120,16 +121,6 @@ def _told(door: str, token: str, status: int, body: bytes, *, waits: bool) -> Ou
     data = said["error"]["data"]
     maybe, waits = bool(data.get("maybe_executed")), waits or "retry_after" in data
     return Outcome(door, token, data["fault"], status, maybe, waits, said["error"]["message"])
-
-
-async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    if b"\r\ntransfer-encoding: chunked" not in head:
-        return await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
-    pieces = []
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        pieces.append((await reader.readexactly(size + 2))[:-2])
-    await reader.readexactly(2)
-    return b"".join(pieces)
 
 
 def held_against(lab: FaultyLab, outcomes: list[Outcome]) -> None:

@@ -18,6 +18,7 @@ def _helper(name: str) -> None:
     spec.loader.exec_module(module)
 
 
+_helper("chaos_bodies")
 _helper("faulty_lab")
 _helper("chaos_callers")
 _helper("moody_store")

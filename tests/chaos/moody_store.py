@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from hashlib import sha256
 
+from chaos_bodies import body_of
+
 MOODS = {
     "well": 60,
     "slow": 10,
@@ -74,9 +76,9 @@ class MoodyStore:
             writer.write(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
             await writer.drain()
             if mood == "early":
-                await _body(reader, head)
+                await body_of(reader, head)
             return mood == "early"
-        body = await _body(reader, head)
+        body = await body_of(reader, head)
         if verb == "PUT":
             self.taken[path] += 1
         if mood == "slow":
@@ -108,16 +110,3 @@ class MoodyStore:
             await writer.drain()
             await asyncio.sleep(0.02 if mood == "drips" else 0)
         return bool(form)
-
-
-async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    lower = head.lower()
-    if b"transfer-encoding: chunked" in lower:
-        body = b""
-        while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-            body += (await reader.readexactly(size + 2))[:-2]
-        await reader.readexactly(2)
-        return body
-    if b"content-length: " not in lower:
-        return b""
-    return await reader.readexactly(int(lower.split(b"content-length: ")[1].partition(b"\r\n")[0]))

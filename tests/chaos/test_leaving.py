@@ -8,6 +8,7 @@ from itertools import count
 
 import aiohttp
 import pytest
+from chaos_bodies import body_of
 from chaos_callers import FULL, PATIENCE
 from moody_store import CutShort, MoodyStore, content, receipt
 
@@ -111,27 +112,13 @@ class Storm:
                 expected.append((path, content(path) if verb == "GET" else receipt(path, body)))
             for path, body in expected:
                 head = await reader.readuntil(b"\r\n\r\n")
-                self._held_against(int(head[9:12]), await _rest(reader, head), body)
+                self._held_against(int(head[9:12]), await body_of(reader, head, until_the_end=True), body)
                 if head[9:12] == b"200" and path.startswith("/new/"):
                     self.done.append(path)
                 if b"connection: close" in head.lower():
                     return
         finally:
             writer.transport.abort()
-
-
-async def _rest(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    lower = head.lower()
-    if b"content-length: " in lower:
-        return await reader.readexactly(int(lower.split(b"content-length: ")[1].partition(b"\r\n")[0]))
-    body = b""
-    while b"transfer-encoding: chunked" in lower:
-        size = int(await reader.readuntil(b"\r\n"), 16)
-        piece = await reader.readexactly(size + 2)
-        if not size:
-            return body
-        body += piece[:-2]
-    return await reader.read()
 
 
 def _words(told: dict[str, object]) -> str:
