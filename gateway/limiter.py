@@ -99,8 +99,6 @@ class Account:
             return
         if not size:
             return
-        if advance.drawn:
-            advance.give_back()  # so that nobody is told how they stood before this
         moment = int(now * SECOND)
         for quota in self._sized:
             row, rate = quota.row(), quota.rate
@@ -188,7 +186,7 @@ class Account:
         if now - advance.since < _OFTEN:
             self._draw(moment)
             if advance.drawn:
-                advance.until, advance.told = now + _AHEAD / SECOND, told or self._lines(moment)
+                advance.until, advance.told = now + _AHEAD / SECOND, told or self.lines(now)
         advance.since = now
 
     def _draw(self, moment: int) -> None:
@@ -228,15 +226,8 @@ class Account:
                 raise self._too_many_bytes(quota, moment)
 
     def lines(self, now: float) -> bytes:
-        """What is said of it in every answer, as whole lines: to whom calls often how they stood when they were last charged."""
-        advance = self.ahead
-        if advance.size and advance.since <= now < advance.until:
-            return advance.told
-        return self._lines(int(now * SECOND))
-
-    def _lines(self, moment: int) -> bytes:
-        """What is charged in advance is not had yet."""
-        calls, size = self.ahead.calls, self.ahead.size
+        """What is said of it in every answer, as whole lines: what is charged in advance is not had yet."""
+        moment, calls, size = int(now * SECOND), self.ahead.calls, self.ahead.size
         numbers: list[int] = []
         for quota in self._rated:
             numbers += quota.told(moment, calls * quota.one)

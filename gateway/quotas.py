@@ -84,10 +84,7 @@ class Quota:
 
     def told(self, now: int, ahead: int = 0) -> tuple[int, int]:
         """How much is left, and after how many whole seconds all of it is there again; `ahead` nanoseconds of it are charged but not had."""
-        # Every answer to somebody under a limit says it: the row is looked at without a call.
-        meter = self.meter
-        at = meter.at if meter.keys[meter.at] == meter.key else meter.row()
-        owed = self.kept[at] - ahead - now
+        owed = self.kept[self.row()] - ahead - now
         if owed <= 0:
             return self.burst, 0
         left = (self.span - owed) * self.count // self.window

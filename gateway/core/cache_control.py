@@ -176,6 +176,10 @@ def _seconds(value: bytes | None) -> int:
     return min(int(value), MOST_SECONDS) if len(value.lstrip(b"0")) < 11 else MOST_SECONDS
 
 
+ASKING: Final = frozenset((b"cache-control", b"pragma"))
+"""Fields with which a request may ask something of freshness."""
+
+
 def demand_from(fields: Fields) -> Demand:
     """What a request's fields ask of freshness (RFC 9111 sections 5.2.1 and 5.4).
 

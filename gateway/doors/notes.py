@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from gateway.core.cache_control import demand_from
+from gateway.core.cache_control import ASKING, demand_from
 from gateway.core.call import NO_DEMAND, Demand
 from gateway.core.catalog import Catalog
 from gateway.core.certificates import PeerCertificate
@@ -90,8 +90,7 @@ class Notes:
         self.vetted = False
         """Whether host, way and credential were found to be in order."""
         self.fault: Fault | None = None
-        unsaid = b"cache-control" not in self.first and b"pragma" not in self.first
-        self.demand: Demand = NO_DEMAND if unsaid else demand_from(fields)
+        self.demand: Demand = NO_DEMAND if ASKING.isdisjoint(self.first) else demand_from(fields)
         self.patience = math.inf
         try:
             self.patience = patience_of(self.text(b"labgate-timeout"))

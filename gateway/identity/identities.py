@@ -154,8 +154,7 @@ class Identities:
 
     def known(self, credential: str, now: float) -> Principal | None:
         """The principal of a credential that was verified before, if that verdict still holds."""
-        if not 0 <= now - self._looked < LOOK:
-            self._look(now)
+        self._look(now)
         verdict = self._latest.get(credential)
         if verdict is not None and now < verdict.until:
             return verdict.principal

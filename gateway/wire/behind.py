@@ -66,10 +66,6 @@ class Behind:
         """The caller takes again."""
         self._handler.resume_writing()
 
-    def resume_reading(self) -> None:
-        """It has all that it wants of the present request's body, and is to know that the next one comes."""
-        self._handler.resume_reading()
-
     def lost(self, exc: Exception | None) -> None:
         """There is no caller any more."""
         self._request = None

@@ -223,8 +223,8 @@ class Connection(asyncio.Protocol):
                 request.content.feed_eof()  # so that aiohttp does not wait for the rest of the body
         elif self._phase is Phase.ANSWER:
             self._next(soon=guest is not None)
-        elif self._paused_behind:
-            self._take_again()  # the rest of the body, before the next request
+        else:
+            self.pause_behind(False)  # the rest of the body comes before the next request
 
     @property
     def goes_on(self) -> bool:
@@ -408,7 +408,7 @@ class Connection(asyncio.Protocol):
         return self.out.closed or self._real.is_closing()
 
     def pause_behind(self, pause: bool) -> None:
-        """Whoever takes the body has enough, or wants more."""
+        """Whoever takes the body has enough, or wants more; once it is whole, nobody is paused by it."""
         if self.out.closed or pause == self._paused_behind or (pause and self._phase is Phase.ANSWER):
             return
         self._paused_behind = pause
@@ -418,12 +418,6 @@ class Connection(asyncio.Protocol):
             # A handler's pause is not the caller's: the body's time starts anew.
             self._since, self._received = self.shared.loop.time(), 0
             self._resume()
-
-    def _take_again(self) -> None:
-        """Whoever takes the body has enough of it, and needs no more: what comes is another request, or that the caller goes."""
-        if self._behind is not None:
-            self._behind.resume_reading()
-        self.pause_behind(False)
 
     def _resume(self) -> None:
         if not self._paused_behind and not self._paused_held:

@@ -217,8 +217,7 @@ class Incoming(Connection):
         if not self._framing.done:
             return
         self._phase = Phase.ANSWER
-        if self._paused_behind:
-            self._take_again()
+        self.pause_behind(False)  # what comes now is another request, or that the caller goes
         if rest:
             self._hold(rest)
         if not self._open:
